@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Cidr, hostCidr } from "../net/cidr.ts";
+import { wantedBird } from "./bird.ts";
+import { type BlockContext, type BlockRoutes, blockRoutes } from "./block.ts";
+import { Contributions } from "./contributions.ts";
+import { endpointLinks, endpointNeighbours, endpointRoutes, endpointSysctls } from "./endpoint.ts";
+import {
+  type BlockFacts,
+  DEFAULT_SETTINGS,
+  type Fact,
+  type NodeFacts,
+  type PoolFacts,
+  type Settings,
+} from "./facts.ts";
+import {
+  type DesiredDelta,
+  GATEWAY,
+  LOOPBACK,
+  type Unroutable,
+  WORKLOAD_METRIC,
+  type WantedBird,
+  type WantedLink,
+  type WantedNeighbour,
+  type WantedRoute,
+  type WantedSysctl,
+  routeKey,
+  sysctlKey,
+} from "./wanted.ts";
+
+/** Everything this node should have, sorted: for comparison, tests and people. */
+export interface DesiredState {
+  readonly links: readonly WantedLink[];
+  readonly sysctls: readonly WantedSysctl[];
+  readonly neighbours: readonly WantedNeighbour[];
+  readonly routes: readonly WantedRoute[];
+  readonly bird: WantedBird | undefined;
+  readonly unroutable: readonly Unroutable[];
+}
+
+const NO_ROUTES: BlockRoutes = { routes: [], originated: [], unroutable: [] };
+
+/**
+ * Turns facts about the cluster into what one node should have, incrementally: a fact costs what depends on it,
+ * whatever the size of the cluster. The outcome depends on the facts that hold, never on the order they came in.
+ */
+export class Calculation {
+  readonly #self: string;
+  #settings: Settings = DEFAULT_SETTINGS;
+  readonly #nodes = new Map<string, NodeFacts>();
+  readonly #blocks = new Map<Cidr, BlockFacts>();
+  readonly #pools = new Map<string, PoolFacts>();
+  /** `<node> <block>` of every confirmed claim. */
+  readonly #confirmed = new Set<string>();
+  /** node -> the blocks whose routes depend on it */
+  readonly #blocksOfNode = new Map<string, Set<Cidr>>();
+  /** block -> what this node announces because of it; only blocks that cause something are in here and in the next */
+  readonly #originated = new Map<Cidr, readonly Cidr[]>();
+  readonly #unroutable = new Map<Cidr, readonly Unroutable[]>();
+
+  readonly #links = new Contributions<WantedLink>();
+  readonly #sysctls = new Contributions<WantedSysctl>();
+  readonly #neighbours = new Contributions<WantedNeighbour>();
+  readonly #routes = new Contributions<WantedRoute>();
+
+  /** Blocks to look at again before the next delta is given out. */
+  readonly #stale = new Set<Cidr>();
+  #isBirdStale = true;
+
+  constructor(self: string) {
+    this.#self = self;
+    this.#sysctls.set("node", [nodeSysctl("ip_forward", "1")]);
+    this.#routes.set("node", [gatewayRoute()]);
+  }
+
+  update(facts: readonly Fact[]): DesiredDelta {
+    for (const fact of facts) this.#learn(fact);
+    for (const cidr of this.#stale) this.#recalculate(cidr);
+    this.#stale.clear();
+    const bird = this.#isBirdStale;
+    this.#isBirdStale = false;
+    return {
+      links: this.#links.takeDelta(),
+      sysctls: this.#sysctls.takeDelta(),
+      neighbours: this.#neighbours.takeDelta(),
+      routes: this.#routes.takeDelta(),
+      bird,
+    };
+  }
+
+  /** What BIRD is to do; `undefined` where it is not to run. */
+  bird(): WantedBird | undefined {
+    const originated = [...this.#originated.values()].flat();
+    return wantedBird({
+      self: this.#self,
+      settings: this.#settings,
+      nodes: this.#nodes,
+      pools: this.#pools,
+      originated,
+    });
+  }
+
+  /** Destinations of the cluster that have no route here, and why. */
+  unroutable(): readonly Unroutable[] {
+    return [...this.#unroutable.values()].flat().sort((a, b) => (a.dst < b.dst ? -1 : 1));
+  }
+
+  get settings(): Settings {
+    return this.#settings;
+  }
+
+  /** The whole outcome; {@link update} gives its changes. */
+  state(): DesiredState {
+    const values = <T>(table: Contributions<T>): readonly T[] => table.entries().map(([, value]) => value);
+    return {
+      links: values(this.#links),
+      sysctls: values(this.#sysctls),
+      neighbours: values(this.#neighbours),
+      routes: values(this.#routes),
+      bird: this.bird(),
+      unroutable: this.unroutable(),
+    };
+  }
+
+  #learn(fact: Fact): void {
+    switch (fact.kind) {
+      case "node":
+        setOrDelete(this.#nodes, fact.name, fact.value);
+        this.#isBirdStale = true;
+        // Every remote route depends on whether this node itself has an address.
+        this.#invalidate(
+          fact.name === this.#self ? this.#blocks.keys() : (this.#blocksOfNode.get(fact.name) ?? []),
+        );
+        break;
+      case "block":
+        this.#learnBlock(fact.cidr, fact.value);
+        break;
+      case "affinity":
+        if (fact.value === true) this.#confirmed.add(claimKey(fact.node, fact.cidr));
+        else this.#confirmed.delete(claimKey(fact.node, fact.cidr));
+        this.#invalidate([fact.cidr]);
+        break;
+      case "endpoint": {
+        const { name, value } = fact;
+        this.#links.set(name, value === undefined ? [] : endpointLinks(value));
+        this.#sysctls.set(name, value === undefined ? [] : endpointSysctls(value));
+        this.#neighbours.set(name, value === undefined ? [] : endpointNeighbours(value));
+        this.#routes.set(name, value === undefined ? [] : endpointRoutes(value));
+        break;
+      }
+      case "pool":
+        setOrDelete(this.#pools, fact.name, fact.value);
+        this.#isBirdStale = true;
+        break;
+      case "settings":
+        if (fact.value.routeSource !== this.#settings.routeSource) this.#invalidate(this.#blocks.keys());
+        this.#settings = fact.value;
+        this.#isBirdStale = true;
+        break;
+    }
+  }
+
+  #learnBlock(cidr: Cidr, block: BlockFacts | undefined): void {
+    for (const node of nodesOf(this.#blocks.get(cidr))) this.#blocksOfNode.get(node)?.delete(cidr);
+    setOrDelete(this.#blocks, cidr, block);
+    for (const node of nodesOf(block)) {
+      const blocks = this.#blocksOfNode.get(node) ?? new Set<Cidr>();
+      this.#blocksOfNode.set(node, blocks.add(cidr));
+    }
+    this.#invalidate([cidr]);
+  }
+
+  #invalidate(blocks: Iterable<Cidr>): void {
+    for (const cidr of blocks) this.#stale.add(cidr);
+  }
+
+  #recalculate(cidr: Cidr): void {
+    const block = this.#blocks.get(cidr);
+    const outcome: BlockRoutes = block === undefined ? NO_ROUTES : blockRoutes(block, this.#context());
+    this.#routes.set(`block ${cidr}`, outcome.routes);
+    if (String(this.#originated.get(cidr) ?? "") !== String(outcome.originated)) this.#isBirdStale = true;
+    setOrDelete(this.#originated, cidr, orUndefined(outcome.originated));
+    setOrDelete(this.#unroutable, cidr, orUndefined(outcome.unroutable));
+  }
+
+  #context(): BlockContext {
+    return {
+      self: this.#self,
+      routeSource: this.#settings.routeSource,
+      node: (name) => this.#nodes.get(name),
+      isConfirmed: (node, block) => this.#confirmed.has(claimKey(node, block)),
+    };
+  }
+}
+
+function nodesOf(block: BlockFacts | undefined): readonly string[] {
+  if (block === undefined) return [];
+  return [...(block.node === undefined ? [] : [block.node]), ...block.strays.map((stray) => stray.node)];
+}
+
+function orUndefined<T>(list: readonly T[]): readonly T[] | undefined {
+  return list.length === 0 ? undefined : list;
+}
+
+function claimKey(node: string, block: Cidr): string {
+  return `${node} ${block}`;
+}
+
+function setOrDelete<K, V>(map: Map<K, V>, key: K, value: V | undefined): void {
+  if (value === undefined) map.delete(key);
+  else map.set(key, value);
+}
+
+function nodeSysctl(name: string, value: string): { key: string; value: WantedSysctl } {
+  const path = ["net", "ipv4", name];
+  return { key: sysctlKey(path), value: { path, value, ifName: undefined } };
+}
+
+/**
+ * The kernel answers a proxied ARP request only where it has a route to the address by another interface
+ * (`arp_fwd_proxy()`, net/ipv4/arp.c). Calico relies on the node's default route for that; this one is always there.
+ */
+function gatewayRoute(): { key: string; value: WantedRoute } {
+  const dst = hostCidr(GATEWAY);
+  const target = { kind: "link", ifName: LOOPBACK } as const;
+  return {
+    key: routeKey(dst, WORKLOAD_METRIC),
+    value: { dst, metric: WORKLOAD_METRIC, target, standing: "present" },
+  };
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Cidr } from "../net/cidr.ts";
+import type { IfName } from "../net/if-name.ts";
+import type { Ip } from "../net/ip.ts";
+import type { Ipv4 } from "../net/ipv4.ts";
+import type { Mac } from "../net/mac.ts";
+
+/** Who tells this node's kernel where other nodes' containers are. */
+export type RouteSource = "bird" | "datastore";
+
+/** What the calculation needs to know of a Node. */
+export interface NodeFacts {
+  readonly address: Ipv4;
+  /** The underlay network that the address is on. */
+  readonly subnet: Cidr;
+  /** The node's own AS number, where it differs from the cluster's. */
+  readonly asNumber: number | undefined;
+  /** Whether the node announces its blocks by BGP at present, and relies on what others announce. */
+  readonly usesBird: boolean;
+}
+
+/** An address that is in use on a node other than the one its block is affine to. */
+export interface StrayAddress {
+  readonly ip: Ip;
+  readonly node: string;
+}
+
+/** What the calculation needs to know of an IPAM block. */
+export interface BlockFacts {
+  readonly cidr: Cidr;
+  /** The node that the block is affine to, if any. */
+  readonly node: string | undefined;
+  readonly strays: readonly StrayAddress[];
+}
+
+/** What the calculation needs to know of a workload endpoint on this node. */
+export interface EndpointFacts {
+  readonly ifName: IfName;
+  readonly mac: Mac;
+  readonly ips: readonly Ip[];
+}
+
+export interface PoolFacts {
+  readonly cidr: Cidr;
+  readonly disableBgpExport: boolean;
+}
+
+/** Cluster-wide settings, with their defaults filled in. */
+export interface Settings {
+  readonly routeSource: RouteSource;
+  readonly asNumber: number;
+  readonly nodeMesh: boolean;
+  readonly listenPort: number;
+}
+
+/** Calico's defaults: BGPConfiguration's, and BIRD as the source of routes. */
+export const DEFAULT_SETTINGS: Settings = {
+  routeSource: "bird",
+  asNumber: 64512,
+  nodeMesh: true,
+  listenPort: 179,
+};
+
+/** One thing that is now so; `value: undefined` says that it is no more. */
+export type Fact =
+  | { readonly kind: "node"; readonly name: string; readonly value: NodeFacts | undefined }
+  | { readonly kind: "block"; readonly cidr: Cidr; readonly value: BlockFacts | undefined }
+  /** A node's claim to a block; `value` says whether it is confirmed. */
+  | {
+      readonly kind: "affinity";
+      readonly node: string;
+      readonly cidr: Cidr;
+      readonly value: boolean | undefined;
+    }
+  | { readonly kind: "endpoint"; readonly name: string; readonly value: EndpointFacts | undefined }
+  | { readonly kind: "pool"; readonly name: string; readonly value: PoolFacts | undefined }
+  | { readonly kind: "settings"; readonly value: Settings };

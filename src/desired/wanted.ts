@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Cidr } from "../net/cidr.ts";
+import type { IfName } from "../net/if-name.ts";
+import type { Ip } from "../net/ip.ts";
+import type { Ipv4 } from "../net/ipv4.ts";
+import { type Mac, parseMac } from "../net/mac.ts";
+import { parseIfName } from "../net/if-name.ts";
+import { parseIpv4 } from "../net/ipv4.ts";
+
+/** The gateway of every container; no interface carries it, and no packet is ever addressed to it. */
+export const GATEWAY: Ipv4 = parseIpv4("169.254.1.1");
+/** The MAC address of every node end, so that it is known before the interface exists. */
+export const NODE_END_MAC: Mac = parseMac("ee:ee:ee:ee:ee:ee");
+export const LOOPBACK: IfName = parseIfName("lo");
+
+/** Metric of routes to local containers: it beats any other route to the same address. */
+export const WORKLOAD_METRIC = 0;
+/** Metric of block routes: Calico's `ipv4NormalRoutePriority`, behind BIRD's own 32. */
+export const BLOCK_METRIC = 1024;
+
+/** A node end, `cali…`. */
+export interface WantedLink {
+  readonly name: IfName;
+  readonly mac: Mac;
+}
+
+/** Where a route leads. */
+export type RouteTarget =
+  | { readonly kind: "link"; readonly ifName: IfName }
+  | { readonly kind: "gateway"; readonly gateway: Ip }
+  | { readonly kind: "blackhole" };
+
+/** A route of the main table. */
+export interface WantedRoute {
+  readonly dst: Cidr;
+  readonly metric: number;
+  readonly target: RouteTarget;
+  /**
+   * - `present`: the route shall be there
+   * - `untilReplaced`: BIRD is to bring the route; one of ours that is still there stays until BIRD's has come
+   */
+  readonly standing: "present" | "untilReplaced";
+}
+
+/** A permanent neighbour entry. */
+export interface WantedNeighbour {
+  readonly ifName: IfName;
+  readonly ip: Ip;
+  readonly mac: Mac;
+}
+
+/** A value under `/proc/sys`. */
+export interface WantedSysctl {
+  /** Path segments below `/proc/sys`; an interface name may hold dots, so they are kept apart. */
+  readonly path: readonly string[];
+  readonly value: string;
+  /** The interface it belongs to, if it belongs to one. */
+  readonly ifName: IfName | undefined;
+}
+
+/** What BIRD is to do. */
+export interface WantedBird {
+  readonly nodeAddress: Ipv4;
+  readonly asNumber: number;
+  readonly listenPort: number;
+  readonly peers: readonly { readonly name: string; readonly address: Ipv4; readonly asNumber: number }[];
+  /** Prefixes that this node announces. */
+  readonly originated: readonly Cidr[];
+  /** Prefixes within which routes are exchanged. */
+  readonly poolCidrs: readonly Cidr[];
+  /** Whether learnt routes go to the kernel; when they do not, BIRD only goes on announcing. */
+  readonly programKernel: boolean;
+}
+
+/** A destination that has no route here, and why. */
+export interface Unroutable {
+  readonly dst: Cidr;
+  readonly reason: string;
+}
+
+/** Keys that are wanted anew or differently, and (with `undefined`) those no longer wanted. */
+export type Delta<T> = ReadonlyMap<string, T | undefined>;
+
+/** What changed in this node's desired state. */
+export interface DesiredDelta {
+  readonly links: Delta<WantedLink>;
+  readonly sysctls: Delta<WantedSysctl>;
+  readonly neighbours: Delta<WantedNeighbour>;
+  readonly routes: Delta<WantedRoute>;
+  /** Whether what BIRD is to do may have changed. */
+  readonly bird: boolean;
+}
+
+export function linkKey(name: IfName): string {
+  return name;
+}
+
+export function routeKey(dst: Cidr, metric: number): string {
+  return `${dst} metric ${metric}`;
+}
+
+export function neighbourKey(ifName: IfName, ip: Ip): string {
+  return `${ip} dev ${ifName}`;
+}
+
+export function sysctlKey(path: readonly string[]): string {
+  return path.join("/");
+}
