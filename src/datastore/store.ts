@@ -55,8 +55,8 @@ export interface Store extends AsyncDisposable {
   delete(key: string, options?: WriteOptions): Promise<WriteResult>;
   /**
    * Every change under `prefix` with a revision over `after`, each exactly once, in order, in batches that never
-   * split a revision. Ends quietly when the signal aborts. Throws with code `compacted` where the history after `after` is
-   * gone: list again.
+   * split a revision. Ends quietly when the signal aborts. Throws with code `compacted` where the history after `after`
+   * is gone, or where the store never came to `after` (it is another one, or an older copy): list again.
    */
   watch(prefix: string, options: WatchOptions): AsyncIterable<readonly Change[]>;
 }
