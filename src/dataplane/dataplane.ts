@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { DesiredDelta } from "../desired/wanted.ts";
+import { Conditions } from "../system/conditions.ts";
+import { type Kernel, applyAll } from "./apply.ts";
+import type { Link } from "./netlink/link.ts";
+import type { RtEvent } from "./netlink/rtnetlink.ts";
+import {
+  KINDS,
+  type Kind,
+  allTables,
+  createTables,
+  listSeen,
+  noteEvent,
+  noteWanted,
+  type Tables,
+  tableOf,
+} from "./tables.ts";
+
+/** How long to wait before listing again after a listing that failed. */
+const RELIST_PAUSE_MS = 1000;
+
+interface WaitOptions {
+  readonly signal: AbortSignal;
+}
+
+export interface DataplaneOptions {
+  /** How often everything is listed anew, in case an event was missed. @default 60,000 */
+  readonly auditIntervalMs?: number;
+}
+
+/** An object that is not as it should be, and why. */
+export interface Pending {
+  readonly kind: Kind;
+  readonly key: string;
+  readonly reason: string;
+}
+
+export interface DataplaneStatus {
+  readonly wanted: Readonly<Record<Kind, number>>;
+  readonly faults: readonly Pending[];
+  readonly blocked: readonly Pending[];
+}
+
+/**
+ * Keeps one network namespace as a node's desired state says. Changes of either side are only noted as they come; one loop applies
+ * them, and nothing at all is touched before {@link Dataplane.start}.
+ */
+export interface Dataplane extends AsyncDisposable {
+  /** Notes what is wanted anew; applied by the loop soon after. */
+  update(delta: DesiredDelta): void;
+  /** Begins to watch and change the kernel. Call it once the desired state is complete: what is not wanted then, goes. */
+  start(): Promise<void>;
+  /** Resolves when every object of the interface is as it should be; rejects with the signal's reason, after which {@link pendingOn} says what is missing. */
+  programmed(ifName: string, options: WaitOptions): Promise<void>;
+  pendingOn(ifName: string): readonly string[];
+  /** Resolves after the next application of what is noted now. */
+  settled(options: WaitOptions): Promise<void>;
+  status(): DataplaneStatus;
+  /** An interface of the node as it was last seen. */
+  link(name: string): Link | undefined;
+}
+
+export function createDataplane(
+  kernel: Kernel,
+  { auditIntervalMs = 60_000 }: DataplaneOptions = {},
+): Dataplane {
+  return new KernelDataplane(kernel, auditIntervalMs);
+}
+
+class KernelDataplane implements Dataplane {
+  readonly #kernel: Kernel;
+  readonly #auditIntervalMs: number;
+  readonly #tables = createTables();
+  readonly #conditions = new Conditions();
+  readonly #abort = new AbortController();
+  #tasks: readonly Promise<void>[] = [];
+  #isListingDue = false;
+  #wake = Promise.withResolvers<undefined>();
+
+  constructor(kernel: Kernel, auditIntervalMs: number) {
+    this.#kernel = kernel;
+    this.#auditIntervalMs = auditIntervalMs;
+  }
+
+  update(delta: DesiredDelta): void {
+    noteWanted(this.#tables, delta);
+    this.#wake.resolve(undefined);
+  }
+
+  async start(): Promise<void> {
+    const { signal } = this.#abort;
+    // Subscribed before the first listing, so that no change falls between the two.
+    const events = this.#kernel.rtnetlink.events(["link", "address", "route", "neighbour"], { signal });
+    await this.#list();
+    await applyAll(this.#tables, this.#kernel);
+    this.#tasks = [this.#followEvents(events), this.#audit(signal), this.#run(signal)];
+  }
+
+  async programmed(ifName: string, { signal }: WaitOptions): Promise<void> {
+    const isWanted = (): boolean => this.#tables.links.table.wanted(ifName) !== undefined;
+    await this.#conditions.until(() => isWanted() && this.pendingOn(ifName).length === 0, signal);
+  }
+
+  async settled({ signal }: WaitOptions): Promise<void> {
+    await this.#conditions.until(() => !allTables(this.#tables).some((table) => table.hasDirty), signal);
+  }
+
+  pendingOn(ifName: string): readonly string[] {
+    return allTables(this.#tables).flatMap((table) => table.pendingOn(ifName));
+  }
+
+  status(): DataplaneStatus {
+    return statusOf(this.#tables);
+  }
+
+  link(name: string): Link | undefined {
+    return this.#tables.links.byName(name);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#abort.abort();
+    this.#wake.resolve(undefined);
+    await Promise.all(this.#tasks);
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        if (this.#isListingDue) await this.#list();
+        await applyAll(this.#tables, this.#kernel);
+      } catch (error) {
+        // A listing that kept being interrupted, or answers that were lost: list again, after a pause.
+        this.#kernel.log.error("Cannot reconcile the kernel", { error });
+        this.#isListingDue = true;
+        await this.#pause(RELIST_PAUSE_MS, signal);
+        this.#wake.resolve(undefined);
+      }
+      this.#conditions.check();
+      await this.#rest(signal);
+    }
+  }
+
+  /** Until there is something to do, or the earliest retry is due. */
+  async #rest(signal: AbortSignal): Promise<void> {
+    const retryAtMs = Math.min(...allTables(this.#tables).map((table) => table.nextRetryMs));
+    const timer = new AbortController();
+    const waits = [this.#wake.promise];
+    if (retryAtMs !== Infinity) {
+      const timerSignal = AbortSignal.any([signal, timer.signal]);
+      waits.push(this.#pause(retryAtMs - this.#kernel.clock.now(), timerSignal));
+    }
+    await Promise.race(waits);
+    timer.abort();
+    this.#wake = Promise.withResolvers<undefined>();
+  }
+
+  async #audit(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#pause(this.#auditIntervalMs, signal);
+      this.#isListingDue = true;
+      this.#wake.resolve(undefined);
+    }
+  }
+
+  async #followEvents(events: AsyncIterable<readonly RtEvent[]>): Promise<void> {
+    try {
+      for await (const batch of events) {
+        const isOverrun = batch.map((event) => noteEvent(this.#tables, event)).includes("overrun");
+        if (isOverrun) this.#isListingDue = true;
+        this.#wake.resolve(undefined);
+      }
+    } catch (error) {
+      this.#kernel.log.error("Cannot follow the kernel's events; only the audit is left", { error });
+    }
+  }
+
+  async #list(): Promise<void> {
+    this.#isListingDue = false;
+    await listSeen(this.#tables, this.#kernel.rtnetlink);
+  }
+
+  async #pause(ms: number, signal: AbortSignal): Promise<undefined> {
+    // Rejected only by the signal, and the callers look at that themselves.
+    await this.#kernel.clock.sleep(Math.max(0, ms), { signal }).catch(() => undefined);
+    return undefined;
+  }
+}
+
+function statusOf(tables: Tables): DataplaneStatus {
+  const wanted = { link: 0, sysctl: 0, neighbour: 0, route: 0 };
+  const faults: Pending[] = [];
+  const blocked: Pending[] = [];
+  for (const kind of KINDS) {
+    const table = tableOf(tables, kind);
+    wanted[kind] = table.wantedCount;
+    for (const [key, { message }] of table.faults) faults.push({ kind, key, reason: message });
+    for (const [key, reason] of table.blocked) blocked.push({ kind, key, reason });
+  }
+  return { wanted, faults, blocked };
+}
