@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+import { z } from "zod";
+import { type Resource, clusterResource } from "./metadata.ts";
+import { type Output, logSeverityField, portField } from "./schema.ts";
+
+/** Calico's: physical interfaces by the kernel's and systemd's naming, nothing virtual. */
+const MTU_INTERFACES = "^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*)";
+
+/** A protocol number of the kernel's routing tables (linux/rtnetlink.h, `RTPROT_*`), below 4 is the kernel's own. */
+const routeProtocol = z.int().min(0).max(255);
+const pattern = z.string().refine(isPattern, "want a regular expression");
+
+const spec = z
+  .strictObject({
+    /**
+     * Who writes the routes to other nodes' blocks: `Enabled` the agent, from the datastore; `Disabled` BIRD, from BGP.
+     */
+    programClusterRoutes: z.enum(["Enabled", "Disabled"]).default("Disabled"),
+    /** Interfaces whose smallest MTU is the underlay's. */
+    mtuIfacePattern: pattern.default(MTU_INTERFACES),
+    /** Overrides for the MTU in bytes; 0 computes it. */
+    ipipMTU: z.int().min(0).default(0),
+    vxlanMTU: z.int().min(0).default(0),
+    wireguardMTU: z.int().min(0).default(0),
+    vxlanVNI: z.int().min(1).max(16_777_215).default(4096),
+    vxlanPort: portField.default(4789),
+    wireguardEnabled: z.boolean().default(false),
+    wireguardListeningPort: portField.default(51_820),
+    /** Remove routes of others on the nodes' ends of container links. */
+    removeExternalRoutes: z.boolean().default(true),
+    /** 3 is `RTPROT_BOOT`. */
+    deviceRouteProtocol: routeProtocol.default(3),
+    ipv4NormalRoutePriority: z.int().min(1).max(2_147_483_646).default(1024),
+    logSeverityScreen: logSeverityField,
+  })
+  .prefault({});
+
+function isPattern(text: string): boolean {
+  try {
+    return new RegExp(text) instanceof RegExp;
+  } catch {
+    return false;
+  }
+}
+
+export type FelixConfigurationSpec = Output<typeof spec>;
+/** How agents work; `default` is for all, `node.<name>` for one node. */
+export type FelixConfiguration = Resource<"FelixConfiguration", FelixConfigurationSpec>;
+
+export const felixConfigurationSchema: z.ZodType<FelixConfiguration> = clusterResource(
+  "FelixConfiguration",
+  spec,
+);

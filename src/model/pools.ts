@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Cidr, cidrContainsIp, cidrFamily, cidrsOverlap } from "../net/cidr.ts";
+import type { Family, Ip } from "../net/ip.ts";
+import type { IPPool } from "./ip-pool.ts";
+import type { Issue } from "./issue.ts";
+import { type Labels, parseSelector, selects } from "./selector.ts";
+
+/** A network that exists without Margay, such as the one that nodes reach each other by. */
+export interface Underlay {
+  /** What a person knows it by, `network of node "host1"`. */
+  readonly name: string;
+  readonly cidr: Cidr;
+}
+
+/** Pools that share addresses with another pool or an underlay: packets for either would go astray. */
+export function overlapIssues(pools: readonly IPPool[], underlays: readonly Underlay[]): readonly Issue[] {
+  return pools.flatMap((pool, index) => [
+    ...pools
+      .slice(0, index)
+      .flatMap((other) => overlap(pool, `pool "${other.metadata.name}"`, other.spec.cidr)),
+    ...underlays.flatMap((underlay) => overlap(pool, underlay.name, underlay.cidr)),
+  ]);
+}
+
+function overlap(pool: IPPool, name: string, cidr: Cidr): readonly Issue[] {
+  if (!cidrsOverlap(pool.spec.cidr, cidr)) return [];
+  const message = `pool "${pool.metadata.name}" ("${pool.spec.cidr}") overlaps ${name} ("${cidr}")`;
+  return [{ code: "conflict", path: "spec.cidr", message }];
+}
+
+/** The pools that a node may take blocks for containers from without being told to, sorted by name. */
+export function poolsForNode(pools: readonly IPPool[], node: { readonly labels: Labels }): readonly IPPool[] {
+  return pools
+    .filter(({ spec }) => !spec.disabled && spec.assignmentMode === "Automatic")
+    .filter(({ spec }) => spec.allowedUses.includes("Workload"))
+    .filter(({ spec }) => selects(parseSelector(spec.nodeSelector), node.labels))
+    .toSorted((a, b) => compare(a.metadata.name, b.metadata.name));
+}
+
+export function poolsOfFamily(pools: readonly IPPool[], family: Family): readonly IPPool[] {
+  return pools.filter(({ spec }) => cidrFamily(spec.cidr) === family);
+}
+
+/** The pool that the address belongs to; pools do not overlap. */
+export function poolOf(pools: readonly IPPool[], ip: Ip): IPPool | undefined {
+  return pools.find(({ spec }) => cidrContainsIp(spec.cidr, ip));
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

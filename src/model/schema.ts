@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import { z } from "zod";
+import { parseCidr, parseInterfaceAddress } from "../net/cidr.ts";
+import { type Family, familyOf, parseIp } from "../net/ip.ts";
+import { parseIpv4 } from "../net/ipv4.ts";
+import { parseSelector } from "./selector.ts";
+
+/** A value nothing may change: what every parser of this folder returns. */
+export type Frozen<T> = unknown extends T
+  ? T
+  : T extends string | number | bigint | boolean | null | undefined
+    ? T
+    : { readonly [Key in keyof T]: Frozen<T[Key]> };
+
+/** What a schema makes of a value, defaults filled in. */
+export type Output<Schema extends z.ZodType> = Frozen<z.output<Schema>>;
+
+/** A string field read by one of the strict parsers, which say in their message what is wrong. */
+export function textField<T>(parse: (text: string) => T): z.ZodType<T, string> {
+  return z.string().transform((text, context) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+      return z.NEVER;
+    }
+  });
+}
+
+export const ipField = textField(parseIp);
+export const ipv4Field = textField(parseIpv4);
+export const cidrField = textField(parseCidr);
+/** `<address>/<length>` in canonical text, host bits kept, as an interface carries it. */
+export const ipv4InterfaceField = textField((text) => interfaceAddress(text, 4));
+export const ipv6InterfaceField = textField((text) => interfaceAddress(text, 6));
+/** A selector, kept as it was written; it is only checked here. */
+export const selectorField = textField((text) => {
+  parseSelector(text);
+  return text;
+});
+/** RFC 6793: 32 bits, and 0 is not assigned (RFC 7607). */
+export const asNumberField = z.int().min(1).max(4_294_967_295);
+export const portField = z.int().min(1).max(65_535);
+/** Go's duration text, such as `90s` or `1m30s`. */
+export const durationField = z
+  .string()
+  .regex(/^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$/, 'want a duration such as "90s"');
+export const labelsField = z.record(z.string().max(512), z.string());
+export const logSeverityField = z
+  .enum(["Trace", "Debug", "Info", "Warning", "Error", "Fatal"])
+  .default("Info");
+
+function interfaceAddress(text: string, family: Family): string {
+  const { ip, prefixLength } = parseInterfaceAddress(text);
+  if (familyOf(ip) !== family) throw new SyntaxError(`Cannot use address "${text}": want IPv${family}`);
+  return `${ip}/${prefixLength}`;
+}
+
+/** Reports values that exclude each other at the field a person would change. */
+export function addConflict(context: z.core.$RefinementCtx, path: readonly string[], message: string): void {
+  context.addIssue({ code: "custom", path: [...path], message, params: { conflict: true } });
+}
