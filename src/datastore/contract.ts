@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { revisionOf } from "./change.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "./keys.ts";
 import {
   type Change,
@@ -470,10 +471,6 @@ async function rejectsWith(code: DatastoreErrorCode, promise: Promise<unknown>):
 
 function keysOf(entries: readonly Entry[]): readonly string[] {
   return entries.map(({ key }) => key);
-}
-
-function revisionOf(change: Change): Revision {
-  return change.kind === "put" ? change.entry.revision : change.revision;
 }
 
 function ascending(a: number, b: number): number {

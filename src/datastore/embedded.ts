@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { DatabaseSync } from "node:sqlite";
 import { type Clock, systemClock } from "../system/clock.ts";
+import { revisionOf } from "./change.ts";
 import { type Cursor, Cursors } from "./cursors.ts";
 import { checkKey, checkPrefix, checkRevision, checkValue } from "./keys.ts";
 import { fromSqlite, openDatabase } from "./sqlite-file.ts";
@@ -249,8 +250,4 @@ class EmbeddedStore implements Store {
 function stillWanted({ signal, reject }: PendingWrite): boolean {
   if (signal?.aborted === true) reject(signal.reason);
   return signal?.aborted !== true;
-}
-
-function revisionOf(change: Change): Revision {
-  return change.kind === "put" ? change.entry.revision : change.revision;
 }

@@ -2,6 +2,7 @@
 import { type Clock, systemClock } from "../system/clock.ts";
 import { type Log, silentLog } from "../system/log.ts";
 import { type BackoffOptions, backoffMs } from "./backoff.ts";
+import { revisionOf } from "./change.ts";
 import { type Change, DatastoreError, type Entry, type Listing, type Revision, type Store } from "./store.ts";
 
 /** What stands under a prefix, as it comes about: one snapshot first, then nothing but changes. */
@@ -85,7 +86,7 @@ class View {
     for (const change of changes) {
       if (change.kind === "put") this.#known.set(change.entry.key, change.entry.revision);
       else this.#known.delete(change.key);
-      this.revision = change.kind === "put" ? change.entry.revision : change.revision;
+      this.revision = revisionOf(change);
     }
     return { kind: "changes", changes, revision: this.revision };
   }
