@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Cidr, cidrAddress, cidrContainsIp, cidrFamily, cidrOf } from "../net/cidr.ts";
+import { type Family, type Ip, familyOf } from "../net/ip.ts";
+import { DatastoreError } from "../datastore/store.ts";
+import type { IPPool } from "../model/ip-pool.ts";
+import type { IpamBlock } from "../model/ipam-block.ts";
+import { blockPrefix, parseBlockKey } from "../model/keys.ts";
+import type { NodeName } from "../model/name.ts";
+import { poolOf, poolsOfFamily } from "../model/pools.ts";
+import {
+  type AssignRequest,
+  type AssignResult,
+  type Exhausted,
+  type Limit,
+  type Limits,
+  exhausted,
+} from "./assignment.ts";
+import {
+  type Allocation,
+  type Reserved,
+  allocationOf,
+  allocationsOf,
+  assignIp,
+  assignNext,
+  countFree,
+  isEmpty,
+  releaseWhere,
+} from "./block.ts";
+import { Ledger } from "./ledger.ts";
+import { Lock } from "./lock.ts";
+import { type BlockListing, type ClaimRequest, type IpamDependencies, NodeBlocks } from "./node-blocks.ts";
+
+export type { IpamDependencies } from "./node-blocks.ts";
+
+export interface ReleaseOptions {
+  /** Only the addresses whose attribute `interface` is this. */
+  readonly interface?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Where an address stands. */
+export interface Lookup {
+  readonly block: Cidr;
+  /** The block's `host:<node>`; `null` where it is nobody's own. */
+  readonly affinity: string | null;
+  /** `undefined` while the address is free. */
+  readonly allocation: Allocation | undefined;
+}
+
+/**
+ * Gives addresses to the containers of one node, by Calico's block model: from the node's blocks, else from a new block,
+ * else, unless `strictAffinity`, from another node's. Every method may throw `DatastoreError`; what was begun then is
+ * repaired by `releaseByHandle`, or by assigning again.
+ */
+export interface Allocator {
+  /** Assigning again for the same handle, interface and family gives the address that is held already. */
+  assign(request: AssignRequest): Promise<AssignResult>;
+  /** Gives back what the handle holds; nothing held is no fault. */
+  releaseByHandle(handleId: string, options?: ReleaseOptions): Promise<{ readonly released: readonly Ip[] }>;
+  /** Reads where the address stands; `undefined` where no block holds it. */
+  lookup(ip: Ip, options?: { readonly signal?: AbortSignal }): Promise<Lookup | undefined>;
+  /** Sees to it that the node has a block of the pool with a free address, ahead of need. */
+  claimBlock(
+    pool: IPPool,
+    options: Limits & { readonly signal?: AbortSignal },
+  ): Promise<ClaimedBlock | Exhausted>;
+  /** Gives up the node's empty blocks of the family, all but `keep`; returns those given up. */
+  releaseEmptyBlocks(
+    family: Family,
+    options: { readonly keep: number; readonly signal?: AbortSignal },
+  ): Promise<readonly Cidr[]>;
+}
+
+export interface ClaimedBlock {
+  readonly kind: "claimed";
+  readonly block: Cidr;
+}
+
+/** Rounds through the node's blocks before giving up, each lost to others. */
+const MAX_ROUNDS = 100;
+
+export function createAllocator(
+  dependencies: IpamDependencies,
+  options: { readonly nodeName: NodeName },
+): Allocator {
+  return new BlockAllocator(dependencies, options.nodeName);
+}
+
+/** One address being looked for. */
+interface Search {
+  readonly request: AssignRequest;
+  readonly pools: readonly IPPool[];
+  readonly reserved: Reserved | undefined;
+  readonly ledger: Ledger;
+  isOpen: boolean;
+}
+
+/** What came of trying one block. */
+type Attempt =
+  | { readonly kind: "assigned"; readonly address: Ip; readonly block: Cidr }
+  | { readonly kind: "full"; readonly by: Allocation | undefined }
+  | { readonly kind: "absent" }
+  /** The block is not the node's, and only those count. */
+  | { readonly kind: "foreign" };
+
+class BlockAllocator implements Allocator {
+  readonly #dependencies: IpamDependencies;
+  readonly #node: NodeName;
+  readonly #blocks: NodeBlocks;
+  /** A handle's tasks run one at a time; those of different handles side by side. */
+  readonly #handles = new Lock();
+
+  constructor(dependencies: IpamDependencies, node: NodeName) {
+    this.#dependencies = dependencies;
+    this.#node = node;
+    this.#blocks = new NodeBlocks(dependencies, node);
+  }
+
+  async assign(request: AssignRequest): Promise<AssignResult> {
+    const { handleId, ip, family, signal } = request;
+    const search: Search = {
+      request,
+      pools: poolsOfFamily(request.pools, family),
+      reserved: reservedBy(request.reservations),
+      ledger: new Ledger(this.#dependencies.store, handleId),
+      isOpen: false,
+    };
+    const task = (): Promise<AssignResult> =>
+      ip === undefined ? this.#assignAny(search) : this.#assignExactly(search, ip);
+    return this.#handles.run(handleId, task, signal);
+  }
+
+  async releaseByHandle(
+    handleId: string,
+    options: ReleaseOptions = {},
+  ): Promise<{ readonly released: readonly Ip[] }> {
+    const { interface: name, signal } = options;
+    const task = async (): Promise<{ readonly released: readonly Ip[] }> => {
+      const ledger = new Ledger(this.#dependencies.store, handleId);
+      const left = new Map<Cidr, number>();
+      const released: Ip[] = [];
+      for (const cidr of await ledger.blocks(signal)) {
+        const outcome = await this.#releaseIn(cidr, handleId, name, signal);
+        left.set(cidr, outcome.left);
+        released.push(...outcome.released);
+      }
+      await ledger.set(left, signal);
+      return { released };
+    };
+    return this.#handles.run(handleId, task, signal);
+  }
+
+  async lookup(ip: Ip, options: { readonly signal?: AbortSignal } = {}): Promise<Lookup | undefined> {
+    const { entries } = await this.#dependencies.store.list(blockPrefix(familyOf(ip)), options);
+    const cidr = entries
+      .map(({ key }) => parseBlockKey(key))
+      .find((candidate) => candidate !== undefined && cidrContainsIp(candidate, ip));
+    if (cidr === undefined) return undefined;
+    const block = await this.#read(cidr, options.signal);
+    return block && { block: cidr, affinity: block.affinity, allocation: allocationOf(block, ip) };
+  }
+
+  async claimBlock(
+    pool: IPPool,
+    options: Limits & { readonly signal?: AbortSignal },
+  ): Promise<ClaimedBlock | Exhausted> {
+    const family = cidrFamily(pool.spec.cidr);
+    const reserved = reservedBy(options.reservations);
+    for (const cidr of await this.#blocks.list(family, options.signal)) {
+      if (poolOf([pool], cidrAddress(cidr)) === undefined) continue;
+      await this.#read(cidr, options.signal);
+      if (this.#blocks.hasRoom(cidr, reserved)) return { kind: "claimed", block: cidr };
+    }
+    const claim = await this.#blocks.claim({ ...options, pools: [pool], family }, reserved);
+    if (claim.kind === "refused") return exhausted([pool], claim.limit, family, this.#node);
+    return { kind: "claimed", block: claim.block };
+  }
+
+  async releaseEmptyBlocks(
+    family: Family,
+    options: { readonly keep: number; readonly signal?: AbortSignal },
+  ): Promise<readonly Cidr[]> {
+    return this.#blocks.releaseEmpty(family, options.keep, options.signal);
+  }
+
+  async #assignAny(search: Search): Promise<AssignResult> {
+    const { request, pools, reserved } = search;
+    const { family, signal } = request;
+    if (pools.length === 0) return exhausted(request.pools, "noPool", family, this.#node);
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      for (const cidr of await this.#blocks.list(family, signal)) {
+        if (poolOf(pools, cidrAddress(cidr)) === undefined || !this.#blocks.hasRoom(cidr, reserved)) continue;
+        const attempt = await this.#tryNext(search, cidr, true);
+        if (attempt.kind === "assigned") return assigned(attempt, pools);
+        if (attempt.kind !== "full") await this.#blocks.settle(cidr, signal);
+      }
+      const claim = await this.#blocks.claim(claimRequest(search), reserved);
+      if (claim.kind === "refused") return this.#borrow(search, claim.limit, claim.blocks);
+    }
+    throw new DatastoreError(
+      "unavailable",
+      `Cannot assign an address for "${request.handleId}": lost every race`,
+    );
+  }
+
+  /** The last resort: an address of another node's block, from the one with most room. */
+  async #borrow(search: Search, limit: Limit, blocks: BlockListing): Promise<AssignResult> {
+    const { request, pools, reserved } = search;
+    const lenders = [...blocks]
+      .filter(([cidr, block]) => !this.#blocks.isOwn(block) && poolOf(pools, cidrAddress(cidr)) !== undefined)
+      .map(([cidr, block]) => ({ cidr, free: countFree(block, reserved) }))
+      .filter(({ free }) => free > 0)
+      .sort((a, b) => b.free - a.free);
+    if (request.strictAffinity) {
+      const hit = limit === "poolFull" && lenders.length > 0 ? "strictAffinity" : limit;
+      return exhausted(pools, hit, request.family, this.#node);
+    }
+    for (const { cidr } of lenders) {
+      const attempt = await this.#tryNext(search, cidr, false);
+      if (attempt.kind === "assigned") return assigned(attempt, pools);
+    }
+    return exhausted(pools, limit, request.family, this.#node);
+  }
+
+  async #assignExactly(search: Search, ip: Ip): Promise<AssignResult> {
+    const { request, pools } = search;
+    const pool = poolOf(pools, ip);
+    if (pool === undefined)
+      return {
+        kind: "outside",
+        address: ip,
+        message: `Cannot assign "${ip}": it is in no pool of the request`,
+      };
+    const cidr = cidrOf(ip, pool.spec.blockSize);
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const attempt = await this.#tryExactly(search, cidr, ip);
+      switch (attempt.kind) {
+        case "assigned":
+          return assigned(attempt, pools);
+        case "foreign":
+          return exhausted([pool], "strictAffinity", request.family, this.#node);
+        case "full":
+          return taken(ip, attempt.by);
+        case "absent": {
+          const claim = await this.#blocks.claimExactly(cidr, claimRequest(search));
+          if (claim.kind === "refused") return exhausted([pool], claim.limit, request.family, this.#node);
+        }
+      }
+    }
+    throw new DatastoreError("unavailable", `Cannot assign "${ip}": lost every race for block "${cidr}"`);
+  }
+
+  async #tryNext(search: Search, cidr: Cidr, ownOnly: boolean): Promise<Attempt> {
+    const { request, reserved } = search;
+    return this.#try(search, cidr, ownOnly, (block) => assignNext(block, request, reserved));
+  }
+
+  async #tryExactly(search: Search, cidr: Cidr, ip: Ip): Promise<Attempt> {
+    const { request } = search;
+    return this.#try(search, cidr, request.strictAffinity, (block) => {
+      const next = assignIp(block, ip, request);
+      return next && { block: next, ip };
+    });
+  }
+
+  /** The handle is written before the block, so that no address is ever held without a handle that leads to it. */
+  async #try(
+    search: Search,
+    cidr: Cidr,
+    ownOnly: boolean,
+    pick: (block: IpamBlock) => { readonly block: IpamBlock; readonly ip: Ip } | undefined,
+  ): Promise<Attempt> {
+    const { ledger, request } = search;
+    const attempt = await this.#blocks.promise(cidr, async (): Promise<Attempt> => {
+      const held = await this.#enter(search, cidr);
+      if (held !== undefined) return held;
+      return this.#blocks.cell(cidr).update<Attempt>((block) => {
+        if (block === undefined) return { value: block, result: { kind: "absent" } };
+        if (ownOnly && !this.#blocks.isOwn(block)) return { value: block, result: { kind: "foreign" } };
+        const made = pick(block);
+        if (made !== undefined)
+          return { value: made.block, result: { kind: "assigned", address: made.ip, block: cidr } };
+        const by = request.ip === undefined ? undefined : allocationOf(block, request.ip);
+        return { value: block, result: { kind: "full", by } };
+      }, request.signal);
+    });
+    if (attempt.kind !== "assigned") await ledger.count(cidr, -1, request.signal);
+    return attempt;
+  }
+
+  /**
+   * Counts the address in the handle. A handle that is there already is of an earlier attempt, or of another interface:
+   * it is made to agree with the blocks, and an address that this attachment holds is found again.
+   */
+  async #enter(search: Search, cidr: Cidr): Promise<Attempt | undefined> {
+    const { ledger, request } = search;
+    const { signal } = request;
+    if (search.isOpen) {
+      await ledger.count(cidr, 1, signal);
+      return undefined;
+    }
+    const named = await ledger.open(cidr, signal);
+    search.isOpen = true;
+    if (named.length === 0) return undefined;
+    const counts = new Map<Cidr, number>();
+    let found: Attempt | undefined;
+    for (const other of named) {
+      const block = await this.#read(other, signal);
+      const held =
+        block === undefined
+          ? []
+          : allocationsOf(block).filter(({ handleId }) => handleId === request.handleId);
+      counts.set(other, held.length);
+      const same = held.find((allocation) => isSameAttachment(allocation, search));
+      if (same !== undefined) found = { kind: "assigned", address: same.ip, block: other };
+    }
+    if (found === undefined) counts.set(cidr, (counts.get(cidr) ?? 0) + 1);
+    await ledger.set(counts, signal);
+    return found;
+  }
+
+  async #releaseIn(
+    cidr: Cidr,
+    handleId: string,
+    interfaceName: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly released: readonly Ip[]; readonly left: number }> {
+    return this.#blocks.cell(cidr).update((have) => {
+      if (have === undefined) return { value: have, result: { released: [], left: 0 } };
+      const { block, released } = releaseWhere(
+        have,
+        (allocation) =>
+          allocation.handleId === handleId &&
+          (interfaceName === undefined || allocation.attributes["interface"] === interfaceName),
+      );
+      const left = allocationsOf(block).filter((allocation) => allocation.handleId === handleId).length;
+      // A block that nobody owns any more goes with its last address.
+      const value = released.length > 0 && block.affinity === null && isEmpty(block) ? undefined : block;
+      return { value, result: { released, left } };
+    }, signal);
+  }
+
+  /** The block as it stands in the store now. */
+  async #read(cidr: Cidr, signal: AbortSignal | undefined): Promise<IpamBlock | undefined> {
+    return this.#blocks.cell(cidr).update((block) => ({ value: block, result: block }), signal);
+  }
+}
+
+function isSameAttachment({ ip, attributes }: Allocation, { request, pools }: Search): boolean {
+  if (attributes["interface"] !== request.attributes["interface"]) return false;
+  return poolOf(pools, ip) !== undefined && (request.ip === undefined || request.ip === ip);
+}
+
+function claimRequest({ request, pools }: Search): ClaimRequest {
+  return { ...request, pools };
+}
+
+function reservedBy(reservations: readonly Cidr[] = []): Reserved | undefined {
+  if (reservations.length === 0) return undefined;
+  return (ip) => reservations.some((cidr) => cidrContainsIp(cidr, ip));
+}
+
+function assigned(attempt: Attempt & { readonly kind: "assigned" }, pools: readonly IPPool[]): AssignResult {
+  return { ...attempt, pool: poolOf(pools, attempt.address)?.metadata.name ?? "" };
+}
+
+function taken(ip: Ip, by: Allocation | undefined): AssignResult {
+  const holder = by ?? { ip, handleId: undefined, attributes: {}, sequence: 0n };
+  const name = holder.handleId === undefined ? "a holder without a handle" : `"${holder.handleId}"`;
+  return { kind: "taken", address: ip, by: holder, message: `Cannot assign "${ip}": it is held by ${name}` };
+}

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Cidr, cidrAddress, cidrContains, cidrFamily, cidrsOverlap } from "../net/cidr.ts";
+import type { Family } from "../net/ip.ts";
+import { type Store, DatastoreError } from "../datastore/store.ts";
+import type { IPPool } from "../model/ip-pool.ts";
+import { type BlockAffinity, parseAffinity, renderAffinity } from "../model/ipam-affinity.ts";
+import { type IpamBlock, parseBlock, renderBlock } from "../model/ipam-block.ts";
+import { DEFAULT_MAX_BLOCKS_PER_HOST } from "../model/ipam-config.ts";
+import {
+  affinityKey,
+  affinityPrefix,
+  blockKey,
+  blockPrefix,
+  parseAffinityKey,
+  parseBlockKey,
+} from "../model/keys.ts";
+import type { NodeName } from "../model/name.ts";
+import { poolOf } from "../model/pools.ts";
+import type { Clock } from "../system/clock.ts";
+import { type Log, describeError } from "../system/log.ts";
+import type { Limit, Limits } from "./assignment.ts";
+import { type Reserved, affinityOf, countFree, isEmpty, newBlock } from "./block.ts";
+import { blocksOf } from "./block-order.ts";
+import { Cell, type Codec } from "./cell.ts";
+import { Lock } from "./lock.ts";
+
+export interface IpamDependencies {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface ClaimRequest extends Limits {
+  readonly pools: readonly IPPool[];
+  readonly family: Family;
+  readonly signal?: AbortSignal;
+}
+
+/** What the store's blocks of one family were, when they were listed. */
+export type BlockListing = ReadonlyMap<Cidr, IpamBlock>;
+
+export type ClaimResult =
+  | { readonly kind: "claimed"; readonly block: Cidr }
+  /** No claim was needed: a block of the node has room after all. */
+  | { readonly kind: "room"; readonly block: Cidr }
+  | { readonly kind: "refused"; readonly limit: Limit; readonly blocks: BlockListing };
+
+const BLOCKS: Codec<IpamBlock> = { parse: parseBlock, render: renderBlock };
+const AFFINITIES: Codec<BlockAffinity> = { parse: parseAffinity, render: renderAffinity };
+/** Candidates looked at beyond those that exist, where reservations cover whole blocks. */
+const MAX_RESERVED_BLOCKS = 65_536n;
+const CLAIM = "claim";
+
+/**
+ * The blocks of one node: those it has, and how it gets and gives up more. A claim takes three writes, so that it can be
+ * cut off anywhere: a pending affinity, the block itself, the confirmation. The block alone decides whose it is; claims
+ * cut off are finished or withdrawn when they are next met.
+ */
+export class NodeBlocks {
+  readonly #dependencies: IpamDependencies;
+  readonly #node: NodeName;
+  readonly #cells = new Map<Cidr, Cell<IpamBlock>>();
+  readonly #own: Readonly<Record<Family, Set<Cidr>>> = { 4: new Set(), 6: new Set() };
+  /** Families whose blocks were read from the store. */
+  readonly #loaded = new Set<Family>();
+  readonly #promised = new Map<Cidr, number>();
+  readonly #lock = new Lock();
+
+  constructor(dependencies: IpamDependencies, node: NodeName) {
+    this.#dependencies = dependencies;
+    this.#node = node;
+  }
+
+  /** The one way to read and write a block, the node's own or not. */
+  cell(cidr: Cidr): Cell<IpamBlock> {
+    const known = this.#cells.get(cidr);
+    if (known !== undefined) return known;
+    const cell = new Cell(this.#dependencies.store, blockKey(cidr), BLOCKS);
+    this.#cells.set(cidr, cell);
+    return cell;
+  }
+
+  isOwn(block: IpamBlock): boolean {
+    return block.affinity === affinityOf(this.#node);
+  }
+
+  /** The node's blocks of the family; read from the store once, and kept up to date from then on. */
+  async list(family: Family, signal?: AbortSignal): Promise<readonly Cidr[]> {
+    if (!this.#loaded.has(family)) await this.#lock.run(CLAIM, () => this.#load(family, signal), signal);
+    return [...this.#own[family]];
+  }
+
+  /** Whether the block, as last seen, has an address that nobody in this process is about to take. */
+  hasRoom(cidr: Cidr, reserved?: Reserved): boolean {
+    const block = this.cell(cidr).seen;
+    return block === undefined || countFree(block, reserved) > (this.#promised.get(cidr) ?? 0);
+  }
+
+  /** Counts the task among those about to take an address of the block, for as long as it runs. */
+  async promise<T>(cidr: Cidr, task: () => Promise<T>): Promise<T> {
+    this.#promised.set(cidr, (this.#promised.get(cidr) ?? 0) + 1);
+    try {
+      return await task();
+    } finally {
+      this.#promised.set(cidr, (this.#promised.get(cidr) ?? 1) - 1);
+    }
+  }
+
+  /** Gets the node another block, unless it turns out to have room. */
+  async claim(request: ClaimRequest, reserved?: Reserved): Promise<ClaimResult> {
+    const { family, signal } = request;
+    await this.list(family, signal);
+    return this.#lock.run(CLAIM, () => this.#claimAny(request, reserved), signal);
+  }
+
+  /** Gets the node this block, or finishes a claim to it that was cut off. */
+  async claimExactly(cidr: Cidr, request: ClaimRequest): Promise<ClaimResult | { readonly kind: "lost" }> {
+    const { family, signal } = request;
+    await this.list(family, signal);
+    return this.#lock.run(
+      CLAIM,
+      async () => {
+        const blocks = await this.#listAll(family, signal);
+        const limit = this.#limitOf(request);
+        if (limit !== undefined) return { kind: "refused", limit, blocks };
+        if (isFree(cidr, blocks) && (await this.#claimBlock(cidr, signal)))
+          return { kind: "claimed", block: cidr };
+        return { kind: "lost" };
+      },
+      signal,
+    );
+  }
+
+  /** Finds out whether a block believed to be the node's still is, and makes the affinity agree. */
+  async settle(cidr: Cidr, signal?: AbortSignal): Promise<void> {
+    await this.#lock.run(CLAIM, () => this.#claimBlock(cidr, signal), signal);
+  }
+
+  /** Gives up the node's empty blocks of the family, all but `keep`; returns those given up. */
+  async releaseEmpty(family: Family, keep: number, signal?: AbortSignal): Promise<readonly Cidr[]> {
+    const own = await this.list(family, signal);
+    return this.#lock.run(
+      CLAIM,
+      async () => {
+        const released: Cidr[] = [];
+        for (const cidr of own) {
+          if (own.length - released.length <= keep) break;
+          if ((this.#promised.get(cidr) ?? 0) === 0 && (await this.#releaseIfEmpty(cidr, signal)))
+            released.push(cidr);
+        }
+        return released;
+      },
+      signal,
+    );
+  }
+
+  async #load(family: Family, signal?: AbortSignal): Promise<void> {
+    if (this.#loaded.has(family)) return;
+    const prefix = affinityPrefix(this.#node, family);
+    const { entries } = await this.#dependencies.store.list(prefix, waitOptions(signal));
+    for (const { key, value } of entries) {
+      const cidr = parseAffinityKey(key)?.cidr;
+      if (cidr === undefined) continue;
+      const affinity = parseAffinity(value);
+      if (affinity.kind === "ok" && affinity.value.state === "confirmed") this.#own[family].add(cidr);
+      else await this.#claimBlock(cidr, signal);
+    }
+    this.#loaded.add(family);
+  }
+
+  async #claimAny(request: ClaimRequest, reserved?: Reserved): Promise<ClaimResult> {
+    const { family, pools, signal } = request;
+    const blocks = await this.#listAll(family, signal);
+    for (const [cidr, block] of blocks) {
+      if (poolOf(pools, cidrAddress(cidr)) === undefined || !this.isOwn(block)) continue;
+      if (!this.hasRoom(cidr, reserved)) continue;
+      if (this.#own[family].has(cidr) || (await this.#claimBlock(cidr, signal)))
+        return { kind: "room", block: cidr };
+    }
+    const limit = this.#limitOf(request);
+    if (limit !== undefined) return { kind: "refused", limit, blocks };
+    for (const cidr of candidates(request, this.#node, blocks))
+      if (await this.#claimBlock(cidr, signal)) return { kind: "claimed", block: cidr };
+    return { kind: "refused", limit: "poolFull", blocks };
+  }
+
+  #limitOf({ family, maxBlocks, autoAllocateBlocks = true }: ClaimRequest): Limit | undefined {
+    if (!autoAllocateBlocks) return "autoAllocateBlocks";
+    const most = maxBlocks === 0 ? DEFAULT_MAX_BLOCKS_PER_HOST : maxBlocks;
+    return this.#own[family].size >= most ? "maxBlocksPerHost" : undefined;
+  }
+
+  /** Whether the block is the node's now. Each step may find the work of an earlier attempt done. */
+  async #claimBlock(cidr: Cidr, signal?: AbortSignal): Promise<boolean> {
+    const affinity = this.#affinity(cidr);
+    await affinity.update((have) => {
+      const isUsable = have?.state === "pending" || have?.state === "confirmed";
+      return { value: isUsable ? have : { deleted: false, ...have, state: "pending" }, result: undefined };
+    }, signal);
+    const cell = this.cell(cidr);
+    cell.expectAbsent();
+    const nowMs = this.#dependencies.clock.now();
+    const isOwn = await cell.update((have) => {
+      const block = have ?? newBlock(cidr, { node: this.#node, nowMs });
+      return { value: block, result: this.isOwn(block) };
+    }, signal);
+    const own = this.#own[cidrFamily(cidr)];
+    if (isOwn) own.add(cidr);
+    else own.delete(cidr);
+    await affinity.update(
+      (have) => ({ value: isOwn ? confirmed(have) : undefined, result: undefined }),
+      signal,
+    );
+    this.#dependencies.log.info(isOwn ? "claimed block" : "another node has the block", { block: cidr });
+    return isOwn;
+  }
+
+  async #releaseIfEmpty(cidr: Cidr, signal?: AbortSignal): Promise<boolean> {
+    const affinity = this.#affinity(cidr);
+    const setState = (state: BlockAffinity["state"]): Promise<undefined> =>
+      affinity.update((have) => ({ value: { deleted: false, ...have, state }, result: undefined }), signal);
+    const seen = this.cell(cidr).seen;
+    if (seen !== undefined && !isEmpty(seen)) return false;
+    // Announced first: from here on nobody routes to the block, and a crash leaves a claim to finish.
+    await setState("pendingDeletion");
+    const isGone = await this.cell(cidr).update((block) => {
+      const keeps = block !== undefined && (!isEmpty(block) || !this.isOwn(block));
+      return { value: keeps ? block : undefined, result: !keeps };
+    }, signal);
+    if (!isGone) {
+      await this.#claimBlock(cidr, signal);
+      return false;
+    }
+    this.#own[cidrFamily(cidr)].delete(cidr);
+    await affinity.update(() => ({ value: undefined, result: undefined }), signal);
+    return true;
+  }
+
+  #affinity(cidr: Cidr): Cell<BlockAffinity> {
+    const cell = new Cell(this.#dependencies.store, affinityKey(this.#node, cidr), AFFINITIES);
+    cell.expectAbsent();
+    return cell;
+  }
+
+  /** Every readable block of the family. What cannot be read counts as taken: its key is in nobody's way. */
+  async #listAll(family: Family, signal?: AbortSignal): Promise<BlockListing> {
+    const { entries } = await this.#dependencies.store.list(blockPrefix(family), waitOptions(signal));
+    const blocks = new Map<Cidr, IpamBlock>();
+    for (const entry of entries) {
+      const cidr = parseBlockKey(entry.key);
+      if (cidr === undefined) continue;
+      try {
+        const cell = this.cell(cidr);
+        cell.observe(entry);
+        if (cell.seen !== undefined) blocks.set(cidr, cell.seen);
+      } catch (error) {
+        if (!(error instanceof DatastoreError)) throw error;
+        this.#dependencies.log.error("cannot read block", { block: cidr, error: describeError(error) });
+        blocks.set(cidr, unreadable(cidr));
+      }
+    }
+    return blocks;
+  }
+}
+
+/** Blocks of the pools that do not exist yet, in the node's own order. */
+function* candidates(request: ClaimRequest, node: NodeName, blocks: BlockListing): Generator<Cidr> {
+  const { pools, reservations = [] } = request;
+  for (const { spec } of pools) {
+    // Among this many blocks there is a free one, if there is one at all.
+    let left = BigInt(blocks.size) + MAX_RESERVED_BLOCKS;
+    for (const cidr of blocksOf(spec.cidr, spec.blockSize, node)) {
+      if (left-- === 0n) break;
+      if (!reservations.some((reserved) => cidrContains(reserved, cidr)) && isFree(cidr, blocks)) yield cidr;
+    }
+  }
+}
+
+/** Also against blocks of another size, left by a pool that was cut differently. */
+function isFree(cidr: Cidr, blocks: BlockListing): boolean {
+  return !blocks.has(cidr) && !blocks.keys().some((other) => cidrsOverlap(cidr, other));
+}
+
+function confirmed(affinity: BlockAffinity | undefined): BlockAffinity {
+  return { deleted: false, ...affinity, state: "confirmed" };
+}
+
+/** Stands for a block that cannot be read: nobody's, and nothing free. */
+function unreadable(cidr: Cidr): IpamBlock {
+  return {
+    cidr,
+    affinity: null,
+    allocations: [],
+    unallocated: [],
+    attributes: [],
+    sequenceNumber: 0n,
+    sequenceNumberForAllocation: {},
+    deleted: false,
+  };
+}
+
+function waitOptions(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}
