@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+import { join } from "node:path";
+import { createBird } from "../bird/supervisor.ts";
+import { createEndpoints, ENDPOINT_NAMESPACE } from "../cni/endpoint.ts";
+import { createCniService } from "../cni/service.ts";
+import { createDataplane } from "../dataplane/dataplane.ts";
+import { openRtnetlink } from "../dataplane/netlink/rtnetlink.ts";
+import { procSys } from "../dataplane/sysctl.ts";
+import { connectStore } from "../datastore/client.ts";
+import { openEmbeddedStore } from "../datastore/embedded.ts";
+import { createStoreHandler } from "../datastore/server.ts";
+import type { Store } from "../datastore/store.ts";
+import { Calculation } from "../desired/calculation.ts";
+import { createAllocator } from "../ipam/allocator.ts";
+import type { Clock } from "../system/clock.ts";
+import { Conditions } from "../system/conditions.ts";
+import type { Log } from "../system/log.ts";
+import type { ProcessRunner } from "../system/process.ts";
+import { followCluster } from "./cluster.ts";
+import { type AgentConfig, birdDirectory } from "./config.ts";
+import { createNodeView } from "./node-view.ts";
+import { createRegistration } from "./registration.ts";
+import { createRouteSourceSwitch } from "./route-source.ts";
+import { serveAgent } from "./server.ts";
+import { type AgentState, reasonsOf, renderStatus } from "./status.ts";
+
+export interface AgentCollaborators {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly processes: ProcessRunner;
+}
+
+/**
+ * Starts a node's agent in the current network namespace. Disposing it stops the process's work and nothing else: routes stay, and BIRD goes
+ * on running.
+ */
+export async function startAgent(
+  config: AgentConfig,
+  collaborators: AgentCollaborators,
+): Promise<AsyncDisposable> {
+  const { clock, log, processes } = collaborators;
+  const { nodeName } = config;
+  await using stack = new AsyncDisposableStack();
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const conditions = new Conditions();
+  const changed = (): void => {
+    conditions.check();
+  };
+
+  const store = stack.use(openStore(config));
+  const rtnetlink = stack.use(openRtnetlink());
+  const kernel = { rtnetlink, sysctls: procSys, clock, log: log.scope("dataplane") };
+  const dataplane = stack.use(createDataplane(kernel, { onChange: changed }));
+  const bird = stack.use(
+    createBird({ processes, clock, log: log.scope("bird") }, { directory: birdDirectory(config) }),
+  );
+  stack.defer(bird.onChange(changed));
+
+  const calculation = new Calculation(nodeName);
+  const registration = createRegistration(store, config);
+  const birdLogFile = join(birdDirectory(config), "bird.log");
+  const routeSource = stack.use(
+    createRouteSourceSwitch(
+      { bird, dataplane, registration, clock, log: log.scope("route-source") },
+      { nodeName, birdLogFile, wanted: () => calculation.bird(), onChange: changed },
+    ),
+  );
+
+  let isStarted = false;
+  const cluster = stack.use(
+    followCluster(
+      { store, clock, log: log.scope("cluster") },
+      {
+        nodeName,
+        namespace: ENDPOINT_NAMESPACE,
+        onState: changed,
+        onFacts(facts) {
+          const delta = calculation.update(facts);
+          dataplane.update(delta);
+          if (delta.bird && isStarted) routeSource.update();
+        },
+      },
+    ),
+  );
+
+  const allocator = createAllocator({ store, clock, log: log.scope("ipam") }, { nodeName });
+  const node = createNodeView({ config, cluster, rtnetlink, isStarted: () => isStarted });
+  const cni = createCniService(
+    {
+      allocator,
+      endpoints: createEndpoints(store, nodeName),
+      dataplane,
+      rtnetlink,
+      sysctls: procSys,
+      log: log.scope("cni"),
+    },
+    node,
+  );
+
+  const state = (): AgentState => ({
+    nodeName,
+    datastoreTrouble: cluster.trouble,
+    isSynced: isStarted,
+    routeSource: calculation.settings.routeSource,
+    routeSourceTrouble: routeSource.trouble,
+    wantedBird: calculation.bird(),
+    bird: bird.status(),
+    dataplane: dataplane.status(),
+    unroutable: calculation.unroutable(),
+  });
+  const services = {
+    datastore: config.datastore.kind === "embedded" ? createStoreHandler(store, { log }) : undefined,
+    cni,
+    status: () => renderStatus(state(), { pid: process.pid, memory: process.memoryUsage() }),
+    ready: (options: { readonly signal: AbortSignal }) =>
+      conditions.until(() => reasonsOf(state()).length === 0, options.signal),
+  };
+  stack.use(await serveAgent(config.socket, services, log.scope("server")));
+
+  const start = async (): Promise<void> => {
+    await persist(() => registration.register(), { clock, log, signal });
+    await cluster.synced({ signal });
+    await dataplane.start();
+    isStarted = true;
+    log.info("Started", { nodeName, socket: config.socket });
+    routeSource.update();
+    changed();
+  };
+  const starting = start().catch((error: unknown) => {
+    if (!signal.aborted) log.error("Cannot start", { error });
+  });
+  stack.defer(async () => {
+    stopping.abort();
+    await starting;
+  });
+  return stack.move();
+}
+
+function openStore({ datastore }: AgentConfig): Store {
+  switch (datastore.kind) {
+    case "embedded":
+      return openEmbeddedStore({ path: datastore.path });
+    case "socket":
+      return connectStore({ socketPath: datastore.path });
+  }
+}
+
+interface Persistence {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+const RETRY_MS = 500;
+
+/** Tries until it succeeds: the datastore may come up after its users. */
+async function persist(action: () => Promise<void>, { clock, log, signal }: Persistence): Promise<void> {
+  for (;;) {
+    try {
+      await action();
+      return;
+    } catch (error) {
+      log.warn("Cannot reach the datastore yet", { error });
+      await clock.sleep(RETRY_MS, { signal });
+    }
+  }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+import type {
+  BlockFacts,
+  EndpointFacts,
+  NodeFacts,
+  PoolFacts,
+  Settings,
+  StrayAddress,
+} from "../desired/facts.ts";
+import type { BGPConfiguration } from "../model/bgp-configuration.ts";
+import type { FelixConfiguration } from "../model/felix-configuration.ts";
+import type { IPPool } from "../model/ip-pool.ts";
+import type { IpamBlock } from "../model/ipam-block.ts";
+import type { Node } from "../model/node.ts";
+import { parseResource, unwrap } from "../model/resource.ts";
+import type { WorkloadEndpoint } from "../model/workload-endpoint.ts";
+import { addressAt, cidrAddress, cidrOf, parseInterfaceAddress } from "../net/cidr.ts";
+import { parseIpv4 } from "../net/ipv4.ts";
+
+/** Annotation of a Node whose kernel relies on the routes of BIRD, and whose BIRD announces. */
+export const ROUTE_SOURCE_ANNOTATION = "margay/route-source";
+
+/** `undefined` for a node without an IPv4 address: nothing can be routed to it. */
+export function nodeFacts(node: Node): NodeFacts | undefined {
+  const { ipv4Address, asNumber } = node.spec.bgp ?? {};
+  if (ipv4Address === undefined) return undefined;
+  const { ip, prefixLength } = parseInterfaceAddress(ipv4Address);
+  return {
+    address: parseIpv4(ip),
+    subnet: cidrOf(ip, prefixLength),
+    asNumber,
+    usesBird: node.metadata.annotations?.[ROUTE_SOURCE_ANNOTATION] === "bird",
+  };
+}
+
+export function blockFacts(block: IpamBlock): BlockFacts {
+  const node = nodeOfAffinity(block.affinity);
+  return { cidr: block.cidr, node, strays: straysOf(block, node) };
+}
+
+/** Virtual affinities (`virtual:load-balancer`) belong to no node. */
+function nodeOfAffinity(affinity: string | null): string | undefined {
+  return affinity?.startsWith("host:") === true ? affinity.slice("host:".length) : undefined;
+}
+
+function straysOf(block: IpamBlock, home: string | undefined): readonly StrayAddress[] {
+  return block.allocations.flatMap((index, ordinal) => {
+    const node = index === null ? undefined : block.attributes[index]?.secondary["node"];
+    return node === undefined || node === home ? [] : [{ ip: addressAt(block.cidr, ordinal), node }];
+  });
+}
+
+/** `undefined` for an endpoint that names no MAC address: neighbours cannot be programmed for it. */
+export function endpointFacts({ spec }: WorkloadEndpoint): EndpointFacts | undefined {
+  if (spec.mac === undefined) return undefined;
+  return { ifName: spec.interfaceName, mac: spec.mac, ips: spec.ipNetworks.map(cidrAddress) };
+}
+
+export function poolFacts({ spec }: IPPool): PoolFacts {
+  return { cidr: spec.cidr, disableBgpExport: spec.disableBGPExport };
+}
+
+/** The settings of the two resources named `default`; an absent one stands for its defaults. */
+export function settingsOf(
+  felix: FelixConfiguration | undefined,
+  bgp: BGPConfiguration | undefined,
+): Settings {
+  const felixSpec = (felix ?? defaultOf("FelixConfiguration")).spec;
+  const bgpSpec = (bgp ?? defaultOf("BGPConfiguration")).spec;
+  return {
+    routeSource: felixSpec.programClusterRoutes === "Enabled" ? "datastore" : "bird",
+    asNumber: bgpSpec.asNumber,
+    nodeMesh: bgpSpec.nodeToNodeMeshEnabled,
+    listenPort: bgpSpec.listenPort,
+  };
+}
+
+function defaultOf<K extends "FelixConfiguration" | "BGPConfiguration">(kind: K) {
+  const empty = { apiVersion: "projectcalico.org/v3", kind, metadata: { name: "default" }, spec: {} };
+  return unwrap(parseResource(kind, empty), `default ${kind}`);
+}

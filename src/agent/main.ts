@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+import { once } from "node:events";
+import { systemClock } from "../system/clock.ts";
+import { createLog } from "../system/log.ts";
+import { systemProcesses } from "../system/process.ts";
+import { startAgent } from "./agent.ts";
+import { readAgentConfig } from "./config.ts";
+
+/** Runs a node's agent until the signal aborts. Throws where it cannot start. */
+export async function runAgent(
+  configPath: string,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<void> {
+  const config = await readAgentConfig(configPath);
+  const log = createLog({ level: config.log.level });
+  await using _agent = await startAgent(config, { clock: systemClock, log, processes: systemProcesses });
+  if (!signal.aborted) await once(signal, "abort");
+  log.info("Stopping; forwarding goes on");
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+import { CniError } from "../cni/error.ts";
+import type { NodeView } from "../cni/service.ts";
+import { listAddresses } from "../dataplane/netlink/address.ts";
+import { listLinks } from "../dataplane/netlink/link.ts";
+import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
+import type { Limits } from "../ipam/assignment.ts";
+import type { IPPool } from "../model/ip-pool.ts";
+import { formatIssues } from "../model/issue.ts";
+import { overlapIssues, poolsForNode } from "../model/pools.ts";
+import { cidrOf, parseInterfaceAddress } from "../net/cidr.ts";
+import type { Cluster } from "./cluster.ts";
+import type { AgentConfig } from "./config.ts";
+
+export interface NodeViewCollaborators {
+  readonly config: AgentConfig;
+  readonly cluster: Cluster;
+  readonly rtnetlink: Rtnetlink;
+  /** Whether the datastore has been read and the kernel brought in line once. */
+  readonly isStarted: () => boolean;
+}
+
+/** What the CNI service needs to know of this node. */
+export function createNodeView({ config, cluster, rtnetlink, isStarted }: NodeViewCollaborators): NodeView {
+  const { nodeName } = config;
+  const { ip, prefixLength } = parseInterfaceAddress(config.address);
+  const underlay = { name: `the network of node "${nodeName}"`, cidr: cidrOf(ip, prefixLength) };
+  return {
+    nodeName,
+    get notReady() {
+      if (isStarted()) return undefined;
+      const cause = cluster.trouble ?? "the datastore has not been read yet";
+      return `The Margay agent of node "${nodeName}" is starting: ${cause}; try again`;
+    },
+    limits: () => limitsOf(cluster),
+    pools: () => usablePools(cluster, underlay, nodeName),
+    mtu: () => mtuOf(rtnetlink, config),
+    endpointsSeen: (revision, options) => cluster.endpointsSeen(revision, options),
+  };
+}
+
+function usablePools(
+  cluster: Cluster,
+  underlay: { name: string; cidr: ReturnType<typeof cidrOf> },
+  nodeName: string,
+): readonly IPPool[] {
+  const pools = poolsForNode(cluster.pools, { labels: cluster.self?.metadata.labels ?? {} });
+  const issues = overlapIssues(cluster.pools, [underlay]);
+  if (issues.length > 0)
+    throw new CniError("invalidConfig", `Cannot take an address: ${formatIssues(issues)}`);
+  if (pools.length > 0) return pools;
+  const known = cluster.pools.map(({ metadata }) => `"${metadata.name}"`).join(", ");
+  const cause = known === "" ? "there is no IPPool" : `no IPPool is enabled for this node among ${known}`;
+  throw new CniError("noAddress", `Cannot take an address on node "${nodeName}": ${cause}`);
+}
+
+/** Without an IPAMConfig its defaults hold. */
+function limitsOf({ ipamConfig, reservations }: Cluster): Limits {
+  const { strictAffinity = false, maxBlocksPerHost = 0, autoAllocateBlocks = true } = ipamConfig?.spec ?? {};
+  return { strictAffinity, maxBlocks: maxBlocksPerHost, autoAllocateBlocks, reservations };
+}
+
+/** The MTU of the interface that carries the node's address. */
+async function mtuOf(rtnetlink: Rtnetlink, { address, nodeName }: AgentConfig): Promise<number> {
+  const { ip } = parseInterfaceAddress(address);
+  const carrier = (await rtnetlink.list(listAddresses)).find((candidate) => candidate.ip === ip);
+  const link = (await rtnetlink.list(listLinks)).find(({ index }) => index === carrier?.ifIndex);
+  if (link !== undefined) return link.mtu;
+  throw new CniError(
+    "tryAgainLater",
+    `Cannot find the underlay of node "${nodeName}": no interface has address ${ip}`,
+  );
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+import { once } from "node:events";
+import { mkdir, unlink } from "node:fs/promises";
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
+import { connect } from "node:net";
+import { dirname } from "node:path";
+import { text as readText } from "node:stream/consumers";
+import type { StoreHandler } from "../datastore/server.ts";
+import type { Log } from "../system/log.ts";
+import { CniError } from "../cni/error.ts";
+import type { CniService } from "../cni/service.ts";
+import { LATEST_VERSION } from "../cni/version.ts";
+import { z } from "zod";
+
+/** The longest that `GET /status?wait=ready` waits. */
+const MAX_WAIT_MS = 60_000;
+/** CNI configurations with their previous results stay far below. */
+const MAX_BODY_BYTES = 1024 * 1024;
+
+/** What the socket serves. */
+export interface AgentServices {
+  readonly datastore: StoreHandler | undefined;
+  readonly cni: CniService;
+  status(): object;
+  /** Resolves when the agent is ready; rejects with the signal's reason. */
+  ready(options: { readonly signal: AbortSignal }): Promise<void>;
+}
+
+const rawCniRequest = z.strictObject({ environment: z.record(z.string(), z.string()), config: z.unknown() });
+
+/**
+ * Serves CNI, status and the datastore by HTTP on a unix socket that only root may open. Throws where another agent
+ * answers on the socket; a socket that nobody listens on any more is replaced.
+ */
+export async function serveAgent(path: string, services: AgentServices, log: Log): Promise<AsyncDisposable> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await removeStaleSocket(path);
+  const server = createServer((request, response) => {
+    answer(request, response, services).catch((error: unknown) => {
+      log.error("Cannot answer a request", { path: request.url, error });
+      send(response, 500, { error: "internal" });
+    });
+  });
+  await listen(server, path);
+  return {
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, "close");
+    },
+  };
+}
+
+/** The socket file gets mode 0600 as it is made: there is no moment in which others could open it. */
+async function listen(server: Server, path: string): Promise<void> {
+  const before = process.umask(0o177);
+  try {
+    server.listen({ path });
+  } finally {
+    process.umask(before);
+  }
+  await once(server, "listening");
+}
+
+async function removeStaleSocket(path: string): Promise<void> {
+  if (await isAnswered(path)) throw new Error(`Cannot serve on "${path}": another agent answers there`);
+  await unlink(path).catch((error: unknown) => {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+  });
+}
+
+async function isAnswered(path: string): Promise<boolean> {
+  const socket = connect({ path });
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  services: AgentServices,
+): Promise<void> {
+  if ((await services.datastore?.(request, response)) === true) return;
+  const url = new URL(request.url ?? "/", "http://margay");
+  switch (`${request.method ?? ""} ${url.pathname}`) {
+    case "GET /status":
+      await answerStatus(url.searchParams, request, response, services);
+      return;
+    case "POST /cni":
+      await answerCni(request, response, services.cni);
+      return;
+    default:
+      send(response, 404, { error: `there is no ${request.method ?? ""} ${url.pathname}` });
+  }
+}
+
+/** `?wait=ready&timeoutMs=N` holds the answer back until the agent is ready or the time is over. */
+async function answerStatus(
+  query: URLSearchParams,
+  request: IncomingMessage,
+  response: ServerResponse,
+  services: AgentServices,
+): Promise<void> {
+  if (query.get("wait") === "ready") {
+    const timeoutMs = Math.min(Number(query.get("timeoutMs") ?? MAX_WAIT_MS) || 0, MAX_WAIT_MS);
+    const gone = new AbortController();
+    const leave = (): void => {
+      gone.abort();
+    };
+    response.once("close", leave);
+    // Ready or not, the status tells.
+    await services
+      .ready({ signal: AbortSignal.any([gone.signal, AbortSignal.timeout(timeoutMs)]) })
+      .catch(() => undefined);
+    response.off("close", leave);
+  }
+  if (!request.destroyed || !response.destroyed) send(response, 200, services.status());
+}
+
+async function answerCni(request: IncomingMessage, response: ServerResponse, cni: CniService): Promise<void> {
+  try {
+    const result = await cni.handle(rawCniRequest.parse(await readJson(request)));
+    send(response, 200, result ?? {});
+  } catch (error) {
+    const failure =
+      error instanceof CniError ? error : new CniError("internal", String(error), { cause: error });
+    send(response, 422, failure.render(LATEST_VERSION));
+  }
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const length = Number(request.headers["content-length"] ?? NaN);
+  if (!(length <= MAX_BODY_BYTES))
+    throw new CniError(
+      "decode",
+      `Cannot read request: its length is missing or over ${MAX_BODY_BYTES} bytes`,
+    );
+  try {
+    return JSON.parse(await readText(request));
+  } catch (cause) {
+    throw new CniError("decode", "Cannot read request: it is no JSON", { cause });
+  }
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(text),
+  });
+  response.end(text);
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { BirdStatus } from "../bird/supervisor.ts";
+import type { DataplaneStatus } from "../dataplane/dataplane.ts";
+import type { RouteSource } from "../desired/facts.ts";
+import type { Unroutable, WantedBird } from "../desired/wanted.ts";
+
+/** What the agent knows of itself at one moment. */
+export interface AgentState {
+  readonly nodeName: string;
+  readonly datastoreTrouble: string | undefined;
+  readonly isSynced: boolean;
+  readonly routeSource: RouteSource;
+  readonly routeSourceTrouble: string | undefined;
+  readonly wantedBird: WantedBird | undefined;
+  readonly bird: BirdStatus;
+  readonly dataplane: DataplaneStatus;
+  readonly unroutable: readonly Unroutable[];
+}
+
+/** What `GET /status` answers. */
+export interface AgentStatus {
+  readonly nodeName: string;
+  readonly pid: number;
+  readonly ready: boolean;
+  /** Why it is not ready, most basic cause first. */
+  readonly reasons: readonly string[];
+  readonly routeSource: RouteSource;
+  readonly bird: Omit<Extract<BirdStatus, { kind: "running" }>, "kind"> | null;
+  readonly dataplane: DataplaneStatus;
+  /** Destinations without a route: not a fault of this node. */
+  readonly unroutable: readonly Unroutable[];
+  /** In bytes. */
+  readonly memory: { readonly rss: number; readonly heapUsed: number };
+}
+
+export function renderStatus(
+  state: AgentState,
+  { pid, memory }: Pick<AgentStatus, "pid" | "memory">,
+): AgentStatus {
+  const reasons = reasonsOf(state);
+  return {
+    nodeName: state.nodeName,
+    pid,
+    ready: reasons.length === 0,
+    reasons,
+    routeSource: state.routeSource,
+    bird: state.bird.kind === "running" ? withoutKind(state.bird) : null,
+    dataplane: state.dataplane,
+    unroutable: state.unroutable,
+    memory,
+  };
+}
+
+/** Why the node is not all it should be. An unready node keeps forwarding, and serves CNI once it has synced. */
+export function reasonsOf(state: AgentState): readonly string[] {
+  const reasons: string[] = [];
+  if (state.datastoreTrouble !== undefined) reasons.push(`datastore: ${state.datastoreTrouble}`);
+  if (!state.isSynced) return [...reasons, "datastore: not everything has been read yet"];
+  for (const { key, reason } of state.dataplane.faults) reasons.push(`${key}: ${reason}`);
+  if (state.routeSourceTrouble !== undefined) reasons.push(`bird: ${state.routeSourceTrouble}`);
+  return [...reasons, ...sessionReasons(state)];
+}
+
+function sessionReasons({ routeSource, wantedBird, bird }: AgentState): readonly string[] {
+  if (routeSource !== "bird") return [];
+  if (bird.kind !== "running") return ["bird: it does not run"];
+  return (wantedBird?.peers ?? []).flatMap(({ name, address }) => {
+    const session = bird.sessions.find((candidate) => candidate.peer === address);
+    if (session?.state === "Established") return [];
+    return [`bird: no session with node "${name}" (${address}): ${session?.state ?? "not configured yet"}`];
+  });
+}
+
+function withoutKind<T extends { readonly kind: string }>({ kind: _kind, ...rest }: T): Omit<T, "kind"> {
+  return rest;
+}
