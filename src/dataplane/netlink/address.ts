@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Ip, ipToBytes } from "../../net/ip.ts";
+import { AttributeDecoder, AttributeEncoder } from "./attribute.ts";
+import { addressFamilyOf, decodeIp, familyFrom } from "./family.ts";
+import {
+  HOST_ORDER,
+  type NetlinkMessage,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_EXCL,
+  NLM_F_REPLACE,
+  fixedHeader,
+  viewOf,
+} from "./message.ts";
+import type { Dump, NetlinkRequest } from "./request.ts";
+
+// linux/rtnetlink.h
+export const RTM_NEWADDR = 20;
+export const RTM_DELADDR = 21;
+const RTM_GETADDR = 22;
+
+// enum of linux/if_addr.h
+const IFA_ADDRESS = 1;
+const IFA_LOCAL = 2;
+const IFA_FLAGS = 8;
+
+// #define IFA_F_NODAD 0x02
+const IFA_F_NODAD = 0x02;
+
+const IFADDRMSG_LENGTH = 8;
+
+/** An address of an interface. */
+export interface LinkAddress {
+  readonly ifIndex: number;
+  readonly ip: Ip;
+  readonly prefixLength: number;
+  /** `RT_SCOPE_*`. The kernel finds that of an IPv6 address itself. */
+  readonly scope: number;
+}
+
+export interface AddressOptions {
+  /** An IPv6 address counts at once, without the second in which duplicates are looked for. */
+  readonly skipDuplicateDetection?: boolean;
+}
+
+/** Adds an address; `EEXIST` where the interface has it. */
+export function addAddress(address: LinkAddress, options?: AddressOptions): NetlinkRequest {
+  return addition("add", NLM_F_CREATE | NLM_F_EXCL, address, options);
+}
+
+/** Adds an address, or leaves it there. */
+export function replaceAddress(address: LinkAddress, options?: AddressOptions): NetlinkRequest {
+  return addition("replace", NLM_F_CREATE | NLM_F_REPLACE, address, options);
+}
+
+/** Removes an address; `EADDRNOTAVAIL` where there is none. */
+export function deleteAddress(address: LinkAddress): NetlinkRequest {
+  const body = encodeAddress(address).finish();
+  return { description: `delete ${quote(address)}`, type: RTM_DELADDR, flags: 0, body };
+}
+
+export const listAddresses: Dump<LinkAddress> = {
+  request: {
+    description: "list addresses",
+    type: RTM_GETADDR,
+    flags: NLM_F_DUMP,
+    body: new Uint8Array(IFADDRMSG_LENGTH),
+  },
+  decode: (message) => (message.type === RTM_NEWADDR ? decodeAddress(message) : undefined),
+};
+
+/** The address of an `RTM_NEWADDR` or `RTM_DELADDR` message; `undefined` where it is neither IPv4 nor IPv6. */
+export function decodeAddress({ body }: NetlinkMessage): LinkAddress | undefined {
+  const header = fixedHeader(body, IFADDRMSG_LENGTH, "ifaddrmsg");
+  const family = familyFrom(header.getUint8(0));
+  if (family === undefined) return undefined;
+  const attributes = new AttributeDecoder(body, IFADDRMSG_LENGTH);
+  let address: Ip | undefined;
+  let local: Ip | undefined;
+  while (attributes.next()) {
+    if (attributes.type === IFA_ADDRESS) address = decodeIp(attributes, family);
+    if (attributes.type === IFA_LOCAL) local = decodeIp(attributes, family);
+  }
+  // IFA_ADDRESS is the other end's address where the interface is a point-to-point one; IFA_LOCAL never is.
+  const ip = local ?? address;
+  if (ip === undefined) return undefined;
+  return {
+    ifIndex: header.getUint32(4, HOST_ORDER),
+    ip,
+    prefixLength: header.getUint8(1),
+    scope: header.getUint8(3),
+  };
+}
+
+function addition(
+  verb: string,
+  flags: number,
+  address: LinkAddress,
+  { skipDuplicateDetection = false }: AddressOptions = {},
+): NetlinkRequest {
+  const body = encodeAddress(address);
+  if (skipDuplicateDetection) body.u32(IFA_FLAGS, IFA_F_NODAD);
+  return { description: `${verb} ${quote(address)}`, type: RTM_NEWADDR, flags, body: body.finish() };
+}
+
+function encodeAddress({ ifIndex, ip, prefixLength, scope }: LinkAddress): AttributeEncoder {
+  // struct ifaddrmsg { __u8 ifa_family, ifa_prefixlen, ifa_flags, ifa_scope; __u32 ifa_index; }
+  const header = Uint8Array.of(addressFamilyOf(ip), prefixLength, 0, scope, 0, 0, 0, 0);
+  viewOf(header).setUint32(4, ifIndex, HOST_ORDER);
+  const bytes = ipToBytes(ip);
+  return new AttributeEncoder(header).bytes(IFA_LOCAL, bytes).bytes(IFA_ADDRESS, bytes);
+}
+
+function quote({ ip, prefixLength, ifIndex }: LinkAddress): string {
+  return `address "${ip}/${prefixLength}" on link ${ifIndex}`;
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+import { KernelError, decodeError } from "./kernel-error.ts";
+import {
+  type NetlinkMessage,
+  NLM_F_ACK,
+  NLM_F_DUMP_INTR,
+  NLM_F_REQUEST,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  decodeMessages,
+  encodeMessages,
+} from "./message.ts";
+import type { Dump, NetlinkRequest } from "./request.ts";
+import type { NetlinkSocket } from "./socket.ts";
+
+/** Sees the bytes of every datagram; valid only during the call. */
+export type Trace = (direction: "out" | "in", bytes: Uint8Array) => void;
+
+export interface WaitOptions {
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * How many requests one write carries. More gain nothing, and should all of them fail, the answers must fit into
+ * the receive buffer.
+ */
+const BATCH = 200;
+/** How often a listing starts over because the table changed under it. */
+const DUMP_ATTEMPTS = 10;
+/** enum of asm-generic/errno-base.h: what the kernel calls an interrupted dump. */
+const EINTR = 4;
+
+/** The protocol of requests and answers: sequence numbers, acknowledgements, answers of several parts. */
+export class Connection implements AsyncDisposable {
+  readonly #socket: NetlinkSocket;
+  readonly #trace: Trace | undefined;
+  #sequence = 0;
+  #isClosed = false;
+  /** Resolves when the last of those who use or wait for the socket is done; never rejects. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(socket: NetlinkSocket, { trace }: { readonly trace?: Trace | undefined } = {}) {
+    this.#socket = socket;
+    this.#trace = trace;
+  }
+
+  /**
+   * Sends the requests and returns what came of each, in their order. Rejects where that cannot be known: `KernelError` with
+   * `ENOBUFS` where answers were lost, the signal's reason where it aborted; what was sent until then may have been done.
+   */
+  async execute(
+    requests: readonly NetlinkRequest[],
+    { signal }: WaitOptions = {},
+  ): Promise<readonly (KernelError | undefined)[]> {
+    const results: (KernelError | undefined)[] = [];
+    for (let start = 0; start < requests.length; start += BATCH) {
+      const batch = requests.slice(start, start + BATCH);
+      // A turn for each batch, so that a few urgent requests need not wait for a hundred thousand others.
+      results.push(...(await this.#inTurn(() => this.#executeBatch(batch, signal), signal)));
+    }
+    return results;
+  }
+
+  /** Everything the dump's request is answered with. A listing that has begun is read to its end even if the signal aborts. */
+  async list<T>(dump: Dump<T>, { signal }: WaitOptions = {}): Promise<readonly T[]> {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      const items = await this.#inTurn(() => this.#listOnce(dump, signal), signal);
+      if (items !== undefined) return items;
+    }
+    const extAck = `the table changed during each of ${DUMP_ATTEMPTS} readings`;
+    throw new KernelError(dump.request.description, EINTR, { extAck });
+  }
+
+  /** Waits for the requests under way, then closes the socket. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    await this.#turn;
+    this.#socket[Symbol.dispose]();
+  }
+
+  async #executeBatch(
+    batch: readonly NetlinkRequest[],
+    signal: AbortSignal | undefined,
+  ): Promise<readonly (KernelError | undefined)[]> {
+    const first = this.#reserve(batch.length);
+    const last = batch.length - 1;
+    await this.#send(batch, first);
+    const results = Array<KernelError | undefined>(batch.length).fill(undefined);
+    for (;;) {
+      for (const message of await this.#receive(() => this.#socket.take(), signal)) {
+        const index = (message.sequence - first) >>> 0;
+        const request = batch[index];
+        // Another sequence number is an answer to something that was given up.
+        if (request === undefined || message.type !== NLMSG_ERROR) continue;
+        results[index] = decodeError(request.description, message);
+        if (index === last) return results;
+      }
+    }
+  }
+
+  async #listOnce<T>(dump: Dump<T>, signal: AbortSignal | undefined): Promise<readonly T[] | undefined> {
+    const sequence = this.#reserve(1);
+    await this.#send([dump.request], sequence);
+    const items: T[] = [];
+    let isInterrupted = false;
+    let failure: Error | undefined;
+    for (;;) {
+      // The kernel makes the next part while the last is read, so reading may take its time too.
+      for (const message of await this.#receive(() => this.#socket.read(), signal)) {
+        if (message.sequence !== sequence) continue;
+        isInterrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
+        if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) {
+          failure ??= decodeError(dump.request.description, message);
+          if (failure !== undefined) throw failure;
+          return isInterrupted ? undefined : items;
+        }
+        try {
+          const item = dump.decode(message);
+          if (item !== undefined) items.push(item);
+        } catch (error) {
+          // Read to the end all the same: the kernel takes no second dump before the first one is done.
+          failure ??= error instanceof Error ? error : new Error(String(error));
+        }
+      }
+    }
+  }
+
+  /**
+   * The kernel answers every request that fails, asked to or not, and works in the order of the messages. So the last one's
+   * acknowledgement is enough: what was not answered by then has succeeded.
+   */
+  async #send(requests: readonly NetlinkRequest[], first: number): Promise<void> {
+    const bytes = encodeMessages(
+      requests.map(({ type, flags, body }, index) => ({
+        type,
+        flags: flags | NLM_F_REQUEST | (index === requests.length - 1 ? NLM_F_ACK : 0),
+        sequence: (first + index) >>> 0,
+        portId: 0,
+        body,
+      })),
+    );
+    this.#trace?.("out", bytes);
+    await this.#socket.send(bytes);
+  }
+
+  /** Answers are queued before `send` resolves, so the wait is for the case that a kernel differs. */
+  async #receive(
+    take: () => Uint8Array | undefined | Promise<Uint8Array | undefined>,
+    signal: AbortSignal | undefined,
+  ): Promise<Iterable<NetlinkMessage>> {
+    for (;;) {
+      const bytes = await take();
+      if (bytes !== undefined) {
+        this.#trace?.("in", bytes);
+        return decodeMessages(bytes);
+      }
+      if (!(await this.#socket.readable(signal))) signal?.throwIfAborted();
+    }
+  }
+
+  #reserve(count: number): number {
+    const first = this.#sequence + 1;
+    this.#sequence = (this.#sequence + count) >>> 0;
+    return first >>> 0;
+  }
+
+  #inTurn<T>(action: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const run = this.#turn.then(() => {
+      signal?.throwIfAborted();
+      if (this.#isClosed) throw new Error("Cannot use netlink connection: it is closed");
+      return action();
+    });
+    this.#turn = run.catch(() => undefined);
+    return run;
+  }
+}

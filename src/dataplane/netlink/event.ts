@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type LinkAddress, RTM_DELADDR, RTM_NEWADDR, decodeAddress } from "./address.ts";
+import { type Link, RTM_DELLINK, RTM_NEWLINK, decodeLink } from "./link.ts";
+import type { NetlinkMessage } from "./message.ts";
+import { type Neighbour, RTM_DELNEIGH, RTM_NEWNEIGH, decodeNeighbour } from "./neighbour.ts";
+import { type KernelRoute, RTM_DELROUTE, RTM_NEWROUTE, decodeRoute } from "./route.ts";
+import { type Rule, RTM_DELRULE, RTM_NEWRULE, decodeRule } from "./rule.ts";
+
+/** A kind of object whose changes can be subscribed to. */
+export type EventGroup = "link" | "address" | "route" | "neighbour" | "rule";
+
+/** The object came up or changed, or is gone. */
+export type ChangeKind = "new" | "deleted";
+
+/** A change of the kernel's state, whoever made it. */
+export type RtEvent =
+  | { readonly kind: "link"; readonly change: ChangeKind; readonly link: Link }
+  | { readonly kind: "address"; readonly change: ChangeKind; readonly address: LinkAddress }
+  | { readonly kind: "route"; readonly change: ChangeKind; readonly route: KernelRoute }
+  | { readonly kind: "neighbour"; readonly change: ChangeKind; readonly neighbour: Neighbour }
+  | { readonly kind: "rule"; readonly change: ChangeKind; readonly rule: Rule }
+  /** Changes were lost: what is known of the kernel's state is out of date and must be listed again. */
+  | { readonly kind: "overrun" };
+
+/** `enum rtnetlink_groups` (linux/rtnetlink.h): IPv4 and IPv6 have groups of their own. */
+const GROUPS: Readonly<Record<EventGroup, readonly number[]>> = {
+  link: [1], // RTNLGRP_LINK
+  neighbour: [3], // RTNLGRP_NEIGH
+  address: [5, 9], // RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR
+  route: [7, 11], // RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE
+  rule: [8, 19], // RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE
+};
+
+/** The bit set of `nl_groups` in `struct sockaddr_nl`, where group n is bit n - 1. */
+export function groupBits(groups: readonly EventGroup[]): number {
+  return groups.flatMap((group) => GROUPS[group]).reduce((bits, group) => bits | (1 << (group - 1)), 0);
+}
+
+/** The event that a message of a group is; `undefined` where it is about something that no kind here describes. */
+export function decodeEvent(message: NetlinkMessage): RtEvent | undefined {
+  return DECODERS.get(message.type)?.(message);
+}
+
+type EventDecoder = (message: NetlinkMessage) => RtEvent | undefined;
+
+const DECODERS: ReadonlyMap<number, EventDecoder> = new Map([
+  [RTM_NEWLINK, linkEvent("new")],
+  [RTM_DELLINK, linkEvent("deleted")],
+  [RTM_NEWADDR, addressEvent("new")],
+  [RTM_DELADDR, addressEvent("deleted")],
+  [RTM_NEWROUTE, routeEvent("new")],
+  [RTM_DELROUTE, routeEvent("deleted")],
+  [RTM_NEWNEIGH, neighbourEvent("new")],
+  [RTM_DELNEIGH, neighbourEvent("deleted")],
+  [RTM_NEWRULE, ruleEvent("new")],
+  [RTM_DELRULE, ruleEvent("deleted")],
+]);
+
+function linkEvent(change: ChangeKind): EventDecoder {
+  return (message) => {
+    const link = decodeLink(message);
+    return link && { kind: "link", change, link };
+  };
+}
+
+function addressEvent(change: ChangeKind): EventDecoder {
+  return (message) => {
+    const address = decodeAddress(message);
+    return address && { kind: "address", change, address };
+  };
+}
+
+function routeEvent(change: ChangeKind): EventDecoder {
+  return (message) => {
+    const route = decodeRoute(message);
+    return route && { kind: "route", change, route };
+  };
+}
+
+function neighbourEvent(change: ChangeKind): EventDecoder {
+  return (message) => {
+    const neighbour = decodeNeighbour(message);
+    return neighbour && { kind: "neighbour", change, neighbour };
+  };
+}
+
+function ruleEvent(change: ChangeKind): EventDecoder {
+  return (message) => {
+    const rule = decodeRule(message);
+    return rule && { kind: "rule", change, rule };
+  };
+}

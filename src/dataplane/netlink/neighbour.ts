@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Family, type Ip, ipToBytes } from "../../net/ip.ts";
+import { type Mac, macFromBytes, macToBytes } from "../../net/mac.ts";
+import { AttributeDecoder, AttributeEncoder } from "./attribute.ts";
+import { addressFamilyOf, decodeIp, familyFrom } from "./family.ts";
+import {
+  HOST_ORDER,
+  type NetlinkMessage,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_REPLACE,
+  fixedHeader,
+  viewOf,
+} from "./message.ts";
+import type { Dump, NetlinkRequest } from "./request.ts";
+
+// linux/rtnetlink.h
+export const RTM_NEWNEIGH = 28;
+export const RTM_DELNEIGH = 29;
+const RTM_GETNEIGH = 30;
+
+// enum of linux/neighbour.h
+const NDA_DST = 1;
+const NDA_LLADDR = 2;
+
+// Neighbor Cache Entry States (linux/neighbour.h).
+export const NUD_INCOMPLETE = 0x01;
+export const NUD_REACHABLE = 0x02;
+export const NUD_STALE = 0x04;
+export const NUD_DELAY = 0x08;
+export const NUD_PROBE = 0x10;
+export const NUD_FAILED = 0x20;
+export const NUD_NOARP = 0x40;
+/** Never asked for and never forgotten. */
+export const NUD_PERMANENT = 0x80;
+
+const NDMSG_LENGTH = 12;
+
+/** Which link-layer address an address on a link has: an entry of the ARP or the neighbour discovery table. */
+export interface Neighbour {
+  readonly ifIndex: number;
+  readonly ip: Ip;
+  readonly family: Family;
+  /** Absent while it is not known, or where it has not six octets. */
+  readonly mac?: Mac;
+  /** `NUD_*`. */
+  readonly state: number;
+  /** `NTF_*`. */
+  readonly flags: number;
+}
+
+export type NeighbourKey = Pick<Neighbour, "ifIndex" | "ip">;
+/** The family shows in the address. */
+export type NewNeighbour = Omit<Neighbour, "family" | "flags"> & Partial<Pick<Neighbour, "flags">>;
+
+/** Adds the entry, or changes the one for the same address. */
+export function replaceNeighbour(neighbour: NewNeighbour): NetlinkRequest {
+  const body = encodeKey(neighbour, neighbour.state, neighbour.flags);
+  if (neighbour.mac !== undefined) body.bytes(NDA_LLADDR, macToBytes(neighbour.mac));
+  return {
+    description: `replace ${quote(neighbour)}`,
+    type: RTM_NEWNEIGH,
+    flags: NLM_F_CREATE | NLM_F_REPLACE,
+    body: body.finish(),
+  };
+}
+
+/** Removes the entry; `ENOENT` where there is none. */
+export function deleteNeighbour(key: NeighbourKey): NetlinkRequest {
+  const body = encodeKey(key).finish();
+  return { description: `delete ${quote(key)}`, type: RTM_DELNEIGH, flags: 0, body };
+}
+
+/** Both families; proxy entries and the forwarding tables of bridges are separate tables. */
+export const listNeighbours: Dump<Neighbour> = {
+  request: {
+    description: "list neighbours",
+    type: RTM_GETNEIGH,
+    flags: NLM_F_DUMP,
+    body: new Uint8Array(NDMSG_LENGTH),
+  },
+  decode: (message) => (message.type === RTM_NEWNEIGH ? decodeNeighbour(message) : undefined),
+};
+
+/** The entry of an `RTM_NEWNEIGH` or `RTM_DELNEIGH` message; `undefined` for one of a bridge's forwarding table. */
+export function decodeNeighbour({ body }: NetlinkMessage): Neighbour | undefined {
+  const header = fixedHeader(body, NDMSG_LENGTH, "ndmsg");
+  const family = familyFrom(header.getUint8(0));
+  if (family === undefined) return undefined;
+  const attributes = new AttributeDecoder(body, NDMSG_LENGTH);
+  let ip: Ip | undefined;
+  let mac: Mac | undefined;
+  while (attributes.next()) {
+    if (attributes.type === NDA_DST) ip = decodeIp(attributes, family);
+    if (attributes.type === NDA_LLADDR && attributes.bytes().length === 6)
+      mac = macFromBytes(attributes.bytes());
+  }
+  if (ip === undefined) return undefined;
+  return {
+    ifIndex: header.getInt32(4, HOST_ORDER),
+    ip,
+    family,
+    ...(mac !== undefined && { mac }),
+    state: header.getUint16(8, HOST_ORDER),
+    flags: header.getUint8(10),
+  };
+}
+
+function encodeKey({ ifIndex, ip }: NeighbourKey, state = 0, flags = 0): AttributeEncoder {
+  // struct ndmsg { __u8 ndm_family, ndm_pad1; __u16 ndm_pad2; __s32 ndm_ifindex; __u16 ndm_state;
+  //   __u8 ndm_flags, ndm_type; }
+  const header = new Uint8Array(NDMSG_LENGTH);
+  const view = viewOf(header);
+  view.setUint8(0, addressFamilyOf(ip));
+  view.setInt32(4, ifIndex, HOST_ORDER);
+  view.setUint16(8, state, HOST_ORDER);
+  view.setUint8(10, flags);
+  return new AttributeEncoder(header).bytes(NDA_DST, ipToBytes(ip));
+}
+
+function quote({ ip, ifIndex }: NeighbourKey): string {
+  return `neighbour "${ip}" on link ${ifIndex}`;
+}

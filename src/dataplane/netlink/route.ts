@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Cidr, cidrAddress, cidrFamily, cidrOf, prefixLengthOf } from "../../net/cidr.ts";
+import { type Family, type Ip, ipFromBytes, ipToBytes } from "../../net/ip.ts";
+import { AttributeDecoder, AttributeEncoder } from "./attribute.ts";
+import { AF_UNSPEC, addressFamily, decodeIp, familyFrom } from "./family.ts";
+import {
+  HOST_ORDER,
+  type NetlinkMessage,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_EXCL,
+  NLM_F_REPLACE,
+  fixedHeader,
+  viewOf,
+} from "./message.ts";
+import {
+  type NextHop,
+  RTA_GATEWAY,
+  RTA_VIA,
+  RTNH_F_ONLINK,
+  decodeGateway,
+  decodeNextHops,
+  encodeGateway,
+  encodeNextHops,
+} from "./next-hop.ts";
+import type { Dump, NetlinkRequest } from "./request.ts";
+
+// linux/rtnetlink.h
+export const RTM_NEWROUTE = 24;
+export const RTM_DELROUTE = 25;
+const RTM_GETROUTE = 26;
+
+// enum rt_class_t (linux/rtnetlink.h)
+export const RT_TABLE_DEFAULT = 253;
+export const RT_TABLE_MAIN = 254;
+export const RT_TABLE_LOCAL = 255;
+
+// rtm_protocol (linux/rtnetlink.h)
+export const RTPROT_UNSPEC = 0;
+export const RTPROT_KERNEL = 2;
+export const RTPROT_BOOT = 3;
+export const RTPROT_STATIC = 4;
+export const RTPROT_BIRD = 12;
+
+// enum rt_scope_t (linux/rtnetlink.h)
+export const RT_SCOPE_UNIVERSE = 0;
+export const RT_SCOPE_SITE = 200;
+export const RT_SCOPE_LINK = 253;
+export const RT_SCOPE_HOST = 254;
+export const RT_SCOPE_NOWHERE = 255;
+
+// enum rtattr_type_t (linux/rtnetlink.h)
+const RTA_DST = 1;
+const RTA_OIF = 4;
+const RTA_PRIORITY = 6;
+const RTA_PREFSRC = 7;
+const RTA_METRICS = 8;
+const RTA_MULTIPATH = 9;
+const RTA_TABLE = 15;
+// Inside RTA_METRICS.
+const RTAX_MTU = 2;
+
+// #define RTM_F_CLONED 0x200: "This route is cloned", so it is one of the cache.
+const RTM_F_CLONED = 0x200;
+
+const RTMSG_LENGTH = 12;
+
+/** `rtm_type` (linux/rtnetlink.h), by number. */
+const ROUTE_TYPES = [
+  "unspec",
+  "unicast",
+  "local",
+  "broadcast",
+  "anycast",
+  "multicast",
+  "blackhole",
+  "unreachable",
+  "prohibit",
+  "throw",
+  "nat",
+  "xresolve",
+] as const;
+
+export type RouteType = (typeof ROUTE_TYPES)[number];
+
+/** A route as it stands in the kernel's table. */
+export interface KernelRoute {
+  readonly table: number;
+  /** The default route's is `0.0.0.0/0` or `::/0`. */
+  readonly dst: Cidr;
+  readonly type: RouteType;
+  /** Who made it: `RTPROT_*`. */
+  readonly protocol: number;
+  /** `RT_SCOPE_*`; IPv6 has none. */
+  readonly scope: number;
+  /** Lower is preferred. The kernel makes 1024 of an IPv6 route's 0. */
+  readonly metric: number;
+  readonly ifIndex?: number;
+  readonly gateway?: Ip;
+  /** The gateway counts as reachable over the link whatever the addresses say. */
+  readonly onlink: boolean;
+  /** The source address that packets of the node itself get. */
+  readonly prefSrc?: Ip;
+  /** Octets; absent where the link's counts. */
+  readonly mtu?: number;
+  /** Two or more ways; then `ifIndex` and `gateway` are absent. */
+  readonly nextHops?: readonly NextHop[];
+}
+
+/**
+ * Which route to delete: only one that agrees in every field given. A metric of 0 agrees with any, and the
+ * route with the lowest goes.
+ */
+export type RouteKey = Pick<KernelRoute, "table" | "dst" | "metric"> &
+  Partial<Pick<KernelRoute, "type" | "protocol" | "ifIndex" | "gateway">>;
+
+/** Adds a route; `EEXIST` where there is one with the same destination and metric in the table. */
+export function addRoute(route: KernelRoute): NetlinkRequest {
+  return routeRequest("add", RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route);
+}
+
+/** Adds a route, in place of one with the same destination and metric in the table. */
+export function replaceRoute(route: KernelRoute): NetlinkRequest {
+  return routeRequest("replace", RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route);
+}
+
+/** Removes a route; `ESRCH` where there is none. */
+export function deleteRoute({
+  table,
+  dst,
+  metric,
+  type,
+  protocol,
+  ifIndex,
+  gateway,
+}: RouteKey): NetlinkRequest {
+  return routeRequest("delete", RTM_DELROUTE, 0, {
+    table,
+    dst,
+    metric,
+    type: type ?? "unspec",
+    protocol: protocol ?? RTPROT_UNSPEC,
+    // In a deletion, "nowhere" is any scope.
+    scope: RT_SCOPE_NOWHERE,
+    onlink: false,
+    ...(ifIndex !== undefined && { ifIndex }),
+    ...(gateway !== undefined && { gateway }),
+  });
+}
+
+/** What the kernel is to leave out of a listing. */
+export interface RouteFilter {
+  /** @default both */
+  readonly family?: Family;
+  /** @default every table */
+  readonly table?: number;
+  /** @default every protocol */
+  readonly protocol?: number;
+}
+
+/**
+ * The routes that the filter lets through; the kernel itself applies it (since Linux 4.20). Naming a family and a
+ * table that it has not fails with `ENOENT`.
+ */
+export function listRoutesWhere({ family, table, protocol = RTPROT_UNSPEC }: RouteFilter): Dump<KernelRoute> {
+  const body = new AttributeEncoder(
+    rtmsg({ family: family === undefined ? AF_UNSPEC : addressFamily(family), protocol }),
+  );
+  if (table !== undefined) body.u32(RTA_TABLE, table);
+  return {
+    request: { description: "list routes", type: RTM_GETROUTE, flags: NLM_F_DUMP, body: body.finish() },
+    decode: (message) => (message.type === RTM_NEWROUTE ? decodeRoute(message) : undefined),
+  };
+}
+
+/** The routes of both families in every table. */
+export const listRoutes: Dump<KernelRoute> = listRoutesWhere({});
+
+/**
+ * The route of an `RTM_NEWROUTE` or `RTM_DELROUTE` message. `undefined` for what {@link KernelRoute} cannot say: a route of
+ * another family, of the cache, for certain sources or types of service only. Half described, it could pass for another.
+ */
+export function decodeRoute({ body }: NetlinkMessage): KernelRoute | undefined {
+  const header = fixedHeader(body, RTMSG_LENGTH, "rtmsg");
+  const family = familyFrom(header.getUint8(0));
+  const flags = header.getUint32(8, HOST_ORDER);
+  const type = ROUTE_TYPES[header.getUint8(7)];
+  const [srcLength, tos] = [header.getUint8(2), header.getUint8(3)];
+  if (family === undefined || type === undefined || srcLength !== 0 || tos !== 0) return undefined;
+  if ((flags & RTM_F_CLONED) !== 0) return undefined;
+  const { dst = unspecified(family), ...found } = decodeAttributes(
+    new AttributeDecoder(body, RTMSG_LENGTH),
+    family,
+  );
+  return {
+    table: header.getUint8(4),
+    dst: cidrOf(dst, header.getUint8(1)),
+    type,
+    protocol: header.getUint8(5),
+    scope: header.getUint8(6),
+    metric: 0,
+    onlink: (flags & RTNH_F_ONLINK) !== 0,
+    ...found,
+  };
+}
+
+type Attributes = Partial<{ -readonly [Field in keyof KernelRoute]: KernelRoute[Field] }>;
+
+function decodeAttributes(
+  attributes: AttributeDecoder,
+  family: Family,
+): Omit<Attributes, "dst"> & { dst?: Ip } {
+  const found: Omit<Attributes, "dst"> & { dst?: Ip } = {};
+  while (attributes.next()) {
+    switch (attributes.type) {
+      case RTA_DST:
+        found.dst = decodeIp(attributes, family);
+        break;
+      case RTA_OIF:
+        found.ifIndex = attributes.u32();
+        break;
+      case RTA_PRIORITY:
+        found.metric = attributes.u32();
+        break;
+      case RTA_PREFSRC:
+        found.prefSrc = decodeIp(attributes, family);
+        break;
+      case RTA_TABLE:
+        found.table = attributes.u32();
+        break;
+      case RTA_METRICS:
+        Object.assign(found, decodeMetrics(attributes.nested()));
+        break;
+      case RTA_MULTIPATH:
+        found.nextHops = decodeNextHops(attributes.bytes(), family);
+        break;
+      case RTA_GATEWAY:
+      case RTA_VIA:
+        Object.assign(found, { gateway: decodeGateway(attributes, family) });
+        break;
+    }
+  }
+  return found;
+}
+
+function decodeMetrics(metrics: AttributeDecoder): { mtu?: number } {
+  while (metrics.next()) if (metrics.type === RTAX_MTU) return { mtu: metrics.u32() };
+  return {};
+}
+
+function routeRequest(verb: string, type: number, flags: number, route: KernelRoute): NetlinkRequest {
+  return { description: `${verb} ${quote(route)}`, type, flags, body: encodeRoute(route) };
+}
+
+function encodeRoute(route: KernelRoute): Uint8Array {
+  const { dst, ifIndex, gateway, prefSrc, mtu, nextHops } = route;
+  const family = cidrFamily(dst);
+  const body = new AttributeEncoder(
+    rtmsg({
+      family: addressFamily(family),
+      dstLength: prefixLengthOf(dst),
+      protocol: route.protocol,
+      scope: route.scope,
+      type: ROUTE_TYPES.indexOf(route.type),
+      flags: route.onlink ? RTNH_F_ONLINK : 0,
+    }),
+  );
+  body
+    .bytes(RTA_DST, ipToBytes(cidrAddress(dst)))
+    .u32(RTA_TABLE, route.table)
+    .u32(RTA_PRIORITY, route.metric);
+  if (ifIndex !== undefined) body.u32(RTA_OIF, ifIndex);
+  if (gateway !== undefined) encodeGateway(body, gateway, family);
+  if (prefSrc !== undefined) body.bytes(RTA_PREFSRC, ipToBytes(prefSrc));
+  if (mtu !== undefined) body.nested(RTA_METRICS, (metrics) => metrics.u32(RTAX_MTU, mtu));
+  if (nextHops !== undefined) body.bytes(RTA_MULTIPATH, encodeNextHops(nextHops, family));
+  return body.finish();
+}
+
+interface Rtmsg {
+  readonly family: number;
+  readonly dstLength?: number;
+  readonly protocol: number;
+  readonly scope?: number;
+  readonly type?: number;
+  readonly flags?: number;
+}
+
+/** The table goes into RTA_TABLE, which holds more than the eight bits there are here. */
+function rtmsg({ family, dstLength = 0, protocol, scope = 0, type = 0, flags = 0 }: Rtmsg): Uint8Array {
+  // struct rtmsg { unsigned char rtm_family, rtm_dst_len, rtm_src_len, rtm_tos, rtm_table, rtm_protocol, rtm_scope,
+  //   rtm_type; unsigned rtm_flags; }
+  const header = Uint8Array.of(family, dstLength, 0, 0, 0, protocol, scope, type, 0, 0, 0, 0);
+  viewOf(header).setUint32(8, flags, HOST_ORDER);
+  return header;
+}
+
+function unspecified(family: Family): Ip {
+  return ipFromBytes(new Uint8Array(family === 4 ? 4 : 16));
+}
+
+function quote({ dst, gateway, ifIndex, table }: RouteKey): string {
+  const via = gateway === undefined ? "" : ` via "${gateway}"`;
+  const on = ifIndex === undefined ? "" : ` on link ${ifIndex}`;
+  return `route "${dst}"${via}${on}${table === RT_TABLE_MAIN ? "" : ` in table ${table}`}`;
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one place where functions of the C library are called; Node has no counterpart to them.
+import koffi from "koffi";
+import { KernelError } from "./kernel-error.ts";
+
+type ForeignFunction = (...args: unknown[]) => unknown;
+
+/** The C library that the process already has. */
+const libc = koffi.load(null);
+const libcSocket: ForeignFunction = libc.func("int socket(int domain, int type, int protocol)");
+const libcBind: ForeignFunction = libc.func("int bind(int fd, const void *address, uint32_t length)");
+const libcSetsockopt: ForeignFunction = libc.func(
+  "int setsockopt(int fd, int level, int name, const int *value, uint32_t length)",
+);
+const libcSetns: ForeignFunction = libc.func("int setns(int fd, int nstype)");
+
+// sys/socket.h
+// #define SOCK_RAW 3
+export const SOCK_RAW = 3;
+// #define SOCK_NONBLOCK 00004000
+export const SOCK_NONBLOCK = 0o4000;
+// #define SOCK_CLOEXEC 02000000
+export const SOCK_CLOEXEC = 0o2000000;
+
+// #define CLONE_NEWNET 0x40000000 (linux/sched.h)
+export const CLONE_NEWNET = 0x40000000;
+
+/** socket(2): a new descriptor, which the caller closes. Throws `KernelError`. */
+export function socket(domain: number, type: number, protocol: number): number {
+  return checked(`open socket of family ${domain}`, libcSocket(domain, type, protocol));
+}
+
+/** bind(2) to an address laid out as `struct sockaddr`. Throws `KernelError`. */
+export function bind(fd: number, address: Uint8Array): void {
+  checked("bind socket", libcBind(fd, address, address.length));
+}
+
+/** setsockopt(2) for an option that is an `int`. Throws `KernelError`. */
+export function setsockopt(fd: number, level: number, name: number, value: number): void {
+  checked(`set socket option ${name} of level ${level}`, libcSetsockopt(fd, level, name, [value], 4));
+}
+
+/** setns(2): moves the calling thread, and no other, to the namespace. Throws `KernelError`. */
+export function setns(fd: number, type: number): void {
+  checked("enter namespace", libcSetns(fd, type));
+}
+
+/**
+ * Resolves true as soon as the descriptor has something to read, or an error to report, and false as soon as the signal
+ * aborts. The event loop watches the descriptor; a read(2) that blocked in libuv's thread pool would keep one of its
+ * few threads, and the process from ending. The descriptor must stay open until this resolves.
+ */
+export function whenReadable(fd: number, signal?: AbortSignal): Promise<boolean> {
+  if (signal?.aborted === true) return Promise.resolve(false);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const finish = (readable: boolean): void => {
+    signal?.removeEventListener("abort", abort);
+    handle.close();
+    resolve(readable);
+  };
+  const abort = (): void => {
+    finish(false);
+  };
+  // Koffi calls back outside of Node's callback scope, where nobody runs the promise jobs; an immediate does. A handle
+  // per wait, because libuv stops one for good that reports an error, as a netlink socket does after an overrun.
+  const handle = koffi.node.poll(fd, { readable: true }, () => {
+    setImmediate(finish, true);
+  });
+  signal?.addEventListener("abort", abort);
+  return promise;
+}
+
+function checked(op: string, result: unknown): number {
+  if (typeof result !== "number") throw new TypeError(`Cannot ${op}: the C library returned no number`);
+  if (result < 0) throw new KernelError(op, koffi.errno());
+  return result;
+}
