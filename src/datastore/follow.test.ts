@@ -6,6 +6,7 @@ import type { Clock } from "../system/clock.ts";
 import { keyOf, revisionOf } from "./change.ts";
 import { openEmbeddedStore } from "./embedded.ts";
 import { type FollowEvent, type FollowState, follow } from "./follow.ts";
+import { createRandom } from "./random.ts";
 import { type Change, DatastoreError, type Revision, type Store } from "./store.ts";
 
 const HISTORY = 50;
@@ -105,7 +106,7 @@ test("of a store that was replaced the new contents are told", { timeout: 30_000
 
 test("through random writes, cuts and compactions nothing untrue is told", { timeout: 60_000 }, async () => {
   const seed = Math.floor(Math.random() * 2 ** 31);
-  const random = mulberry32(seed);
+  const random = createRandom(seed);
   await using inner = openMemory();
   const store = breakable(inner);
   const told: Change[] = [];
@@ -319,16 +320,5 @@ function breakable(store: Store): BreakableStore {
       if (whole.aborted) throw new DatastoreError("unavailable", "Cannot watch: the line was cut");
     },
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
-  };
-}
-
-/** A small generator of numbers in [0, 1) that repeats from its seed. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
