@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+// Named states of a cluster, and what a node should have in each. The outcome depends on what is so, never on how it came to be, so every
+// way from one state to any other has to end at the same outcome.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type Cidr, parseCidr } from "../net/cidr.ts";
+import { parseIfName } from "../net/if-name.ts";
+import { parseIp } from "../net/ip.ts";
+import { parseIpv4 } from "../net/ipv4.ts";
+import { parseMac } from "../net/mac.ts";
+import { Calculation, type DesiredState } from "./calculation.ts";
+import {
+  type BlockFacts,
+  DEFAULT_SETTINGS,
+  type EndpointFacts,
+  type Fact,
+  type NodeFacts,
+  type Settings,
+} from "./facts.ts";
+
+const LAN = parseCidr("192.168.0.0/24");
+const BLOCK1 = parseCidr("10.1.1.0/26");
+const BLOCK2 = parseCidr("10.1.2.0/26");
+const HOST_BLOCK = parseCidr("10.1.3.7/32");
+
+function node(name: string, address: string, more: Partial<NodeFacts> = {}): Fact {
+  return {
+    kind: "node",
+    name,
+    value: { address: parseIpv4(address), subnet: LAN, asNumber: undefined, usesBird: false, ...more },
+  };
+}
+
+function block(
+  cidr: Cidr,
+  owner: string | undefined,
+  strays: readonly (readonly [ip: string, node: string])[] = [],
+): Fact {
+  const value: BlockFacts = {
+    cidr,
+    node: owner,
+    strays: strays.map(([ip, holder]) => ({ ip: parseIp(ip), node: holder })),
+  };
+  return { kind: "block", cidr, value };
+}
+
+function affinity(name: string, cidr: Cidr, isConfirmed = true): Fact {
+  return { kind: "affinity", node: name, cidr, value: isConfirmed };
+}
+
+function endpoint(name: string, ifName: string, ip: string): Fact {
+  const value: EndpointFacts = {
+    ifName: parseIfName(ifName),
+    mac: parseMac("02:00:00:00:00:01"),
+    ips: [parseIp(ip)],
+  };
+  return { kind: "endpoint", name, value };
+}
+
+function settings(more: Partial<Settings>): Fact {
+  return { kind: "settings", value: { ...DEFAULT_SETTINGS, ...more } };
+}
+
+const POOL: Fact = {
+  kind: "pool",
+  name: "default",
+  value: { cidr: parseCidr("10.1.0.0/16"), disableBgpExport: false },
+};
+const TWO_NODES = [POOL, node("host1", "192.168.0.101"), node("host2", "192.168.0.102")];
+const TWO_BLOCKS = [
+  block(BLOCK1, "host1"),
+  affinity("host1", BLOCK1),
+  block(BLOCK2, "host2"),
+  affinity("host2", BLOCK2),
+];
+const BY_DATASTORE = settings({ routeSource: "datastore" });
+
+const STATES: Readonly<Record<string, readonly Fact[]>> = {
+  "an empty cluster": [],
+  "two nodes without blocks": TWO_NODES,
+  "one block each, by the datastore": [...TWO_NODES, ...TWO_BLOCKS, BY_DATASTORE],
+  "one block each, by BIRD, while host2 does not announce yet": [...TWO_NODES, ...TWO_BLOCKS],
+  "one block each, by BIRD": [
+    POOL,
+    node("host1", "192.168.0.101", { usesBird: true }),
+    node("host2", "192.168.0.102", { usesBird: true }),
+    ...TWO_BLOCKS,
+  ],
+  "leaving BIRD while host2 still relies on it": [
+    POOL,
+    node("host1", "192.168.0.101"),
+    node("host2", "192.168.0.102", { usesBird: true }),
+    ...TWO_BLOCKS,
+    BY_DATASTORE,
+  ],
+  "a pending claim of host2": [
+    ...TWO_NODES,
+    block(BLOCK2, "host2"),
+    affinity("host2", BLOCK2, false),
+    BY_DATASTORE,
+  ],
+  "a claim of host2 to a block that is host1's": [
+    ...TWO_NODES,
+    block(BLOCK1, "host1"),
+    affinity("host1", BLOCK1),
+    affinity("host2", BLOCK1),
+    BY_DATASTORE,
+  ],
+  "an address of host2's block used on host1": [
+    ...TWO_NODES,
+    block(BLOCK2, "host2", [["10.1.2.9", "host1"]]),
+    affinity("host2", BLOCK2),
+    BY_DATASTORE,
+  ],
+  "an address of host1's block used on host2": [
+    ...TWO_NODES,
+    block(BLOCK1, "host1", [["10.1.1.9", "host2"]]),
+    affinity("host1", BLOCK1),
+    BY_DATASTORE,
+  ],
+  "a block of one address": [
+    ...TWO_NODES,
+    block(HOST_BLOCK, "host1"),
+    affinity("host1", HOST_BLOCK),
+    BY_DATASTORE,
+  ],
+  "a block of a node that is not registered": [
+    ...TWO_NODES,
+    block(BLOCK2, "host9"),
+    affinity("host9", BLOCK2),
+    BY_DATASTORE,
+  ],
+  "host2 on another network": [
+    POOL,
+    node("host1", "192.168.0.101"),
+    node("host2", "192.168.7.102"),
+    ...TWO_BLOCKS,
+    BY_DATASTORE,
+  ],
+  "a container": [...TWO_NODES, ...TWO_BLOCKS, endpoint("a", "cali00000000001", "10.1.1.2"), BY_DATASTORE],
+  "the container at another address": [
+    ...TWO_NODES,
+    ...TWO_BLOCKS,
+    endpoint("a", "cali00000000001", "10.1.1.3"),
+    BY_DATASTORE,
+  ],
+  "another AS, listening elsewhere, no mesh": [
+    ...TWO_NODES,
+    ...TWO_BLOCKS,
+    settings({ asNumber: 65001, listenPort: 1179, nodeMesh: false }),
+  ],
+};
+
+function outcomeOf(facts: readonly Fact[]): DesiredState {
+  const calculation = new Calculation("host1");
+  calculation.update(facts);
+  return calculation.state();
+}
+
+/** A fact's identity: two facts with one identity replace each other. */
+function identity(fact: Fact): string {
+  switch (fact.kind) {
+    case "node":
+    case "endpoint":
+    case "pool":
+      return `${fact.kind} ${fact.name}`;
+    case "block":
+      return `block ${fact.cidr}`;
+    case "affinity":
+      return `affinity ${fact.node} ${fact.cidr}`;
+    case "settings":
+      return "settings";
+  }
+}
+
+function undo(fact: Fact): Fact {
+  return fact.kind === "settings"
+    ? { kind: "settings", value: DEFAULT_SETTINGS }
+    : { ...fact, value: undefined };
+}
+
+/** What has to be told to get from one state to the other. */
+function steps(from: readonly Fact[], to: readonly Fact[]): readonly Fact[] {
+  const staying = new Set(to.map(identity));
+  return [...from.filter((fact) => !staying.has(identity(fact))).map(undo), ...to];
+}
+
+describe("every way from one state to another ends at the other's outcome", () => {
+  const ways: Readonly<Record<string, (facts: readonly Fact[]) => readonly (readonly Fact[])[]>> = {
+    "all at once": (facts) => [facts],
+    "one by one": (facts) => facts.map((fact) => [fact]),
+    "in reverse": (facts) => facts.toReversed().map((fact) => [fact]),
+    "each twice": (facts) => facts.flatMap((fact) => [[fact], [fact]]),
+    "with every fact taken back once": (facts) => facts.flatMap((fact) => [[fact], [undo(fact)], [fact]]),
+  };
+  for (const [wayName, way] of Object.entries(ways)) {
+    it(wayName, () => {
+      for (const [fromName, from] of Object.entries(STATES)) {
+        for (const [toName, to] of Object.entries(STATES)) {
+          const calculation = new Calculation("host1");
+          calculation.update(from);
+          for (const facts of way(steps(from, to))) calculation.update(facts);
+          assert.deepEqual(calculation.state(), outcomeOf(to), `from ${fromName} to ${toName}`);
+        }
+      }
+    });
+  }
+
+  it("and the deltas on the way add up to the difference", () => {
+    for (const from of Object.values(STATES)) {
+      for (const to of Object.values(STATES)) {
+        const calculation = new Calculation("host1");
+        const routes = new Map(calculation.update(from).routes);
+        for (const fact of steps(from, to))
+          for (const [key, route] of calculation.update([fact]).routes) routes.set(key, route);
+        const left = [...routes]
+          .filter(([, route]) => route !== undefined)
+          .sort(([a], [b]) => (a < b ? -1 : 1));
+        assert.deepEqual(
+          left.map(([, route]) => route),
+          outcomeOf(to).routes,
+        );
+      }
+    }
+  });
+});
+
+/** Routes as `ip route` would show them, without those that every node has. */
+function routesIn(state: string): readonly string[] {
+  return outcomeOf(STATES[state] ?? assert.fail(state))
+    .routes.filter(({ dst }) => dst !== "169.254.1.1/32")
+    .map(({ dst, target, standing }) => {
+      const where = { link: "dev", gateway: "via", blackhole: "blackhole" }[target.kind];
+      const what = target.kind === "link" ? target.ifName : target.kind === "gateway" ? target.gateway : "";
+      return [dst, where, what, standing === "present" ? "" : standing]
+        .filter((part) => part !== "")
+        .join(" ");
+    });
+}
+
+describe("the routes of a node", () => {
+  const rows: readonly (readonly [state: string, routes: readonly string[]])[] = [
+    ["two nodes without blocks", []],
+    ["one block each, by the datastore", ["10.1.1.0/26 blackhole", "10.1.2.0/26 via 192.168.0.102"]],
+    [
+      "one block each, by BIRD, while host2 does not announce yet",
+      ["10.1.1.0/26 blackhole", "10.1.2.0/26 via 192.168.0.102"],
+    ],
+    ["one block each, by BIRD", ["10.1.1.0/26 blackhole", "10.1.2.0/26 via 192.168.0.102 untilReplaced"]],
+    [
+      "leaving BIRD while host2 still relies on it",
+      ["10.1.1.0/26 blackhole", "10.1.2.0/26 via 192.168.0.102"],
+    ],
+    ["a pending claim of host2", []],
+    ["a claim of host2 to a block that is host1's", ["10.1.1.0/26 blackhole"]],
+    ["an address of host2's block used on host1", ["10.1.2.0/26 via 192.168.0.102"]],
+    ["an address of host1's block used on host2", ["10.1.1.0/26 blackhole", "10.1.1.9/32 via 192.168.0.102"]],
+    ["a block of one address", []],
+    ["a block of a node that is not registered", []],
+    ["host2 on another network", ["10.1.1.0/26 blackhole"]],
+    [
+      "a container",
+      ["10.1.1.0/26 blackhole", "10.1.1.2/32 dev cali00000000001", "10.1.2.0/26 via 192.168.0.102"],
+    ],
+  ];
+  for (const [state, routes] of rows)
+    it(`given ${state}`, () => {
+      assert.deepEqual(routesIn(state), routes);
+    });
+
+  it("always lead the gateway's address out of another interface, so that proxy ARP answers for it", () => {
+    const [route] = outcomeOf([]).routes;
+    assert.deepEqual([route?.dst, route?.target], ["169.254.1.1/32", { kind: "link", ifName: "lo" }]);
+  });
+});
+
+describe("what BIRD is to do", () => {
+  const birdIn = (state: string) => outcomeOf(STATES[state] ?? assert.fail(state)).bird;
+
+  it("is nothing while the node has no address", () => {
+    assert.equal(birdIn("an empty cluster"), undefined);
+  });
+
+  it("is nothing where the datastore brings the routes", () => {
+    assert.equal(birdIn("one block each, by the datastore"), undefined);
+  });
+
+  it("is to announce own confirmed blocks to every other node, and to bring what they announce", () => {
+    assert.deepEqual(birdIn("one block each, by BIRD"), {
+      nodeAddress: "192.168.0.101",
+      asNumber: 64512,
+      listenPort: 179,
+      peers: [{ name: "host2", address: "192.168.0.102", asNumber: 64512 }],
+      originated: [BLOCK1],
+      poolCidrs: ["10.1.0.0/16"],
+      programKernel: true,
+    });
+  });
+
+  it("is to go on announcing, but not to bring routes, while the cluster leaves it", () => {
+    const bird = birdIn("leaving BIRD while host2 still relies on it");
+    assert.deepEqual([bird?.programKernel, bird?.originated], [false, [BLOCK1]]);
+  });
+
+  it("is to announce an address borrowed from another node's block", () => {
+    const facts = [...TWO_NODES, block(BLOCK2, "host2", [["10.1.2.9", "host1"]]), affinity("host2", BLOCK2)];
+    assert.deepEqual(outcomeOf(facts).bird?.originated, ["10.1.2.9/32"]);
+  });
+
+  it("follows the cluster's settings", () => {
+    const bird = birdIn("another AS, listening elsewhere, no mesh");
+    assert.deepEqual([bird?.asNumber, bird?.listenPort, bird?.peers], [65001, 1179, []]);
+  });
+});
+
+describe("a destination without a route", () => {
+  it("is told with its reason", () => {
+    assert.deepEqual(outcomeOf(STATES["host2 on another network"] ?? []).unroutable, [
+      { dst: BLOCK2, reason: 'node "host2" (192.168.7.102) is not on this node\'s network 192.168.0.0/24' },
+    ]);
+    assert.deepEqual(outcomeOf(STATES["a block of a node that is not registered"] ?? []).unroutable, [
+      { dst: BLOCK2, reason: 'node "host9" has not registered an address' },
+    ]);
+  });
+});
+
+describe("a container's node end", () => {
+  const { links, neighbours, sysctls } = outcomeOf(STATES["a container"] ?? []);
+
+  it("has the fixed MAC address and a permanent neighbour entry for the container", () => {
+    assert.deepEqual(links, [{ name: "cali00000000001", mac: "ee:ee:ee:ee:ee:ee" }]);
+    assert.deepEqual(neighbours, [{ ifName: "cali00000000001", ip: "10.1.1.2", mac: "02:00:00:00:00:01" }]);
+  });
+
+  it("answers for the gateway, forwards, and takes packets from the container's own address only", () => {
+    const values = Object.fromEntries(sysctls.map(({ path, value }) => [path.slice(1).join("."), value]));
+    assert.equal(values["ipv4.ip_forward"], "1");
+    assert.equal(values["ipv4.conf.cali00000000001.proxy_arp"], "1");
+    assert.equal(values["ipv4.neigh.cali00000000001.proxy_delay"], "0");
+    assert.equal(values["ipv4.conf.cali00000000001.forwarding"], "1");
+    assert.equal(values["ipv4.conf.cali00000000001.rp_filter"], "1");
+  });
+});
+
+describe("the cost of one change", () => {
+  it("is one route's delta, in a cluster of a thousand nodes as in one of two", () => {
+    const calculation = new Calculation("host1");
+    const nodes = Array.from({ length: 1000 }, (_, index) => {
+      const name = `node${index}`;
+      const cidr = parseCidr(`10.${index >> 8}.${index & 255}.0/26`);
+      return [node(name, `192.168.0.${(index % 250) + 1}`), block(cidr, name), affinity(name, cidr)];
+    });
+    calculation.update([node("host1", "192.168.0.254"), BY_DATASTORE, ...nodes.flat()]);
+    const delta = calculation.update([node("node7", "192.168.0.253")]);
+    assert.deepEqual([...delta.routes.keys()], ["10.0.7.0/26 metric 1024"]);
+  });
+});
