@@ -2,7 +2,7 @@
 import { GATEWAY, NODE_END_MAC } from "../desired/wanted.ts";
 import { addAddress, listAddresses } from "../dataplane/netlink/address.ts";
 import type { KernelError } from "../dataplane/netlink/kernel-error.ts";
-import { type Link, createVeth, listLinks } from "../dataplane/netlink/link.ts";
+import { type Link, createVeth, listLinks, setLink } from "../dataplane/netlink/link.ts";
 import { NUD_PERMANENT, listNeighbours, replaceNeighbour } from "../dataplane/netlink/neighbour.ts";
 import { type Netns, currentNetnsId, openNetns } from "../dataplane/netlink/netns.ts";
 import type { NetlinkRequest } from "../dataplane/netlink/request.ts";
@@ -67,7 +67,7 @@ export async function findLink({ rtnetlink }: Container, name: string): Promise<
   return (await rtnetlink.list(listLinks)).find((link) => link.name === name);
 }
 
-/** Makes the pair of interfaces: one end on the node, the other already named and up inside the container. */
+/** Makes the pair of interfaces: one end on the node, the other under its own name inside the container. */
 export async function connect(
   node: Rtnetlink,
   container: Container,
@@ -75,7 +75,8 @@ export async function connect(
   mtu: number,
 ): Promise<void> {
   const { nodeEnd, ifName, mac } = attachment;
-  const peer = { name: ifName, mac, mtu, up: true, netnsFd: container.netns.fd };
+  // A peer cannot be up before the pair is complete (veth_open(), drivers/net/veth.c): `configure` sees to that.
+  const peer = { name: ifName, mac, mtu, netnsFd: container.netns.fd };
   await executeAll(node, [createVeth({ name: nodeEnd, mac: NODE_END_MAC, mtu, up: true, peer })]);
 }
 
@@ -99,6 +100,7 @@ export async function configure(
     sysctls.write(["net", "ipv4", "ip_forward"], "0");
   });
   await executeAll(container.rtnetlink, [
+    setLink({ index: link.index, up: true }),
     ...ips.map((ip) =>
       addAddress({
         ifIndex: link.index,
