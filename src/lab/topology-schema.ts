@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+import { z } from "zod";
+import type { IPPool } from "../model/ip-pool.ts";
+import { type Output, cidrField, ipv4Field } from "../model/schema.ts";
+
+/** A name of a host or container: part of a network namespace's name, so short, lower case and without dots. */
+const NAME = /^[a-z]([a-z0-9-]*[a-z0-9])?$/;
+/** A host's or router's name with a port number is an interface of the underlay (`IFNAMSIZ`). */
+const MAX_NODE_NAME = 12;
+const MAX_CONTAINER_NAME = 32;
+
+function nameField(maxLength: number): z.ZodString {
+  return z
+    .string()
+    .max(maxLength, `want at most ${maxLength} characters`)
+    .regex(NAME, "want a lower-case letter, then letters, digits and inner hyphens");
+}
+
+export const nodeNameField = nameField(MAX_NODE_NAME);
+export const containerNameField = nameField(MAX_CONTAINER_NAME);
+
+const segment = z.strictObject({
+  name: nodeNameField,
+  /** The hosts' own network; its hosts reach each other without a router. */
+  cidr: cidrField,
+});
+
+const router = z.strictObject({
+  name: nodeNameField,
+  /** One address in each segment that it joins. */
+  addresses: z.array(ipv4Field).min(1),
+});
+
+const route = z.strictObject({ to: cidrField, via: ipv4Field });
+
+const host = z.strictObject({
+  name: nodeNameField,
+  address: ipv4Field,
+  /** @default the segment that holds the address */
+  segment: z.string().exactOptional(),
+  /** On top of those to the other segments, which every host has. */
+  routes: z.array(route).default([]),
+});
+
+const container = z.strictObject({ name: containerNameField, host: z.string() });
+
+export const routeSourceField = z.enum(["bird", "datastore"]);
+/** Who writes the routes to other hosts' containers. */
+export type RouteSource = z.output<typeof routeSourceField>;
+
+export const topologySchema = z.strictObject({
+  underlay: z.strictObject({ segments: z.array(segment).min(1), routers: z.array(router).default([]) }),
+  hosts: z.array(host).min(1),
+  containers: z.array(container).default([]),
+  /** Name and spec of an IPPool in one; the resource's own schema reads them. */
+  pools: z.array(z.looseObject({ name: z.string() })).min(1),
+  routeSource: routeSourceField.default("bird"),
+});
+
+/** A network to build: its values are right each by itself and fit together. */
+export type Topology = Omit<Output<typeof topologySchema>, "pools"> & { readonly pools: readonly IPPool[] };
+export type Segment = Topology["underlay"]["segments"][number];
+export type Router = Topology["underlay"]["routers"][number];
+export type Host = Topology["hosts"][number];
+export type Container = Topology["containers"][number];
