@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Dataplane } from "../dataplane/dataplane.ts";
-import { isKernelError } from "../dataplane/netlink/kernel-error.ts";
 import { deleteLink } from "../dataplane/netlink/link.ts";
 import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import type { SysctlFiles } from "../dataplane/sysctl.ts";
@@ -190,7 +189,7 @@ async function release({ handleId, ifName }: Attachment, { allocator }: CniColla
 /** The other end, in the container, goes with it. */
 async function removeNodeEnd({ nodeEnd }: Attachment, rtnetlink: Rtnetlink): Promise<void> {
   const [error] = await rtnetlink.execute([deleteLink({ name: nodeEnd })]);
-  if (error !== undefined && !isKernelError(error, "ENODEV")) throw error;
+  if (error !== undefined && error.code !== "ENODEV") throw error;
 }
 
 /** Fails where the attachment is not as ADD left it (specification section 4, "CHECK"), naming every difference. */
