@@ -3,10 +3,9 @@ import { type Cidr, cidrAddress, cidrContainsIp, cidrFamily, cidrOf } from "../n
 import { type Family, type Ip, familyOf } from "../net/ip.ts";
 import { DatastoreError } from "../datastore/store.ts";
 import type { IPPool } from "../model/ip-pool.ts";
-import type { IpamBlock } from "../model/ipam-block.ts";
 import { blockPrefix, parseBlockKey } from "../model/keys.ts";
 import type { NodeName } from "../model/name.ts";
-import { poolOf, poolsOfFamily } from "../model/pools.ts";
+import { poolOf } from "../model/pools.ts";
 import {
   type AssignRequest,
   type AssignResult,
@@ -15,20 +14,12 @@ import {
   type Limits,
   exhausted,
 } from "./assignment.ts";
-import {
-  type Allocation,
-  type Reserved,
-  allocationOf,
-  allocationsOf,
-  assignIp,
-  assignNext,
-  countFree,
-  isEmpty,
-  releaseWhere,
-} from "./block.ts";
+import { type Allocation, allocationOf, allocationsOf, countFree, isEmpty, releaseWhere } from "./block.ts";
+import type { BlockListing } from "./block-listing.ts";
 import { Ledger } from "./ledger.ts";
 import { Lock } from "./lock.ts";
-import { type BlockListing, type ClaimRequest, type IpamDependencies, NodeBlocks } from "./node-blocks.ts";
+import { type IpamDependencies, NodeBlocks } from "./node-blocks.ts";
+import { type Attempt, Search, reservedBy } from "./search.ts";
 
 export type { IpamDependencies } from "./node-blocks.ts";
 
@@ -86,23 +77,6 @@ export function createAllocator(
   return new BlockAllocator(dependencies, options.nodeName);
 }
 
-/** One address being looked for. */
-interface Search {
-  readonly request: AssignRequest;
-  readonly pools: readonly IPPool[];
-  readonly reserved: Reserved | undefined;
-  readonly ledger: Ledger;
-  isOpen: boolean;
-}
-
-/** What came of trying one block. */
-type Attempt =
-  | { readonly kind: "assigned"; readonly address: Ip; readonly block: Cidr }
-  | { readonly kind: "full"; readonly by: Allocation | undefined }
-  | { readonly kind: "absent" }
-  /** The block is not the node's, and only those count. */
-  | { readonly kind: "foreign" };
-
 class BlockAllocator implements Allocator {
   readonly #dependencies: IpamDependencies;
   readonly #node: NodeName;
@@ -117,14 +91,8 @@ class BlockAllocator implements Allocator {
   }
 
   async assign(request: AssignRequest): Promise<AssignResult> {
-    const { handleId, ip, family, signal } = request;
-    const search: Search = {
-      request,
-      pools: poolsOfFamily(request.pools, family),
-      reserved: reservedBy(request.reservations),
-      ledger: new Ledger(this.#dependencies.store, handleId),
-      isOpen: false,
-    };
+    const { handleId, ip, signal } = request;
+    const search = new Search(this.#blocks, new Ledger(this.#dependencies.store, handleId), request);
     const task = (): Promise<AssignResult> =>
       ip === undefined ? this.#assignAny(search) : this.#assignExactly(search, ip);
     return this.#handles.run(handleId, task, signal);
@@ -156,7 +124,7 @@ class BlockAllocator implements Allocator {
       .map(({ key }) => parseBlockKey(key))
       .find((candidate) => candidate !== undefined && cidrContainsIp(candidate, ip));
     if (cidr === undefined) return undefined;
-    const block = await this.#read(cidr, options.signal);
+    const block = await this.#blocks.read(cidr, options.signal);
     return block && { block: cidr, affinity: block.affinity, allocation: allocationOf(block, ip) };
   }
 
@@ -168,7 +136,7 @@ class BlockAllocator implements Allocator {
     const reserved = reservedBy(options.reservations);
     for (const cidr of await this.#blocks.list(family, options.signal)) {
       if (poolOf([pool], cidrAddress(cidr)) === undefined) continue;
-      await this.#read(cidr, options.signal);
+      await this.#blocks.read(cidr, options.signal);
       if (this.#blocks.hasRoom(cidr, reserved)) return { kind: "claimed", block: cidr };
     }
     const claim = await this.#blocks.claim({ ...options, pools: [pool], family }, reserved);
@@ -190,11 +158,11 @@ class BlockAllocator implements Allocator {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       for (const cidr of await this.#blocks.list(family, signal)) {
         if (poolOf(pools, cidrAddress(cidr)) === undefined || !this.#blocks.hasRoom(cidr, reserved)) continue;
-        const attempt = await this.#tryNext(search, cidr, true);
+        const attempt = await search.tryNext(cidr, true);
         if (attempt.kind === "assigned") return assigned(attempt, pools);
         if (attempt.kind !== "full") await this.#blocks.settle(cidr, signal);
       }
-      const claim = await this.#blocks.claim(claimRequest(search), reserved);
+      const claim = await this.#blocks.claim(search.claim, reserved);
       if (claim.kind === "refused") return this.#borrow(search, claim.limit, claim.blocks);
     }
     throw new DatastoreError(
@@ -216,7 +184,7 @@ class BlockAllocator implements Allocator {
       return exhausted(pools, hit, request.family, this.#node);
     }
     for (const { cidr } of lenders) {
-      const attempt = await this.#tryNext(search, cidr, false);
+      const attempt = await search.tryNext(cidr, false);
       if (attempt.kind === "assigned") return assigned(attempt, pools);
     }
     return exhausted(pools, limit, request.family, this.#node);
@@ -233,7 +201,7 @@ class BlockAllocator implements Allocator {
       };
     const cidr = cidrOf(ip, pool.spec.blockSize);
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const attempt = await this.#tryExactly(search, cidr, ip);
+      const attempt = await search.tryExactly(cidr, ip);
       switch (attempt.kind) {
         case "assigned":
           return assigned(attempt, pools);
@@ -242,81 +210,12 @@ class BlockAllocator implements Allocator {
         case "full":
           return taken(ip, attempt.by);
         case "absent": {
-          const claim = await this.#blocks.claimExactly(cidr, claimRequest(search));
+          const claim = await this.#blocks.claimExactly(cidr, search.claim);
           if (claim.kind === "refused") return exhausted([pool], claim.limit, request.family, this.#node);
         }
       }
     }
     throw new DatastoreError("unavailable", `Cannot assign "${ip}": lost every race for block "${cidr}"`);
-  }
-
-  async #tryNext(search: Search, cidr: Cidr, ownOnly: boolean): Promise<Attempt> {
-    const { request, reserved } = search;
-    return this.#try(search, cidr, ownOnly, (block) => assignNext(block, request, reserved));
-  }
-
-  async #tryExactly(search: Search, cidr: Cidr, ip: Ip): Promise<Attempt> {
-    const { request } = search;
-    return this.#try(search, cidr, request.strictAffinity, (block) => {
-      const next = assignIp(block, ip, request);
-      return next && { block: next, ip };
-    });
-  }
-
-  /** The handle is written before the block, so that no address is ever held without a handle that leads to it. */
-  async #try(
-    search: Search,
-    cidr: Cidr,
-    ownOnly: boolean,
-    pick: (block: IpamBlock) => { readonly block: IpamBlock; readonly ip: Ip } | undefined,
-  ): Promise<Attempt> {
-    const { ledger, request } = search;
-    const attempt = await this.#blocks.promise(cidr, async (): Promise<Attempt> => {
-      const held = await this.#enter(search, cidr);
-      if (held !== undefined) return held;
-      return this.#blocks.cell(cidr).update<Attempt>((block) => {
-        if (block === undefined) return { value: block, result: { kind: "absent" } };
-        if (ownOnly && !this.#blocks.isOwn(block)) return { value: block, result: { kind: "foreign" } };
-        const made = pick(block);
-        if (made !== undefined)
-          return { value: made.block, result: { kind: "assigned", address: made.ip, block: cidr } };
-        const by = request.ip === undefined ? undefined : allocationOf(block, request.ip);
-        return { value: block, result: { kind: "full", by } };
-      }, request.signal);
-    });
-    if (attempt.kind !== "assigned") await ledger.count(cidr, -1, request.signal);
-    return attempt;
-  }
-
-  /**
-   * Counts the address in the handle. A handle that is there already is of an earlier attempt, or of another interface:
-   * it is made to agree with the blocks, and an address that this attachment holds is found again.
-   */
-  async #enter(search: Search, cidr: Cidr): Promise<Attempt | undefined> {
-    const { ledger, request } = search;
-    const { signal } = request;
-    if (search.isOpen) {
-      await ledger.count(cidr, 1, signal);
-      return undefined;
-    }
-    const named = await ledger.open(cidr, signal);
-    search.isOpen = true;
-    if (named.length === 0) return undefined;
-    const counts = new Map<Cidr, number>();
-    let found: Attempt | undefined;
-    for (const other of named) {
-      const block = await this.#read(other, signal);
-      const held =
-        block === undefined
-          ? []
-          : allocationsOf(block).filter(({ handleId }) => handleId === request.handleId);
-      counts.set(other, held.length);
-      const same = held.find((allocation) => isSameAttachment(allocation, search));
-      if (same !== undefined) found = { kind: "assigned", address: same.ip, block: other };
-    }
-    if (found === undefined) counts.set(cidr, (counts.get(cidr) ?? 0) + 1);
-    await ledger.set(counts, signal);
-    return found;
   }
 
   async #releaseIn(
@@ -339,25 +238,6 @@ class BlockAllocator implements Allocator {
       return { value, result: { released, left } };
     }, signal);
   }
-
-  /** The block as it stands in the store now. */
-  async #read(cidr: Cidr, signal: AbortSignal | undefined): Promise<IpamBlock | undefined> {
-    return this.#blocks.cell(cidr).update((block) => ({ value: block, result: block }), signal);
-  }
-}
-
-function isSameAttachment({ ip, attributes }: Allocation, { request, pools }: Search): boolean {
-  if (attributes["interface"] !== request.attributes["interface"]) return false;
-  return poolOf(pools, ip) !== undefined && (request.ip === undefined || request.ip === ip);
-}
-
-function claimRequest({ request, pools }: Search): ClaimRequest {
-  return { ...request, pools };
-}
-
-function reservedBy(reservations: readonly Cidr[] = []): Reserved | undefined {
-  if (reservations.length === 0) return undefined;
-  return (ip) => reservations.some((cidr) => cidrContainsIp(cidr, ip));
 }
 
 function assigned(attempt: Attempt & { readonly kind: "assigned" }, pools: readonly IPPool[]): AssignResult {

@@ -54,10 +54,14 @@ export class Cell<T> {
     return this.#known?.value;
   }
 
-  /** Takes over what a listing showed, unless something newer is known, or about to be. */
-  observe(entry: Entry): void {
-    const expect = this.#known?.expect ?? "absent";
-    if (!this.#isBusy && (expect === "absent" || expect < entry.revision)) this.#known = this.#read(entry);
+  /** The value that a listing showed; it is taken over unless something newer is known, or about to be. */
+  observe(entry: Entry): T {
+    const known = this.#known;
+    if (known?.value !== undefined && known.expect === entry.revision) return known.value;
+    const value = this.#parse(entry);
+    const isNewer = known === undefined || known.expect === "absent" || known.expect < entry.revision;
+    if (!this.#isBusy && isNewer) this.#known = { value, expect: entry.revision };
+    return value;
   }
 
   /** Guesses that there is no such key, which saves the read where the guess is right. */
@@ -156,8 +160,12 @@ export class Cell<T> {
 
   #read(entry: Entry | undefined): Known<T> {
     if (entry === undefined) return { value: undefined, expect: "absent" };
+    return { value: this.#parse(entry), expect: entry.revision };
+  }
+
+  #parse(entry: Entry): T {
     const parsed = this.#codec.parse(entry.value);
-    if (parsed.kind === "ok") return { value: parsed.value, expect: entry.revision };
+    if (parsed.kind === "ok") return parsed.value;
     throw new DatastoreError("corrupt", `Cannot read "${this.#key}": ${formatIssues(parsed.issues)}`);
   }
 }

@@ -1,26 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Cidr, cidrAddress, cidrContains, cidrFamily, cidrsOverlap } from "../net/cidr.ts";
+import { type Cidr, cidrAddress, cidrFamily } from "../net/cidr.ts";
 import type { Family } from "../net/ip.ts";
-import { type Store, DatastoreError } from "../datastore/store.ts";
+import type { Store } from "../datastore/store.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { type BlockAffinity, parseAffinity, renderAffinity } from "../model/ipam-affinity.ts";
 import { type IpamBlock, parseBlock, renderBlock } from "../model/ipam-block.ts";
 import { DEFAULT_MAX_BLOCKS_PER_HOST } from "../model/ipam-config.ts";
-import {
-  affinityKey,
-  affinityPrefix,
-  blockKey,
-  blockPrefix,
-  parseAffinityKey,
-  parseBlockKey,
-} from "../model/keys.ts";
+import { affinityKey, affinityPrefix, blockKey, blockPrefix, parseAffinityKey } from "../model/keys.ts";
 import type { NodeName } from "../model/name.ts";
 import { poolOf } from "../model/pools.ts";
 import type { Clock } from "../system/clock.ts";
-import { type Log, describeError } from "../system/log.ts";
+import type { Log } from "../system/log.ts";
 import type { Limit, Limits } from "./assignment.ts";
 import { type Reserved, affinityOf, countFree, isEmpty, newBlock } from "./block.ts";
-import { blocksOf } from "./block-order.ts";
+import { type BlockListing, freeBlocks, isFree, readListing } from "./block-listing.ts";
 import { Cell, type Codec } from "./cell.ts";
 import { Lock } from "./lock.ts";
 
@@ -36,9 +29,6 @@ export interface ClaimRequest extends Limits {
   readonly signal?: AbortSignal;
 }
 
-/** What the store's blocks of one family were, when they were listed. */
-export type BlockListing = ReadonlyMap<Cidr, IpamBlock>;
-
 export type ClaimResult =
   | { readonly kind: "claimed"; readonly block: Cidr }
   /** No claim was needed: a block of the node has room after all. */
@@ -47,8 +37,6 @@ export type ClaimResult =
 
 const BLOCKS: Codec<IpamBlock> = { parse: parseBlock, render: renderBlock };
 const AFFINITIES: Codec<BlockAffinity> = { parse: parseAffinity, render: renderAffinity };
-/** Candidates looked at beyond those that exist, where reservations cover whole blocks. */
-const MAX_RESERVED_BLOCKS = 65_536n;
 const CLAIM = "claim";
 
 /**
@@ -78,6 +66,11 @@ export class NodeBlocks {
     const cell = new Cell(this.#dependencies.store, blockKey(cidr), BLOCKS);
     this.#cells.set(cidr, cell);
     return cell;
+  }
+
+  /** The block as it stands in the store now. */
+  async read(cidr: Cidr, signal?: AbortSignal): Promise<IpamBlock | undefined> {
+    return this.cell(cidr).update((block) => ({ value: block, result: block }), signal);
   }
 
   isOwn(block: IpamBlock): boolean {
@@ -179,7 +172,7 @@ export class NodeBlocks {
     }
     const limit = this.#limitOf(request);
     if (limit !== undefined) return { kind: "refused", limit, blocks };
-    for (const cidr of candidates(request, this.#node, blocks))
+    for (const cidr of freeBlocks(request, this.#node, blocks))
       if (await this.#claimBlock(cidr, signal)) return { kind: "claimed", block: cidr };
     return { kind: "refused", limit: "poolFull", blocks };
   }
@@ -242,61 +235,15 @@ export class NodeBlocks {
     return cell;
   }
 
-  /** Every readable block of the family. What cannot be read counts as taken: its key is in nobody's way. */
   async #listAll(family: Family, signal?: AbortSignal): Promise<BlockListing> {
-    const { entries } = await this.#dependencies.store.list(blockPrefix(family), waitOptions(signal));
-    const blocks = new Map<Cidr, IpamBlock>();
-    for (const entry of entries) {
-      const cidr = parseBlockKey(entry.key);
-      if (cidr === undefined) continue;
-      try {
-        const cell = this.cell(cidr);
-        cell.observe(entry);
-        if (cell.seen !== undefined) blocks.set(cidr, cell.seen);
-      } catch (error) {
-        if (!(error instanceof DatastoreError)) throw error;
-        this.#dependencies.log.error("cannot read block", { block: cidr, error: describeError(error) });
-        blocks.set(cidr, unreadable(cidr));
-      }
-    }
-    return blocks;
+    const { store, log } = this.#dependencies;
+    const { entries } = await store.list(blockPrefix(family), waitOptions(signal));
+    return readListing(entries, (cidr, entry) => this.cell(cidr).observe(entry), log);
   }
-}
-
-/** Blocks of the pools that do not exist yet, in the node's own order. */
-function* candidates(request: ClaimRequest, node: NodeName, blocks: BlockListing): Generator<Cidr> {
-  const { pools, reservations = [] } = request;
-  for (const { spec } of pools) {
-    // Among this many blocks there is a free one, if there is one at all.
-    let left = BigInt(blocks.size) + MAX_RESERVED_BLOCKS;
-    for (const cidr of blocksOf(spec.cidr, spec.blockSize, node)) {
-      if (left-- === 0n) break;
-      if (!reservations.some((reserved) => cidrContains(reserved, cidr)) && isFree(cidr, blocks)) yield cidr;
-    }
-  }
-}
-
-/** Also against blocks of another size, left by a pool that was cut differently. */
-function isFree(cidr: Cidr, blocks: BlockListing): boolean {
-  return !blocks.has(cidr) && !blocks.keys().some((other) => cidrsOverlap(cidr, other));
 }
 
 function confirmed(affinity: BlockAffinity | undefined): BlockAffinity {
   return { deleted: false, ...affinity, state: "confirmed" };
-}
-
-/** Stands for a block that cannot be read: nobody's, and nothing free. */
-function unreadable(cidr: Cidr): IpamBlock {
-  return {
-    cidr,
-    affinity: null,
-    allocations: [],
-    unallocated: [],
-    attributes: [],
-    sequenceNumber: 0n,
-    sequenceNumberForAllocation: {},
-    deleted: false,
-  };
 }
 
 function waitOptions(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
