@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
+import { abortable } from "./abortable.ts";
 
 /** Other programs, run to their end; tests put {@link createFakeProcesses} in its place. */
 export interface ProcessRunner {
@@ -103,21 +104,8 @@ export function createFakeProcesses(programs: Readonly<Record<string, FakeProgra
       const program = programs[command];
       if (program === undefined)
         throw new ProcessError("unavailable", `Cannot run "${command}": not among the fake programs`);
-      const { promise: aborted, reject } = Promise.withResolvers<never>();
-      const abort = (): void => {
-        reject(signal?.reason as Error);
-      };
-      signal?.addEventListener("abort", abort);
-      try {
-        return {
-          code: 0,
-          stdout: "",
-          stderr: "",
-          ...(await Promise.race([program(args, options), aborted])),
-        };
-      } finally {
-        signal?.removeEventListener("abort", abort);
-      }
+      const running = Promise.resolve(program(args, options));
+      return { code: 0, stdout: "", stderr: "", ...(await abortable(running, signal)) };
     },
   };
 }
