@@ -170,10 +170,13 @@ function writeResultOf(answer: z.infer<typeof answers.put>): WriteResult {
 /** The complete lines of a stream; what follows the last newline was cut off, and is dropped. */
 async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
-  let rest = "";
+  const unfinished: string[] = [];
   for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
+    const [head = "", ...starts] = decoder.decode(chunk, { stream: true }).split("\n");
+    unfinished.push(head);
+    for (const start of starts) {
+      yield unfinished.splice(0).join("");
+      unfinished.push(start);
+    }
   }
 }

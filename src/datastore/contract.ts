@@ -309,14 +309,14 @@ function describeWatch(trial: Trial): void {
       assert.deepEqual(await drain(store, prefix, revision, AbortSignal.abort()), []);
 
       const waiting = new AbortController();
-      const waited = drain(store, prefix, revision, waiting.signal);
-      await write(store, "elsewhere", "");
+      const waited = drain(store, `${prefix}a`, revision, waiting.signal);
+      await write(store, `${prefix}b`, "beside");
       waiting.abort(new Error("reason that must not surface"));
       assert.deepEqual(await waited, []);
 
       await write(store, `${prefix}a`, "1");
       const between = new AbortController();
-      for await (const batch of store.watch(prefix, { after: revision, signal: between.signal })) {
+      for await (const batch of store.watch(`${prefix}a`, { after: revision, signal: between.signal })) {
         assert.equal(batch.length, 1);
         between.abort();
       }

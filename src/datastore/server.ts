@@ -80,7 +80,7 @@ const OPERATIONS: Readonly<Record<Operation, Serve>> = {
 function operationOf(method: string | undefined, path: string): Operation {
   const name = path.slice(DATASTORE_PATH.length);
   if (method !== "POST") throw refuse(`${method ?? ""} ${path}`, "want POST");
-  if (!isOperation(name)) throw refuse(path, `there is no such operation`);
+  if (!isOperation(name)) throw refuse(path, "there is no such operation");
   return name;
 }
 
