@@ -16,6 +16,11 @@ export default tseslint.config(
       "@typescript-eslint/explicit-module-boundary-types": "error",
       // Numbers in messages read as they are.
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      // A resource that is held to be disposed is used by being held.
+      "@typescript-eslint/no-unused-vars": [
+        "error",
+        { ignoreUsingDeclarations: true, ignoreRestSiblings: true },
+      ],
       // node:test's describe and it return promises that the runner itself awaits.
       "@typescript-eslint/no-floating-promises": [
         "error",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { join } from "node:path";
+import { birdFiles } from "../bird/daemon.ts";
 import { createBird } from "../bird/supervisor.ts";
 import { createEndpoints, ENDPOINT_NAMESPACE } from "../cni/endpoint.ts";
 import { createCniService } from "../cni/service.ts";
@@ -59,11 +59,15 @@ export async function startAgent(
 
   const calculation = new Calculation(nodeName);
   const registration = createRegistration(store, config);
-  const birdLogFile = join(birdDirectory(config), "bird.log");
   const routeSource = stack.use(
     createRouteSourceSwitch(
       { bird, dataplane, registration, clock, log: log.scope("route-source") },
-      { nodeName, birdLogFile, wanted: () => calculation.bird(), onChange: changed },
+      {
+        nodeName,
+        birdLogFile: birdFiles(birdDirectory(config)).log,
+        wanted: () => calculation.bird(),
+        onChange: changed,
+      },
     ),
   );
 

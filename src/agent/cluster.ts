@@ -23,7 +23,7 @@ import { type Kind, type Resources, parseStoredResource } from "../model/resourc
 import type { Cidr } from "../net/cidr.ts";
 import type { Clock } from "../system/clock.ts";
 import { Conditions } from "../system/conditions.ts";
-import type { Log } from "../system/log.ts";
+import { type Log, silentLog } from "../system/log.ts";
 import { blockFacts, endpointFacts, nodeFacts, poolFacts, settingsOf } from "./facts.ts";
 
 /** What of the cluster the agent follows, as it stands in the datastore. */
@@ -230,7 +230,7 @@ class FollowedCluster implements Cluster {
     const onState = (state: FollowState): void => {
       this.#noteState(source.prefix, state);
     };
-    for await (const event of follow(store, source.prefix, { signal, clock, log: this.#log, onState })) {
+    for await (const event of follow(store, source.prefix, { signal, clock, log: silentLog, onState })) {
       const facts = changesOf(event).flatMap((change) =>
         change.kind === "put"
           ? source.learn(change.entry.key, change.entry.value)
@@ -242,9 +242,16 @@ class FollowedCluster implements Cluster {
     }
   }
 
+  /** All prefixes are lost and found together, so only the first and the last are worth a line. */
   #noteState(prefix: string, state: FollowState): void {
+    const before = this.trouble;
     if (state.kind === "connected") this.#troubles.delete(prefix);
     else this.#troubles.set(prefix, state.error.message);
+    if (before === undefined && this.trouble !== undefined) {
+      this.#log.warn("Lost the datastore; what was last known stays", { cause: this.trouble });
+    } else if (before !== undefined && this.trouble === undefined) {
+      this.#log.info("Found the datastore again");
+    }
     this.#options.onState();
   }
 }

@@ -13,7 +13,7 @@ export async function runAgent(
 ): Promise<void> {
   const config = await readAgentConfig(configPath);
   const log = createLog({ level: config.log.level });
-  await using _agent = await startAgent(config, { clock: systemClock, log, processes: systemProcesses });
+  await using agent = await startAgent(config, { clock: systemClock, log, processes: systemProcesses });
   if (!signal.aborted) await once(signal, "abort");
   log.info("Stopping; forwarding goes on");
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Bird } from "../bird/supervisor.ts";
+import type { Bird } from "../bird/bird.ts";
 import { renderBirdConfig } from "../bird/config.ts";
 import type { RouteSource } from "../desired/facts.ts";
 import type { WantedBird } from "../desired/wanted.ts";
@@ -53,9 +53,11 @@ export function createRouteSourceSwitch(
   let running: Promise<void> = Promise.resolve();
   let trouble: string | undefined;
 
+  const isOver = (): boolean => abort.signal.aborted;
+
   const run = async (): Promise<void> => {
     isRunning = true;
-    while (isStale && !abort.signal.aborted) {
+    while (isStale && !isOver()) {
       isStale = false;
       outdated = new AbortController();
       try {
@@ -63,7 +65,7 @@ export function createRouteSourceSwitch(
         trouble = undefined;
         options.onChange();
       } catch (error) {
-        if (outdated.signal.aborted || abort.signal.aborted) continue;
+        if (outdated.signal.aborted || isOver()) continue;
         trouble = error instanceof Error ? error.message : String(error);
         log.warn("Cannot bring BIRD to what is wanted", { error });
         isStale = true;

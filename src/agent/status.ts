@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { BirdStatus } from "../bird/supervisor.ts";
+import type { BirdStatus } from "../bird/bird.ts";
 import type { DataplaneStatus } from "../dataplane/dataplane.ts";
 import type { RouteSource } from "../desired/facts.ts";
 import type { Unroutable, WantedBird } from "../desired/wanted.ts";
@@ -63,7 +63,8 @@ export function reasonsOf(state: AgentState): readonly string[] {
 
 function sessionReasons({ routeSource, wantedBird, bird }: AgentState): readonly string[] {
   if (routeSource !== "bird") return [];
-  if (bird.kind !== "running") return ["bird: it does not run"];
+  if (bird.kind === "restarting") return [`bird: it ended and is started again: ${bird.lastError}`];
+  if (bird.kind === "stopped") return ["bird: it does not run yet"];
   return (wantedBird?.peers ?? []).flatMap(({ name, address }) => {
     const session = bird.sessions.find((candidate) => candidate.peer === address);
     if (session?.state === "Established") return [];
@@ -71,6 +72,6 @@ function sessionReasons({ routeSource, wantedBird, bird }: AgentState): readonly
   });
 }
 
-function withoutKind<T extends { readonly kind: string }>({ kind: _kind, ...rest }: T): Omit<T, "kind"> {
+function withoutKind<T extends { readonly kind: string }>({ kind, ...rest }: T): Omit<T, "kind"> {
   return rest;
 }

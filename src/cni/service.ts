@@ -182,8 +182,10 @@ async function remove(attachment: Attachment, collaborators: CniCollaborators): 
   await release(attachment, collaborators);
 }
 
+/** A block that is empty then goes back to the pool, unless it is the node's last: that one stays announced, ready for the next container. */
 async function release({ handleId, ifName }: Attachment, { allocator }: CniCollaborators): Promise<void> {
-  await allocator.releaseByHandle(handleId, { interface: ifName });
+  const { released } = await allocator.releaseByHandle(handleId, { interface: ifName });
+  if (released.length > 0) await allocator.releaseEmptyBlocks(4, { keep: 1 });
 }
 
 /** The other end, in the container, goes with it. */
