@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { birdFiles } from "../bird/daemon.ts";
 import { createBird } from "../bird/supervisor.ts";
 import { createEndpoints, ENDPOINT_NAMESPACE } from "../cni/endpoint.ts";
@@ -48,7 +50,7 @@ export async function startAgent(
     conditions.check();
   };
 
-  const store = stack.use(openStore(config));
+  const store = stack.use(await openStore(config));
   const rtnetlink = stack.use(openRtnetlink());
   const kernel = { rtnetlink, sysctls: procSys, clock, log: log.scope("dataplane") };
   const dataplane = stack.use(createDataplane(kernel, { onChange: changed }));
@@ -141,9 +143,10 @@ export async function startAgent(
   return stack.move();
 }
 
-function openStore({ datastore }: AgentConfig): Store {
+async function openStore({ datastore }: AgentConfig): Promise<Store> {
   switch (datastore.kind) {
     case "embedded":
+      await mkdir(dirname(datastore.path), { recursive: true, mode: 0o700 });
       return openEmbeddedStore({ path: datastore.path });
     case "socket":
       return connectStore({ socketPath: datastore.path });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { ResourceError, parseWith } from "../model/issue.ts";
@@ -28,7 +28,7 @@ const schema = z.strictObject({
   /** The node's address with the length of its underlay network, `192.168.0.101/24`. */
   address: ipv4InterfaceField,
   /** Where BIRD's files live; made if it is not there. */
-  stateDirectory: absolutePath.default("/var/run/margay"),
+  stateDirectory: absolutePath.default("/run/margay"),
   /** Where CNI, status and the datastore are served. */
   socket: socketPath.default("/run/margay/agent.sock"),
   datastore: datastore.default({ kind: "embedded", path: "/var/lib/margay/margay.db" }),
@@ -56,8 +56,4 @@ export async function readAgentConfig(path: string): Promise<AgentConfig> {
 /** Where BIRD's configuration, sockets and log are kept. */
 export function birdDirectory({ stateDirectory }: AgentConfig): string {
   return join(stateDirectory, "bird");
-}
-
-export function socketDirectory({ socket }: AgentConfig): string {
-  return dirname(socket);
 }
