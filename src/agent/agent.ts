@@ -20,6 +20,7 @@ import type { Log } from "../system/log.ts";
 import type { ProcessRunner } from "../system/process.ts";
 import { followCluster } from "./cluster.ts";
 import { type AgentConfig, birdDirectory } from "./config.ts";
+import { measureMemory } from "./memory.ts";
 import { createNodeView } from "./node-view.ts";
 import { createRegistration } from "./registration.ts";
 import { createRouteSourceSwitch } from "./route-source.ts";
@@ -118,7 +119,7 @@ export async function startAgent(
   const services = {
     datastore: config.datastore.kind === "embedded" ? createStoreHandler(store, { log }) : undefined,
     cni,
-    status: () => renderStatus(state(), { pid: process.pid, memory: process.memoryUsage() }),
+    status: () => renderStatus(state(), { pid: process.pid, memory: measureMemory() }),
     ready: (options: { readonly signal: AbortSignal }) =>
       conditions.until(() => reasonsOf(state()).length === 0, options.signal),
   };

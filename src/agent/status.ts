@@ -2,6 +2,7 @@
 import type { BirdStatus } from "../bird/bird.ts";
 import type { DataplaneStatus } from "../dataplane/dataplane.ts";
 import type { RouteSource } from "../desired/facts.ts";
+import type { MemoryUse } from "./memory.ts";
 import type { Unroutable, WantedBird } from "../desired/wanted.ts";
 
 /** What the agent knows of itself at one moment. */
@@ -29,8 +30,7 @@ export interface AgentStatus {
   readonly dataplane: DataplaneStatus;
   /** Destinations without a route: not a fault of this node. */
   readonly unroutable: readonly Unroutable[];
-  /** In bytes. */
-  readonly memory: { readonly rss: number; readonly heapUsed: number };
+  readonly memory: MemoryUse;
 }
 
 export function renderStatus(

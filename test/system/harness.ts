@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// Labs for tests: brought up and taken down by the command that users run, under names of their own.
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { type IncomingMessage, get } from "node:http";
+import { text as readText } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+
+export const MARGAY = fileURLToPath(new URL("../../bin/margay", import.meta.url));
+export const MARGAY_CNI = fileURLToPath(new URL("../../bin/margay-cni", import.meta.url));
+
+/** What a command did; a non-zero exit code is a result, not an error. */
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly stdin?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs a program to its end, for at most two minutes. */
+export async function execute(
+  command: string,
+  args: readonly string[],
+  { stdin = "", env }: RunOptions = {},
+): Promise<Outcome> {
+  const child = spawn(command, args, {
+    stdio: "pipe",
+    timeout: 120_000,
+    killSignal: "SIGKILL",
+    ...(env && { env: { ...process.env, ...env } }),
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  // A program that ends without reading its input is judged by how it ends.
+  child.stdin.on("error", () => undefined).end(stdin);
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code: code ?? -1, stdout, stderr };
+}
+
+/** As {@link execute}, for what has to succeed; gives standard output. */
+export async function succeed(
+  command: string,
+  args: readonly string[],
+  options?: RunOptions,
+): Promise<string> {
+  const { code, stdout, stderr } = await execute(command, args, options);
+  assert.equal(code, 0, `${command} ${args.join(" ")} failed:\n${stdout}${stderr}`);
+  return stdout;
+}
+
+export interface LabHost {
+  readonly name: string;
+  readonly address: string;
+  readonly netns: string;
+  readonly agent: { readonly pid: number } | null;
+  readonly bird: { readonly pid: number } | null;
+}
+
+export interface LabContainer {
+  readonly name: string;
+  readonly host: string;
+  readonly netns: string;
+  readonly interface: string;
+  readonly addresses: readonly string[];
+}
+
+export interface LabStatus {
+  readonly hosts: readonly LabHost[];
+  readonly containers: readonly LabContainer[];
+}
+
+/** What of an agent's `GET /status` tests look at. */
+export interface AgentStatus {
+  readonly ready: boolean;
+  readonly reasons: readonly string[];
+  readonly routeSource: string;
+  readonly dataplane: {
+    readonly wanted: Readonly<Record<string, number>>;
+    readonly faults: readonly unknown[];
+  };
+  readonly memory: { readonly rss: number; readonly heapUsed: number };
+}
+
+/** A running lab; disposing it takes it down. */
+export interface Lab extends AsyncDisposable {
+  readonly name: string;
+  /** `margay lab …` for this lab, which has to succeed. */
+  margay(...args: readonly string[]): Promise<string>;
+  status(): Promise<LabStatus>;
+  host(name: string): Promise<LabHost>;
+  container(name: string): Promise<LabContainer>;
+  /** The container's address, without its length. */
+  address(container: string): Promise<string>;
+  /** Runs a command on a host or in a container; it has to succeed. */
+  exec(node: string, ...command: readonly string[]): Promise<string>;
+  /** Starts a command on a host or in a container. */
+  start(node: string, ...command: readonly string[]): ChildProcess;
+  agentSocket(host: string): string;
+  /** Starts agents that do not run, and waits until all are ready. */
+  repair(): Promise<void>;
+}
+
+let count = 0;
+
+export interface LabOptions {
+  readonly routeSource?: "bird" | "datastore";
+  readonly topology?: string;
+}
+
+export async function createLab({ routeSource = "bird", topology }: LabOptions = {}): Promise<Lab> {
+  const name = `t${process.pid}x${++count}`;
+  const margay = (command: string, ...args: readonly string[]): Promise<string> =>
+    succeed(MARGAY, ["lab", command, "--name", name, ...args]);
+  const up = (): Promise<string> =>
+    margay("up", "--route-source", routeSource, ...(topology === undefined ? [] : ["--topology", topology]));
+  try {
+    await up();
+  } catch (error) {
+    await margay("down");
+    throw error;
+  }
+  const netnsOf = (node: string): string => `margay-${name}-${node}`;
+  const status = async (): Promise<LabStatus> => JSON.parse(await margay("status", "--json")) as LabStatus;
+  const container = async (wanted: string): Promise<LabContainer> => {
+    const { containers } = await status();
+    return containers.find((candidate) => candidate.name === wanted) ?? assert.fail(`no container ${wanted}`);
+  };
+  return {
+    name,
+    margay,
+    status,
+    container,
+    async host(wanted) {
+      const { hosts } = await status();
+      return hosts.find((candidate) => candidate.name === wanted) ?? assert.fail(`no host ${wanted}`);
+    },
+    async address(wanted) {
+      return (await container(wanted)).addresses[0]?.split("/")[0] ?? assert.fail(`${wanted} has no address`);
+    },
+    exec: (node, ...command) => succeed("ip", ["netns", "exec", netnsOf(node), ...command]),
+    start: (node, ...command) =>
+      spawn("ip", ["netns", "exec", netnsOf(node), ...command], { stdio: ["ignore", "pipe", "pipe"] }),
+    agentSocket: (host) => `/run/margay/lab/${name}/${host}/agent.sock`,
+    repair: async () => {
+      await up();
+    },
+    async [Symbol.asyncDispose]() {
+      await margay("down");
+    },
+  };
+}
+
+/** `GET /status` of an agent, with its memory as it is without garbage. */
+export async function agentStatus(lab: Lab, host: string): Promise<AgentStatus> {
+  const request = get({
+    socketPath: lab.agentSocket(host),
+    path: "/status?collect=garbage",
+    timeout: 60_000,
+    agent: false,
+  });
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  return JSON.parse(await readText(response)) as AgentStatus;
+}
+
+/** Pings at 100 packets a second while `during` runs, and for half a second before and after; gives how many were lost. */
+export async function lossDuring(
+  lab: Lab,
+  from: string,
+  to: string,
+  during: () => Promise<void>,
+): Promise<{ sent: number; lost: number }> {
+  const ping = lab.start(from, "ping", "-n", "-i", "0.01", "-W", "2", "-w", "110", to);
+  let output = "";
+  ping.stdout?.setEncoding("utf8").on("data", (text: string) => (output += text));
+  const ended = once(ping, "close");
+  try {
+    await pause(500);
+    await during();
+    await pause(500);
+  } finally {
+    ping.kill("SIGINT");
+  }
+  await ended;
+  const [, sent = "0", received = "0"] = /(\d+) packets transmitted, (\d+) received/.exec(output) ?? [];
+  assert.ok(Number(sent) > 50, `ping sent too little:\n${output.slice(-500)}`);
+  return { sent: Number(sent), lost: Number(sent) - Number(received) };
+}
+
+/** Time for packets to flow, where time itself is what the test is about. */
+export async function pause(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Asks again and again until `isSo`, for at most twenty seconds. */
+export async function eventually(isSo: () => Promise<boolean>, what: string): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!(await isSo())) {
+    assert.ok(Date.now() < deadline, `in vain: ${what}`);
+    await pause(50);
+  }
+}
+
+/** One call of the CNI plugin as a runtime makes it. */
+export async function callCni(config: object, env: Readonly<Record<string, string>>): Promise<Outcome> {
+  return execute(MARGAY_CNI, [], {
+    stdin: JSON.stringify(config),
+    env: { CNI_PATH: "/opt/cni/bin", ...env },
+  });
+}
