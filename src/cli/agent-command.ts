@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Command } from "commander";
+import type { CommandContext } from "./context.ts";
+
+export function createAgentCommand({ signal }: CommandContext): Command {
+  return new Command("agent")
+    .description("run this node's agent until it is told to stop")
+    .requiredOption("--config <file>", "configuration, in YAML")
+    .action(async ({ config }: { config: string }) => {
+      // The agent alone needs BIRD, the datastore and the kernel's interface: other commands start without them.
+      const { runAgent } = await import("../agent/main.ts");
+      await runAgent(config, { signal });
+    });
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Command, CommanderError } from "commander";
+import { createAgentCommand } from "./agent-command.ts";
+import type { CommandContext } from "./context.ts";
+import { describeFailure } from "./failure.ts";
+import { createLabCommand } from "./lab-command.ts";
+import { stopSignals } from "./signals.ts";
+import { readVersion } from "./version.ts";
+
+/** 1: it failed; 2: it was called in the wrong way. Commands of others, run by `lab exec`, end with codes of their own. */
+const FAILED = 1;
+const USAGE = 2;
+
+/** Runs one command; the arguments come without the program's name. Resolves to the exit code. */
+export async function runCli(args: readonly string[]): Promise<number> {
+  using stop = stopSignals();
+  let code = 0;
+  const program = createProgram({
+    signal: stop.signal,
+    exitWith: (next) => {
+      code = next;
+    },
+  });
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+    if (stop.exitCode !== undefined) {
+      process.stderr.write("margay: interrupted\n");
+      return stop.exitCode;
+    }
+    process.stderr.write(`margay: ${describeFailure(error)}\n`);
+    return FAILED;
+  }
+}
+
+function createProgram(context: CommandContext): Command {
+  const program = new Command("margay")
+    .description("A container network for Linux in which every container is a routed host")
+    .version(readVersion())
+    .configureHelp({ showGlobalOptions: true });
+  program.addCommand(createAgentCommand(context)).addCommand(createLabCommand(context));
+  program
+    .command("version")
+    .description("print the version")
+    .option("--json", "print JSON")
+    .action(({ json }: { json?: boolean }) => {
+      const version = readVersion();
+      process.stdout.write(`${json === true ? JSON.stringify({ version }) : version}\n`);
+    });
+  throwOnUsage(program);
+  return program;
+}
+
+/** Commander would end the process itself; this way whatever is open is closed first. */
+function throwOnUsage(command: Command): void {
+  command.exitOverride().configureOutput({
+    outputError: (text, write) => {
+      write(text.replace(/^error: /, "margay: "));
+    },
+  });
+  for (const child of command.commands) throwOnUsage(child);
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type IncomingMessage, request } from "node:http";
+import { text } from "node:stream/consumers";
+import { z } from "zod";
+import { routeSourceField } from "./topology-schema.ts";
+
+/** The part of an agent's status that the lab goes by. */
+const status = z.object({
+  ready: z.boolean(),
+  /** Why it is not. */
+  reasons: z.array(z.string()),
+  routeSource: routeSourceField,
+});
+export type AgentReadiness = Readonly<z.output<typeof status>>;
+
+export interface ReadinessOptions {
+  /** How long the agent may hold its answer back until it is ready; 0 asks for the status as it is. */
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Asks the agent that listens on the socket. Rejects with the system's error, such as `ENOENT`, where none does. */
+export async function readReadiness(
+  socketPath: string,
+  { waitMs, signal }: ReadinessOptions,
+): Promise<AgentReadiness> {
+  const path = waitMs > 0 ? `/status?wait=ready&timeoutMs=${waitMs}` : "/status";
+  const response = await get({ socketPath, path, signal });
+  return status.parse(JSON.parse(await text(response)));
+}
+
+function get(options: { socketPath: string; path: string; signal: AbortSignal }): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    request({ ...options, agent: false }, resolve)
+      .on("error", reject)
+      .end();
+  });
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { openNetns } from "../dataplane/netlink/netns.ts";
+import { type AgentReadiness, readReadiness } from "./agent-client.ts";
+import { LabError } from "./error.ts";
+import type { HostLayout, Layout } from "./layout.ts";
+import { type Occupant, listOccupants, netnsIdAt } from "./occupants.ts";
+import { firstHost } from "./resources.ts";
+import type { LabTools } from "./tools.ts";
+import type { Host, RouteSource, Topology } from "./topology-schema.ts";
+import { interfaceAddress } from "./underlay-plan.ts";
+
+const PROGRAM = fileURLToPath(new URL("../bin/margay.ts", import.meta.url));
+/** From its start until an agent answers: mostly Node's own start, on a machine that starts many at once. */
+const START_TIMEOUT_MS = 30_000;
+/** From then on until BGP sessions are up. */
+const READY_TIMEOUT_MS = 60_000;
+const RETRY_MS = 20;
+const LOG_TAIL_LINES = 5;
+
+/** A host's processes; absent where they do not run. */
+export interface HostProcesses {
+  readonly agentPid: number | undefined;
+  readonly birdPid: number | undefined;
+}
+
+/** What runs on each of the hosts now, by the kernel's list of processes. */
+export function inspectHosts(layout: Layout, hosts: readonly string[]): ReadonlyMap<string, HostProcesses> {
+  const ids = new Map(hosts.map((host) => [host, netnsIdAt(layout.namespacePath(host))]));
+  const occupants = listOccupants(new Set([...ids.values()].filter((id) => id !== undefined)));
+  return new Map(
+    hosts.map((host) => {
+      const own = occupants.filter(({ netnsId }) => netnsId === ids.get(host));
+      const { agentConfig } = layout.host(host);
+      const agentPid = own.find((occupant) => isAgent(occupant, agentConfig))?.pid;
+      return [host, { agentPid, birdPid: own.find(({ command }) => command === "bird")?.pid }];
+    }),
+  );
+}
+
+function isAgent({ args }: Occupant, agentConfig: string): boolean {
+  return args.includes("agent") && args.includes(agentConfig);
+}
+
+/** Starts the host's agent unless it runs, and waits until it answers on its socket. */
+export async function ensureAgent(
+  tools: LabTools,
+  layout: Layout,
+  topology: Topology,
+  host: Host,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<void> {
+  await writeConfigs(layout, topology, host);
+  const running = inspectHosts(layout, [host.name]).get(host.name)?.agentPid;
+  const pid = running ?? startAgent(layout, host.name);
+  await untilAnswering(tools, layout.host(host.name), { host: host.name, pid, signal });
+}
+
+/** Waits until the agent has all that the lab wants of it, with routes from the given source. */
+export async function untilReady(
+  { clock }: LabTools,
+  layout: Layout,
+  host: string,
+  { routeSource, signal }: { readonly routeSource: RouteSource; readonly signal: AbortSignal },
+): Promise<void> {
+  const { agentSocket, agentLog } = layout.host(host);
+  const deadline = clock.now() + READY_TIMEOUT_MS;
+  for (;;) {
+    const waitMs = Math.max(0, deadline - clock.now());
+    const {
+      ready,
+      reasons,
+      routeSource: current,
+    } = await ask(host, agentLog, agentSocket, { waitMs, signal });
+    if (ready && current === routeSource) return;
+    if (clock.now() >= deadline) {
+      const why = ready ? `its route source is still ${current}` : reasons.join("; ");
+      throw new LabError("failed", `Cannot get host "${host}" ready: ${why}; its log is "${agentLog}"`);
+    }
+    // It was ready with the source it had before: the change is still on its way.
+    await clock.sleep(RETRY_MS, { signal });
+  }
+}
+
+async function ask(
+  host: string,
+  agentLog: string,
+  socket: string,
+  options: { readonly waitMs: number; readonly signal: AbortSignal },
+): Promise<AgentReadiness> {
+  try {
+    return await readReadiness(socket, options);
+  } catch (cause) {
+    options.signal.throwIfAborted();
+    throw await agentEnded(host, agentLog, cause);
+  }
+}
+
+async function writeConfigs(layout: Layout, topology: Topology, host: Host): Promise<void> {
+  const paths = layout.host(host.name);
+  await mkdir(paths.directory, { recursive: true, mode: 0o700 });
+  await writeJson(paths.agentConfig, agentConfig(layout, topology, host));
+  await writeJson(paths.cniConfig, {
+    cniVersion: "1.0.0",
+    name: "margay",
+    type: "margay-cni",
+    agentSocket: paths.agentSocket,
+  });
+}
+
+function agentConfig(layout: Layout, topology: Topology, { name, address }: Host): object {
+  const { directory, agentSocket, store } = layout.host(name);
+  const first = firstHost(topology);
+  return {
+    nodeName: name,
+    address: interfaceAddress(topology.underlay.segments, address),
+    stateDirectory: directory,
+    socket: agentSocket,
+    datastore:
+      name === first
+        ? { kind: "embedded", path: store }
+        : { kind: "socket", path: layout.host(first).agentSocket },
+  };
+}
+
+async function writeJson(path: string, value: object): Promise<void> {
+  await writeFile(path, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 });
+}
+
+/** Starts the agent in the host's namespace, in a session of its own: it outlives this process. */
+function startAgent(layout: Layout, host: string): number {
+  const { agentConfig: config, agentLog } = layout.host(host);
+  using netns = openNetns(layout.namespacePath(host));
+  const log = openSync(agentLog, "a", 0o600);
+  try {
+    // A child starts in the namespace of the thread that forks it.
+    const child = netns.run(() =>
+      spawn(process.execPath, [PROGRAM, "agent", "--config", config], {
+        cwd: "/",
+        detached: true,
+        // Nothing of the caller's, npm's many variables above all.
+        env: { PATH: process.env["PATH"] },
+        stdio: ["ignore", log, log],
+      }),
+    );
+    child.unref();
+    // Without a process there is an error event, which says no more than the lack of a process ID does.
+    child.on("error", () => undefined);
+    if (child.pid === undefined)
+      throw new LabError("failed", `Cannot start agent of host "${host}": cannot run "${process.execPath}"`);
+    return child.pid;
+  } finally {
+    closeSync(log);
+  }
+}
+
+interface Starting {
+  readonly host: string;
+  readonly pid: number;
+  readonly signal: AbortSignal;
+}
+
+async function untilAnswering(
+  { clock }: LabTools,
+  { agentSocket, agentLog }: HostLayout,
+  { host, pid, signal }: Starting,
+): Promise<void> {
+  const deadline = clock.now() + START_TIMEOUT_MS;
+  for (;;) {
+    try {
+      await readReadiness(agentSocket, { waitMs: 0, signal });
+      return;
+    } catch (cause) {
+      signal.throwIfAborted();
+      if (netnsIdAt(`/proc/${pid}/ns/net`) === undefined) throw await agentEnded(host, agentLog, cause);
+      if (clock.now() > deadline) {
+        const message = `Cannot reach agent of host "${host}": no answer after ${START_TIMEOUT_MS} ms`;
+        throw new LabError("failed", `${message}; its log is "${agentLog}"`, { cause });
+      }
+    }
+    await clock.sleep(RETRY_MS, { signal });
+  }
+}
+
+async function agentEnded(host: string, agentLog: string, cause: unknown): Promise<LabError> {
+  const log = await readFile(agentLog, "utf8").catch(() => "");
+  const tail = log.trimEnd().split("\n").slice(-LOG_TAIL_LINES).join("\n");
+  return new LabError(
+    "failed",
+    `Cannot use agent of host "${host}": it does not answer; it last said:\n${tail}`,
+    { cause },
+  );
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { cidrAddress, parseCidr } from "../net/cidr.ts";
+import { parseIpv4 } from "../net/ipv4.ts";
+import { LabError } from "./error.ts";
+import type { Layout } from "./layout.ts";
+import { createNamespaces, deleteNamespaces } from "./namespaces.ts";
+import { killOccupants, netnsIdAt } from "./occupants.ts";
+import type { AttachedContainer } from "./state.ts";
+import type { LabTools } from "./tools.ts";
+import type { Container } from "./topology-schema.ts";
+import { bringUpLoopback } from "./underlay.ts";
+
+const PLUGIN = fileURLToPath(new URL("../../bin/margay-cni", import.meta.url));
+const INTERFACE = "eth0";
+
+const result = z.looseObject({
+  interfaces: z.array(z.looseObject({ name: z.string(), sandbox: z.string().optional() })),
+  ips: z.array(z.looseObject({ address: z.string() })),
+});
+/** CNI specification section 5, "Error". */
+const failure = z.looseObject({ code: z.number(), msg: z.string(), details: z.string().optional() });
+
+/** Makes the container's namespace, and attaches it through the CNI plugin, as a container runtime does. */
+export async function attach(
+  tools: LabTools,
+  layout: Layout,
+  container: Container,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<AttachedContainer> {
+  const { name, host } = container;
+  await createNamespaces(tools.processes, layout, [layout.namespace(name)]);
+  try {
+    await bringUpLoopback(layout.namespacePath(name));
+    const { interfaces, ips } = result.parse(await callPlugin(tools, layout, "ADD", container, signal));
+    const hostEnd = interfaces.find(({ sandbox }) => sandbox === undefined || sandbox === "");
+    const addresses = ips.map(({ address }) => parseIpv4(cidrAddress(parseCidr(address))));
+    return { name, host, interface: hostEnd?.name ?? "", addresses };
+  } catch (error) {
+    await deleteNamespaces(tools.processes, [layout.namespace(name)]);
+    throw error;
+  }
+}
+
+/** Attaches a container that may be half there: what an earlier attachment of that name holds is given back first. */
+export async function attachAnew(
+  tools: LabTools,
+  layout: Layout,
+  container: Container,
+  options: { readonly signal: AbortSignal },
+): Promise<AttachedContainer> {
+  await detach(tools, layout, container, options);
+  return await attach(tools, layout, container, options);
+}
+
+/** Detaches the container and removes its namespace with every process in it. What is gone already is no error. */
+export async function detach(
+  tools: LabTools,
+  layout: Layout,
+  container: Container,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<void> {
+  await callPlugin(tools, layout, "DEL", container, signal);
+  const netnsId = netnsIdAt(layout.namespacePath(container.name));
+  if (netnsId === undefined) return;
+  await killOccupants(new Set([netnsId]), { clock: tools.clock, signal });
+  await deleteNamespaces(tools.processes, [layout.namespace(container.name)]);
+}
+
+async function callPlugin(
+  { processes }: LabTools,
+  layout: Layout,
+  command: "ADD" | "DEL",
+  { name, host }: Container,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const { code, stdout, stderr } = await processes.run(PLUGIN, [], {
+    input: await readFile(layout.host(host).cniConfig, "utf8"),
+    env: {
+      CNI_COMMAND: command,
+      CNI_CONTAINERID: name,
+      CNI_NETNS: layout.namespacePath(name),
+      CNI_IFNAME: INTERFACE,
+      CNI_PATH: dirname(PLUGIN),
+    },
+    signal,
+  });
+  const answer = parseJson(stdout);
+  if (code === 0) return answer;
+  const action = command === "ADD" ? "attach" : "detach";
+  throw new LabError(
+    "failed",
+    `Cannot ${action} container "${name}" on host "${host}": ${explain(answer, stderr)}`,
+  );
+}
+
+function explain(answer: unknown, stderr: string): string {
+  const parsed = failure.safeParse(answer);
+  if (!parsed.success) return stderr.trim() || "the CNI plugin gave no reason";
+  const { code, msg, details } = parsed.data;
+  return `${msg}${details ? ` (${details})` : ""} (CNI error ${code})`;
+}
+
+/** DEL prints nothing; text that is no JSON is none that the specification allows. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ProcessRunner } from "../system/process.ts";
+import type { LabStatus } from "./lab.ts";
+import { DEFAULT_LAB } from "./layout.ts";
+
+/** Hosts with their processes, and below each its containers. */
+export function renderStatus({ hosts, containers }: LabStatus): string {
+  const lines = hosts.flatMap(({ name, address, agent, bird }) => [
+    `${name}  ${address}  ${describeProcess("agent", agent)}${bird === null ? "" : `  bird ${bird.pid}`}`,
+    ...containers
+      .filter(({ host }) => host === name)
+      .map((container) => `  ${container.name}  ${container.addresses.join(" ")}  ${container.interface}`),
+  ]);
+  return lines.join("\n");
+}
+
+/** The main routing table of every host, as `ip route` shows it. */
+export async function renderRoutes(
+  processes: ProcessRunner,
+  { hosts }: LabStatus,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<string> {
+  const sections = hosts.map(async ({ name, netns }) => {
+    const { stdout } = await processes.run("ip", ["-n", netns, "route"], { signal });
+    const routes = stdout.trimEnd().split("\n");
+    return [`Routes of ${name}:`, ...routes.map((route) => `  ${route.trimEnd()}`)].join("\n");
+  });
+  return (await Promise.all(sections)).join("\n\n");
+}
+
+/** Commands to try next, with names of this very lab. `margay` is how the reader can call the command. */
+export function renderHints({ hosts, containers }: LabStatus, labName: string, margay: string): string {
+  const [host] = hosts;
+  const first = containers[0];
+  const last = containers.at(-1);
+  const lab = `${margay} lab`;
+  const option = labName === DEFAULT_LAB ? "" : `--name ${labName} `;
+  const commands =
+    host === undefined || first === undefined || last === undefined
+      ? []
+      : [
+          `${lab} exec ${option}${first.name} -- ping -c 3 ${last.addresses[0] ?? ""}`,
+          `${lab} exec ${option}${host.name} -- ip route`,
+          `${lab} add ${option}e --host ${host.name}`,
+          `${lab} check ${option}`.trimEnd(),
+          `${lab} up ${option}--route-source datastore`,
+        ];
+  return ["Go on in another terminal:", ...commands.map((command) => `  ${command}`)].join("\n");
+}
+
+function describeProcess(name: string, found: { readonly pid: number } | null): string {
+  return found === null ? `no ${name} runs` : `${name} ${found.pid}`;
+}
