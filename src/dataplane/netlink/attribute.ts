@@ -25,17 +25,20 @@ export class AttributeEncoder {
   }
 
   u8(type: number, value: number): this {
-    this.#view.setUint8(this.#open(type, 1), value);
+    const at = this.#open(type, 1);
+    this.#view.setUint8(at, value);
     return this;
   }
 
   u16(type: number, value: number): this {
-    this.#view.setUint16(this.#open(type, 2), value, HOST_ORDER);
+    const at = this.#open(type, 2);
+    this.#view.setUint16(at, value, HOST_ORDER);
     return this;
   }
 
   u32(type: number, value: number): this {
-    this.#view.setUint32(this.#open(type, 4), value, HOST_ORDER);
+    const at = this.#open(type, 4);
+    this.#view.setUint32(at, value, HOST_ORDER);
     return this;
   }
 
@@ -69,7 +72,7 @@ export class AttributeEncoder {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** Writes the header of an attribute, and returns where its value goes. */
+  /** Writes the header of an attribute, and returns where its value goes. May move everything to a larger buffer. */
   #open(type: number, size: number): number {
     const length = NLA_HDRLEN + size;
     if (length > MAX_LENGTH)
