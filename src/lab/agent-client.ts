@@ -10,6 +10,8 @@ const status = z.object({
   /** Why it is not. */
   reasons: z.array(z.string()),
   routeSource: routeSourceField,
+  /** Null where it does not run. */
+  bird: z.looseObject({ pid: z.int() }).nullable(),
 });
 export type AgentReadiness = Readonly<z.output<typeof status>>;
 

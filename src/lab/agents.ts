@@ -70,19 +70,22 @@ export async function untilReady(
   const deadline = clock.now() + READY_TIMEOUT_MS;
   for (;;) {
     const waitMs = Math.max(0, deadline - clock.now());
-    const {
-      ready,
-      reasons,
-      routeSource: current,
-    } = await ask(host, agentLog, agentSocket, { waitMs, signal });
-    if (ready && current === routeSource) return;
+    const readiness = await ask(host, agentLog, agentSocket, { waitMs, signal });
+    if (isSettled(readiness, routeSource)) return;
     if (clock.now() >= deadline) {
-      const why = ready ? `its route source is still ${current}` : reasons.join("; ");
+      const why = readiness.ready
+        ? `its routes do not come from ${routeSource} alone`
+        : readiness.reasons.join("; ");
       throw new LabError("failed", `Cannot get host "${host}" ready: ${why}; its log is "${agentLog}"`);
     }
     // It was ready with the source it had before: the change is still on its way.
     await clock.sleep(RETRY_MS, { signal });
   }
+}
+
+/** Ready, and past any change of the route source: BIRD runs exactly where it is the source. */
+function isSettled({ ready, routeSource, bird }: AgentReadiness, wanted: RouteSource): boolean {
+  return ready && routeSource === wanted && (bird !== null) === (wanted === "bird");
 }
 
 async function ask(

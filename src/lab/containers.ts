@@ -6,7 +6,7 @@ import { z } from "zod";
 import { cidrAddress, parseCidr } from "../net/cidr.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
 import { LabError } from "./error.ts";
-import type { Layout } from "./layout.ts";
+import { type Layout, labCommand } from "./layout.ts";
 import { createNamespaces, deleteNamespaces } from "./namespaces.ts";
 import { killOccupants, netnsIdAt } from "./occupants.ts";
 import type { AttachedContainer } from "./state.ts";
@@ -23,6 +23,9 @@ const result = z.looseObject({
 });
 /** CNI specification section 5, "Error". */
 const failure = z.looseObject({ code: z.number(), msg: z.string(), details: z.string().optional() });
+
+/** What the plugin says where it cannot reach its agent. */
+const TRY_AGAIN_LATER = 11;
 
 /** Makes the container's namespace, and attaches it through the CNI plugin, as a container runtime does. */
 export async function attach(
@@ -91,17 +94,17 @@ async function callPlugin(
   const answer = parseJson(stdout);
   if (code === 0) return answer;
   const action = command === "ADD" ? "attach" : "detach";
-  throw new LabError(
-    "failed",
-    `Cannot ${action} container "${name}" on host "${host}": ${explain(answer, stderr)}`,
-  );
+  const why = explain(answer, stderr, layout);
+  throw new LabError("failed", `Cannot ${action} container "${name}" on host "${host}": ${why}`);
 }
 
-function explain(answer: unknown, stderr: string): string {
+function explain(answer: unknown, stderr: string, layout: Layout): string {
   const parsed = failure.safeParse(answer);
   if (!parsed.success) return stderr.trim() || "the CNI plugin gave no reason";
   const { code, msg, details } = parsed.data;
-  return `${msg}${details ? ` (${details})` : ""} (CNI error ${code})`;
+  if (code === TRY_AGAIN_LATER)
+    return `its agent does not answer; start it with "${labCommand(layout.name, "up")}"`;
+  return `${msg}${details === undefined || details === "" ? "" : ` (${details})`} (CNI error ${code})`;
 }
 
 /** DEL prints nothing; text that is no JSON is none that the specification allows. */

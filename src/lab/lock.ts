@@ -57,15 +57,14 @@ function held(server: Server): AsyncDisposable {
   };
 }
 
+/** A connection that fails or breaks means one thing, however it does: try again. */
 async function untilFree(path: string, signal: AbortSignal): Promise<void> {
   const socket = connect({ path });
-  // A connection that fails or breaks has the same meaning: try again.
-  socket.on("error", () => undefined);
   socket.resume();
   try {
     await once(socket, "close", { signal });
-  } catch (error) {
-    throw signal.aborted ? signal.reason : error;
+  } catch {
+    signal.throwIfAborted();
   } finally {
     socket.destroy();
   }
