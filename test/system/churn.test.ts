@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { describe, it } from "node:test";
-import { type Lab, agentStatus, callCni, createLab, eventually } from "./harness.ts";
+import { type Lab, agentStatus, callCni, createLab, eventuallyEqual } from "./harness.ts";
 
 const CONTAINERS = 200;
 const PARALLEL = 16;
@@ -76,10 +76,7 @@ describe("200 containers on one host, by 16 calls at a time", () => {
           });
           assert.deepEqual(unreached.flat(), []);
           await inParallel(names, (name) => call(lab, "DEL", name));
-          await eventually(
-            async () => (await inventory(lab)) === before,
-            `the host as it was, after the ${round} round`,
-          );
+          await eventuallyEqual(() => inventory(lab), before);
           const { dataplane, memory: now } = await agentStatus(lab, "host1");
           assert.deepEqual(dataplane, settled.dataplane);
           if (round === "first") memory = now.heapUsed;

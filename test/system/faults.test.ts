@@ -2,7 +2,15 @@
 // Parts die while containers talk: nothing is lost, and what others changed meanwhile is repaired.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type Lab, agentStatus, createLab, eventually, lossDuring, pause } from "./harness.ts";
+import {
+  type Lab,
+  agentStatus,
+  createLab,
+  eventually,
+  eventuallyEqual,
+  lossDuring,
+  pause,
+} from "./harness.ts";
 
 async function killAgent(lab: Lab, host: string): Promise<void> {
   const { agent } = await lab.host(host);
@@ -47,10 +55,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
       let told = "";
       monitor.stdout?.setEncoding("utf8").on("data", (text: string) => (told += text));
       await lab.repair();
-      await eventually(
-        async () => (await lab.exec("host1", "ip", "route")) === whole,
-        "the same routes as before",
-      );
+      await eventuallyEqual(() => lab.exec("host1", "ip", "route"), whole);
       assert.equal((await lab.exec("host1", "cat", forwarding)).trim(), "1");
       assert.match(
         await lab.exec("host1", "ip", "neigh", "show", "dev", nodeEnd),

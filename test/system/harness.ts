@@ -207,6 +207,17 @@ export async function eventually(isSo: () => Promise<boolean>, what: string): Pr
   }
 }
 
+/** Reads again and again until the value is `wanted`, for at most twenty seconds; then shows the difference. */
+export async function eventuallyEqual(read: () => Promise<string>, wanted: string): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  let value = await read();
+  while (value !== wanted && Date.now() < deadline) {
+    await pause(50);
+    value = await read();
+  }
+  assert.equal(value, wanted);
+}
+
 /** One call of the CNI plugin as a runtime makes it. */
 export async function callCni(config: object, env: Readonly<Record<string, string>>): Promise<Outcome> {
   return execute(MARGAY_CNI, [], {
