@@ -2,15 +2,14 @@
 import { type Ip, ipToBytes } from "../../net/ip.ts";
 import { AttributeDecoder, AttributeEncoder } from "./attribute.ts";
 import { addressFamilyOf, decodeIp, familyFrom } from "./family.ts";
+import { getU32, getU8, putU32 } from "./integer.ts";
 import {
-  HOST_ORDER,
   type NetlinkMessage,
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_EXCL,
   NLM_F_REPLACE,
-  fixedHeader,
-  viewOf,
+  checkHeader,
 } from "./message.ts";
 import type { Dump, NetlinkRequest } from "./request.ts";
 
@@ -71,8 +70,8 @@ export const listAddresses: Dump<LinkAddress> = {
 
 /** The address of an `RTM_NEWADDR` or `RTM_DELADDR` message; `undefined` where it is neither IPv4 nor IPv6. */
 export function decodeAddress({ body }: NetlinkMessage): LinkAddress | undefined {
-  const header = fixedHeader(body, IFADDRMSG_LENGTH, "ifaddrmsg");
-  const family = familyFrom(header.getUint8(0));
+  checkHeader(body, IFADDRMSG_LENGTH, "ifaddrmsg");
+  const family = familyFrom(getU8(body, 0));
   if (family === undefined) return undefined;
   const attributes = new AttributeDecoder(body, IFADDRMSG_LENGTH);
   let address: Ip | undefined;
@@ -85,10 +84,10 @@ export function decodeAddress({ body }: NetlinkMessage): LinkAddress | undefined
   const ip = local ?? address;
   if (ip === undefined) return undefined;
   return {
-    ifIndex: header.getUint32(4, HOST_ORDER),
+    ifIndex: getU32(body, 4),
     ip,
-    prefixLength: header.getUint8(1),
-    scope: header.getUint8(3),
+    prefixLength: getU8(body, 1),
+    scope: getU8(body, 3),
   };
 }
 
@@ -106,7 +105,7 @@ function addition(
 function encodeAddress({ ifIndex, ip, prefixLength, scope }: LinkAddress): AttributeEncoder {
   // struct ifaddrmsg { __u8 ifa_family, ifa_prefixlen, ifa_flags, ifa_scope; __u32 ifa_index; }
   const header = Uint8Array.of(addressFamilyOf(ip), prefixLength, 0, scope, 0, 0, 0, 0);
-  viewOf(header).setUint32(4, ifIndex, HOST_ORDER);
+  putU32(header, 4, ifIndex);
   const bytes = ipToBytes(ip);
   return new AttributeEncoder(header).bytes(IFA_LOCAL, bytes).bytes(IFA_ADDRESS, bytes);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { HOST_ORDER, nlmsgAlign, viewOf } from "./message.ts";
+import { getU16, getU32, getU8, putU16, putU32, putU8 } from "./integer.ts";
+import { nlmsgAlign } from "./message.ts";
 
 // struct nlattr { __u16 nla_len; __u16 nla_type; }
 const NLA_HDRLEN = 4;
@@ -15,8 +16,8 @@ const textDecoder = new TextDecoder();
 
 /** Builds a message body: a fixed structure, then attributes in the order of the calls. */
 export class AttributeEncoder {
-  #bytes = new Uint8Array(128);
-  #view = viewOf(this.#bytes);
+  /** Up to 64 bytes, V8 keeps an array on its own heap, which makes one per request cheap. */
+  #bytes = new Uint8Array(64);
   #length = 0;
 
   /** `header` is the fixed structure that the attributes follow. */
@@ -26,19 +27,19 @@ export class AttributeEncoder {
 
   u8(type: number, value: number): this {
     const at = this.#open(type, 1);
-    this.#view.setUint8(at, value);
+    putU8(this.#bytes, at, value);
     return this;
   }
 
   u16(type: number, value: number): this {
     const at = this.#open(type, 2);
-    this.#view.setUint16(at, value, HOST_ORDER);
+    putU16(this.#bytes, at, value);
     return this;
   }
 
   u32(type: number, value: number): this {
     const at = this.#open(type, 4);
-    this.#view.setUint32(at, value, HOST_ORDER);
+    putU32(this.#bytes, at, value);
     return this;
   }
 
@@ -69,7 +70,7 @@ export class AttributeEncoder {
   }
 
   finish(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
+    return this.#bytes.slice(0, this.#length);
   }
 
   /** Writes the header of an attribute, and returns where its value goes. May move everything to a larger buffer. */
@@ -79,8 +80,8 @@ export class AttributeEncoder {
       throw new RangeError(`Cannot encode attribute ${type}: ${size} bytes do not fit into it`);
     this.#reserve(nlmsgAlign(length));
     const at = this.#length;
-    this.#view.setUint16(at, length, HOST_ORDER);
-    this.#view.setUint16(at + 2, type, HOST_ORDER);
+    putU16(this.#bytes, at, length);
+    putU16(this.#bytes, at + 2, type);
     this.#length += nlmsgAlign(length);
     return at + NLA_HDRLEN;
   }
@@ -90,7 +91,6 @@ export class AttributeEncoder {
     const grown = new Uint8Array(2 * (this.#length + size));
     grown.set(this.#bytes);
     this.#bytes = grown;
-    this.#view = viewOf(grown);
   }
 }
 
@@ -100,7 +100,6 @@ export class AttributeEncoder {
  */
 export class AttributeDecoder {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #nextAt: number;
   #at = 0;
   #size = 0;
@@ -109,7 +108,6 @@ export class AttributeDecoder {
   /** `offset` is the size of the fixed structure before the attributes. */
   constructor(bytes: Uint8Array, offset = 0) {
     this.#bytes = bytes;
-    this.#view = viewOf(bytes);
     this.#nextAt = nlmsgAlign(offset);
   }
 
@@ -118,10 +116,10 @@ export class AttributeDecoder {
     const rest = this.#bytes.length - this.#nextAt;
     if (rest <= 0) return false;
     if (rest < NLA_HDRLEN) throw new RangeError(`Cannot decode attribute: ${rest} bytes are no whole header`);
-    const length = this.#view.getUint16(this.#nextAt, HOST_ORDER);
+    const length = getU16(this.#bytes, this.#nextAt);
     if (length < NLA_HDRLEN || length > rest)
       throw new RangeError(`Cannot decode attribute: length ${length}, with ${rest} bytes there`);
-    this.#type = this.#view.getUint16(this.#nextAt + 2, HOST_ORDER) & NLA_TYPE_MASK;
+    this.#type = getU16(this.#bytes, this.#nextAt + 2) & NLA_TYPE_MASK;
     this.#at = this.#nextAt + NLA_HDRLEN;
     this.#size = length - NLA_HDRLEN;
     this.#nextAt += nlmsgAlign(length);
@@ -134,15 +132,15 @@ export class AttributeDecoder {
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#want(1));
+    return getU8(this.#bytes, this.#want(1));
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#want(2), HOST_ORDER);
+    return getU16(this.#bytes, this.#want(2));
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#want(4), HOST_ORDER);
+    return getU32(this.#bytes, this.#want(4));
   }
 
   /** The value as it stands, sharing the message's buffer. */

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { KernelError } from "./kernel-error.ts";
+import { putU32 } from "./integer.ts";
 import {
   type NetlinkMessage,
   NLM_F_ACK,
   NLMSG_ERROR,
   NLMSG_HDRLEN,
-  HOST_ORDER,
   decodeMessages,
   encodeMessages,
-  viewOf,
 } from "./message.ts";
 import type { NetlinkSocket } from "./socket.ts";
 
@@ -72,7 +71,7 @@ export function acknowledgement(
 ): NetlinkMessage {
   const echoed = encodeMessages([request]).subarray(0, NLMSG_HDRLEN);
   const body = new Uint8Array(4 + NLMSG_HDRLEN + attributes.length);
-  viewOf(body).setInt32(0, -errno, HOST_ORDER);
+  putU32(body, 0, -errno);
   body.set(echoed, 4);
   body.set(attributes, 4 + NLMSG_HDRLEN);
   return { type: NLMSG_ERROR, flags, sequence: request.sequence, portId: request.portId, body };

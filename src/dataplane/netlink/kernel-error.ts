@@ -2,14 +2,14 @@
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
 import { AttributeDecoder } from "./attribute.ts";
+import { getI32, getU32 } from "./integer.ts";
 import {
-  HOST_ORDER,
   type NetlinkMessage,
   NLM_F_ACK_TLVS,
   NLM_F_CAPPED,
   NLMSG_DONE,
   NLMSG_HDRLEN,
-  fixedHeader,
+  checkHeader,
   nlmsgAlign,
 } from "./message.ts";
 
@@ -68,7 +68,8 @@ export function decodeError(op: string, message: NetlinkMessage): KernelError | 
   const { body } = message;
   // struct nlmsgerr { int error; struct nlmsghdr msg; … }, of which NLMSG_DONE has the first field alone.
   const isDone = message.type === NLMSG_DONE;
-  const error = fixedHeader(body, isDone ? 4 : 4 + NLMSG_HDRLEN, "nlmsgerr").getInt32(0, HOST_ORDER);
+  checkHeader(body, isDone ? 4 : 4 + NLMSG_HDRLEN, "nlmsgerr");
+  const error = getI32(body, 0);
   if (error === 0) return undefined;
   if ((message.flags & NLM_F_ACK_TLVS) === 0) return new KernelError(op, -error);
   const offset = isDone ? 4 : extAckOffset(message);
@@ -77,8 +78,7 @@ export function decodeError(op: string, message: NetlinkMessage): KernelError | 
 
 /** The attributes come after the request's header, and after its body too unless that was left out. */
 function extAckOffset({ body, flags }: NetlinkMessage): number {
-  const echoed = fixedHeader(body, 4 + NLMSG_HDRLEN, "nlmsgerr").getUint32(4, HOST_ORDER);
-  return 4 + ((flags & NLM_F_CAPPED) === 0 ? nlmsgAlign(echoed) : NLMSG_HDRLEN);
+  return 4 + ((flags & NLM_F_CAPPED) === 0 ? nlmsgAlign(getU32(body, 4)) : NLMSG_HDRLEN);
 }
 
 function decodeExtAck(attributes: AttributeDecoder): KernelErrorDetail {

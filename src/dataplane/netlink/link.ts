@@ -3,15 +3,14 @@ import { type IfName, parseIfName } from "../../net/if-name.ts";
 import { type Mac, macFromBytes, macToBytes } from "../../net/mac.ts";
 import { AttributeDecoder, AttributeEncoder } from "./attribute.ts";
 import { AF_UNSPEC } from "./family.ts";
+import { getI32, getU32, getU8, putU32 } from "./integer.ts";
 import {
-  HOST_ORDER,
   type NetlinkMessage,
   NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_EXCL,
-  fixedHeader,
-  viewOf,
+  checkHeader,
 } from "./message.ts";
 import type { Dump, NetlinkRequest } from "./request.ts";
 
@@ -178,13 +177,13 @@ export const listLinks: Dump<Link> = {
  * whose name is no {@link IfName}: nobody here could have made it.
  */
 export function decodeLink({ body }: NetlinkMessage): Link | undefined {
-  const header = fixedHeader(body, IFINFOMSG_LENGTH, "ifinfomsg");
-  if (header.getUint8(0) !== AF_UNSPEC) return undefined;
-  const flags = header.getUint32(8, HOST_ORDER);
+  checkHeader(body, IFINFOMSG_LENGTH, "ifinfomsg");
+  if (getU8(body, 0) !== AF_UNSPEC) return undefined;
+  const flags = getU32(body, 8);
   const { name, kind, mtu = 0, ...rest } = decodeAttributes(new AttributeDecoder(body, IFINFOMSG_LENGTH));
   if (name === undefined) return undefined;
   return {
-    index: header.getInt32(4, HOST_ORDER),
+    index: getI32(body, 4),
     name,
     ...(kind !== undefined && { kind }),
     mtu,
@@ -278,9 +277,8 @@ function ifinfomsg(index: number, up?: boolean): Uint8Array {
   // struct ifinfomsg { unsigned char ifi_family, __ifi_pad; unsigned short ifi_type; int ifi_index;
   //   unsigned ifi_flags, ifi_change; }
   const header = new Uint8Array(IFINFOMSG_LENGTH);
-  const view = viewOf(header);
-  view.setInt32(4, index, HOST_ORDER);
-  if (up === true) view.setUint32(8, IFF_UP, HOST_ORDER);
-  if (up !== undefined) view.setUint32(12, IFF_UP, HOST_ORDER);
+  putU32(header, 4, index);
+  if (up === true) putU32(header, 8, IFF_UP);
+  if (up !== undefined) putU32(header, 12, IFF_UP);
   return header;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { getU16, getU32, putU16, putU32 } from "./integer.ts";
 
 /** One netlink message without its length, which the body's tells. */
 export interface NetlinkMessage {
@@ -49,12 +50,6 @@ export const NLM_F_CAPPED = 0x100;
 // #define NLM_F_ACK_TLVS 0x200
 export const NLM_F_ACK_TLVS = 0x200;
 
-/**
- * Netlink numbers are in the byte order of the host, and every host that Margay runs on (x64, arm64) has
- * the least significant byte first. Passed to `DataView` methods.
- */
-export const HOST_ORDER = true;
-
 // #define NLMSG_HDRLEN ((int) NLMSG_ALIGN(sizeof(struct nlmsghdr)))
 export const NLMSG_HDRLEN = 16;
 
@@ -63,24 +58,19 @@ export function nlmsgAlign(length: number): number {
   return (length + 3) & ~3;
 }
 
-export function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
 /** Puts the messages one behind the other, as one `write(2)` takes them. */
 export function encodeMessages(messages: readonly NetlinkMessage[]): Uint8Array {
   const size = messages.reduce((sum, { body }) => sum + nlmsgAlign(NLMSG_HDRLEN + body.length), 0);
   const bytes = new Uint8Array(size);
-  const view = viewOf(bytes);
   let offset = 0;
   for (const { type, flags, sequence, portId, body } of messages) {
     const length = NLMSG_HDRLEN + body.length;
     // struct nlmsghdr { __u32 nlmsg_len; __u16 nlmsg_type; __u16 nlmsg_flags; __u32 nlmsg_seq; __u32 nlmsg_pid; }
-    view.setUint32(offset, length, HOST_ORDER);
-    view.setUint16(offset + 4, type, HOST_ORDER);
-    view.setUint16(offset + 6, flags, HOST_ORDER);
-    view.setUint32(offset + 8, sequence, HOST_ORDER);
-    view.setUint32(offset + 12, portId, HOST_ORDER);
+    putU32(bytes, offset, length);
+    putU16(bytes, offset + 4, type);
+    putU16(bytes, offset + 6, flags);
+    putU32(bytes, offset + 8, sequence);
+    putU32(bytes, offset + 12, portId);
     bytes.set(body, offset + NLMSG_HDRLEN);
     offset += nlmsgAlign(length);
   }
@@ -89,28 +79,26 @@ export function encodeMessages(messages: readonly NetlinkMessage[]): Uint8Array 
 
 /** The inverse of {@link encodeMessages}; throws `RangeError` where a message does not fit into the bytes. */
 export function* decodeMessages(bytes: Uint8Array): Generator<NetlinkMessage, void, undefined> {
-  const view = viewOf(bytes);
   for (let offset = 0; offset < bytes.length;) {
     const rest = bytes.length - offset;
     if (rest < NLMSG_HDRLEN)
       throw new RangeError(`Cannot decode netlink message: ${rest} bytes are no whole header`);
-    const length = view.getUint32(offset, HOST_ORDER);
+    const length = getU32(bytes, offset);
     if (length < NLMSG_HDRLEN || length > rest)
       throw new RangeError(`Cannot decode netlink message: length ${length}, with ${rest} bytes there`);
     yield {
-      type: view.getUint16(offset + 4, HOST_ORDER),
-      flags: view.getUint16(offset + 6, HOST_ORDER),
-      sequence: view.getUint32(offset + 8, HOST_ORDER),
-      portId: view.getUint32(offset + 12, HOST_ORDER),
+      type: getU16(bytes, offset + 4),
+      flags: getU16(bytes, offset + 6),
+      sequence: getU32(bytes, offset + 8),
+      portId: getU32(bytes, offset + 12),
       body: bytes.subarray(offset + NLMSG_HDRLEN, offset + length),
     };
     offset += nlmsgAlign(length);
   }
 }
 
-/** The fixed structure that a body starts with; throws `RangeError` where the body is too short for it. */
-export function fixedHeader(body: Uint8Array, size: number, name: string): DataView {
+/** Throws `RangeError` where a body is too short for the fixed structure that it starts with. */
+export function checkHeader(body: Uint8Array, size: number, name: string): void {
   if (body.length < size)
     throw new RangeError(`Cannot decode ${name}: want ${size} bytes, have ${body.length}`);
-  return new DataView(body.buffer, body.byteOffset, size);
 }

@@ -3,15 +3,8 @@ import { type Family, type Ip, ipToBytes } from "../../net/ip.ts";
 import { type Mac, macFromBytes, macToBytes } from "../../net/mac.ts";
 import { AttributeDecoder, AttributeEncoder } from "./attribute.ts";
 import { addressFamilyOf, decodeIp, familyFrom } from "./family.ts";
-import {
-  HOST_ORDER,
-  type NetlinkMessage,
-  NLM_F_CREATE,
-  NLM_F_DUMP,
-  NLM_F_REPLACE,
-  fixedHeader,
-  viewOf,
-} from "./message.ts";
+import { getI32, getU16, getU8, putU16, putU32, putU8 } from "./integer.ts";
+import { type NetlinkMessage, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, checkHeader } from "./message.ts";
 import type { Dump, NetlinkRequest } from "./request.ts";
 
 // linux/rtnetlink.h
@@ -84,8 +77,8 @@ export const listNeighbours: Dump<Neighbour> = {
 
 /** The entry of an `RTM_NEWNEIGH` or `RTM_DELNEIGH` message; `undefined` for one of a bridge's forwarding table. */
 export function decodeNeighbour({ body }: NetlinkMessage): Neighbour | undefined {
-  const header = fixedHeader(body, NDMSG_LENGTH, "ndmsg");
-  const family = familyFrom(header.getUint8(0));
+  checkHeader(body, NDMSG_LENGTH, "ndmsg");
+  const family = familyFrom(getU8(body, 0));
   if (family === undefined) return undefined;
   const attributes = new AttributeDecoder(body, NDMSG_LENGTH);
   let ip: Ip | undefined;
@@ -97,12 +90,12 @@ export function decodeNeighbour({ body }: NetlinkMessage): Neighbour | undefined
   }
   if (ip === undefined) return undefined;
   return {
-    ifIndex: header.getInt32(4, HOST_ORDER),
+    ifIndex: getI32(body, 4),
     ip,
     family,
     ...(mac !== undefined && { mac }),
-    state: header.getUint16(8, HOST_ORDER),
-    flags: header.getUint8(10),
+    state: getU16(body, 8),
+    flags: getU8(body, 10),
   };
 }
 
@@ -110,11 +103,10 @@ function encodeKey({ ifIndex, ip }: NeighbourKey, state = 0, flags = 0): Attribu
   // struct ndmsg { __u8 ndm_family, ndm_pad1; __u16 ndm_pad2; __s32 ndm_ifindex; __u16 ndm_state;
   //   __u8 ndm_flags, ndm_type; }
   const header = new Uint8Array(NDMSG_LENGTH);
-  const view = viewOf(header);
-  view.setUint8(0, addressFamilyOf(ip));
-  view.setInt32(4, ifIndex, HOST_ORDER);
-  view.setUint16(8, state, HOST_ORDER);
-  view.setUint8(10, flags);
+  putU8(header, 0, addressFamilyOf(ip));
+  putU32(header, 4, ifIndex);
+  putU16(header, 8, state);
+  putU8(header, 10, flags);
   return new AttributeEncoder(header).bytes(NDA_DST, ipToBytes(ip));
 }
 

@@ -2,7 +2,8 @@
 import { type Family, type Ip, familyOf, ipFromBytes, ipToBytes } from "../../net/ip.ts";
 import { AttributeDecoder, AttributeEncoder } from "./attribute.ts";
 import { addressFamilyOf, decodeIp, familyFrom } from "./family.ts";
-import { HOST_ORDER, nlmsgAlign, viewOf } from "./message.ts";
+import { getI32, getU16, getU8, putU16, putU32, putU8 } from "./integer.ts";
+import { nlmsgAlign } from "./message.ts";
 
 // enum rtattr_type_t (linux/rtnetlink.h)
 export const RTA_GATEWAY = 5;
@@ -32,7 +33,7 @@ export function encodeGateway(into: AttributeEncoder, gateway: Ip, family: Famil
   }
   // struct rtvia { __kernel_sa_family_t rtvia_family; __u8 rtvia_addr[]; }
   const via = new Uint8Array(2 + address.length);
-  viewOf(via).setUint16(0, addressFamilyOf(gateway), HOST_ORDER);
+  putU16(via, 0, addressFamilyOf(gateway));
   via.set(address, 2);
   into.bytes(RTA_VIA, via);
 }
@@ -42,7 +43,7 @@ export function decodeGateway(attributes: AttributeDecoder, family: Family): Ip 
   if (attributes.type === RTA_GATEWAY) return decodeIp(attributes, family);
   const via = attributes.bytes();
   if (via.length < 2) throw new RangeError(`Cannot decode rtvia: want 2 bytes, have ${via.length}`);
-  const known = familyFrom(viewOf(via).getUint16(0, HOST_ORDER));
+  const known = familyFrom(getU16(via, 0));
   return known === undefined ? undefined : ipFromBytes(via.subarray(2));
 }
 
@@ -55,11 +56,10 @@ export function encodeNextHops(nextHops: readonly NextHop[], family: Family): Ui
     const one = new AttributeEncoder(header);
     if (gateway !== undefined) encodeGateway(one, gateway, family);
     const bytes = one.finish();
-    const view = viewOf(bytes);
-    view.setUint16(0, bytes.length, HOST_ORDER);
-    view.setUint8(2, onlink ? RTNH_F_ONLINK : 0);
-    view.setUint8(3, weight - 1);
-    view.setInt32(4, ifIndex, HOST_ORDER);
+    putU16(bytes, 0, bytes.length);
+    putU8(bytes, 2, onlink ? RTNH_F_ONLINK : 0);
+    putU8(bytes, 3, weight - 1);
+    putU32(bytes, 4, ifIndex);
     all.raw(bytes);
   }
   return all.finish();
@@ -67,11 +67,10 @@ export function encodeNextHops(nextHops: readonly NextHop[], family: Family): Ui
 
 /** The inverse of {@link encodeNextHops}; throws `RangeError` where a next hop does not fit into the bytes. */
 export function decodeNextHops(bytes: Uint8Array, family: Family): readonly NextHop[] {
-  const view = viewOf(bytes);
   const nextHops: NextHop[] = [];
   for (let offset = 0; offset < bytes.length;) {
     const rest = bytes.length - offset;
-    const length = rest < RTNEXTHOP_LENGTH ? 0 : view.getUint16(offset, HOST_ORDER);
+    const length = rest < RTNEXTHOP_LENGTH ? 0 : getU16(bytes, offset);
     if (length < RTNEXTHOP_LENGTH || length > rest)
       throw new RangeError(`Cannot decode rtnexthop: length ${length}, with ${rest} bytes there`);
     nextHops.push(decodeNextHop(bytes.subarray(offset, offset + length), family));
@@ -81,16 +80,15 @@ export function decodeNextHops(bytes: Uint8Array, family: Family): readonly Next
 }
 
 function decodeNextHop(bytes: Uint8Array, family: Family): NextHop {
-  const view = viewOf(bytes);
   const attributes = new AttributeDecoder(bytes, RTNEXTHOP_LENGTH);
   let gateway: Ip | undefined;
   while (attributes.next())
     if (attributes.type === RTA_GATEWAY || attributes.type === RTA_VIA)
       gateway = decodeGateway(attributes, family);
   return {
-    ifIndex: view.getInt32(4, HOST_ORDER),
+    ifIndex: getI32(bytes, 4),
     ...(gateway !== undefined && { gateway }),
-    onlink: (view.getUint8(2) & RTNH_F_ONLINK) !== 0,
-    weight: view.getUint8(3) + 1,
+    onlink: (getU8(bytes, 2) & RTNH_F_ONLINK) !== 0,
+    weight: getU8(bytes, 3) + 1,
   };
 }

@@ -3,15 +3,14 @@ import { type Cidr, cidrAddress, cidrFamily, cidrOf, prefixLengthOf } from "../.
 import { type Family, type Ip, ipFromBytes, ipToBytes } from "../../net/ip.ts";
 import { AttributeDecoder, AttributeEncoder } from "./attribute.ts";
 import { AF_UNSPEC, addressFamily, decodeIp, familyFrom } from "./family.ts";
+import { getU32, getU8, putU32 } from "./integer.ts";
 import {
-  HOST_ORDER,
   type NetlinkMessage,
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_EXCL,
   NLM_F_REPLACE,
-  fixedHeader,
-  viewOf,
+  checkHeader,
 } from "./message.ts";
 import {
   type NextHop,
@@ -181,11 +180,11 @@ export const listRoutes: Dump<KernelRoute> = listRoutesWhere({});
  * another family, of the cache, for certain sources or types of service only. Half described, it could pass for another.
  */
 export function decodeRoute({ body }: NetlinkMessage): KernelRoute | undefined {
-  const header = fixedHeader(body, RTMSG_LENGTH, "rtmsg");
-  const family = familyFrom(header.getUint8(0));
-  const flags = header.getUint32(8, HOST_ORDER);
-  const type = ROUTE_TYPES[header.getUint8(7)];
-  const [srcLength, tos] = [header.getUint8(2), header.getUint8(3)];
+  checkHeader(body, RTMSG_LENGTH, "rtmsg");
+  const family = familyFrom(getU8(body, 0));
+  const flags = getU32(body, 8);
+  const type = ROUTE_TYPES[getU8(body, 7)];
+  const [srcLength, tos] = [getU8(body, 2), getU8(body, 3)];
   if (family === undefined || type === undefined || srcLength !== 0 || tos !== 0) return undefined;
   if ((flags & RTM_F_CLONED) !== 0) return undefined;
   const { dst = unspecified(family), ...found } = decodeAttributes(
@@ -193,11 +192,11 @@ export function decodeRoute({ body }: NetlinkMessage): KernelRoute | undefined {
     family,
   );
   return {
-    table: header.getUint8(4),
-    dst: cidrOf(dst, header.getUint8(1)),
+    table: getU8(body, 4),
+    dst: cidrOf(dst, getU8(body, 1)),
     type,
-    protocol: header.getUint8(5),
-    scope: header.getUint8(6),
+    protocol: getU8(body, 5),
+    scope: getU8(body, 6),
     metric: 0,
     onlink: (flags & RTNH_F_ONLINK) !== 0,
     ...found,
@@ -291,7 +290,7 @@ function rtmsg({ family, dstLength = 0, protocol, scope = 0, type = 0, flags = 0
   // struct rtmsg { unsigned char rtm_family, rtm_dst_len, rtm_src_len, rtm_tos, rtm_table, rtm_protocol, rtm_scope,
   //   rtm_type; unsigned rtm_flags; }
   const header = Uint8Array.of(family, dstLength, 0, 0, 0, protocol, scope, type, 0, 0, 0, 0);
-  viewOf(header).setUint32(8, flags, HOST_ORDER);
+  putU32(header, 8, flags);
   return header;
 }
 

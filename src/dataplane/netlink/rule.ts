@@ -2,15 +2,8 @@
 import type { Family } from "../../net/ip.ts";
 import { AttributeDecoder, AttributeEncoder } from "./attribute.ts";
 import { addressFamily, familyFrom } from "./family.ts";
-import {
-  HOST_ORDER,
-  type NetlinkMessage,
-  NLM_F_CREATE,
-  NLM_F_DUMP,
-  NLM_F_EXCL,
-  fixedHeader,
-  viewOf,
-} from "./message.ts";
+import { getU32, getU8, putU32, putU8 } from "./integer.ts";
+import { type NetlinkMessage, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, checkHeader } from "./message.ts";
 import type { Dump, NetlinkRequest } from "./request.ts";
 
 // linux/rtnetlink.h
@@ -79,20 +72,20 @@ export const listRules: Dump<Rule> = {
  * {@link Rule} has no field for: half described, it could pass for one of ours.
  */
 export function decodeRule({ body }: NetlinkMessage): Rule | undefined {
-  const header = fixedHeader(body, FIB_RULE_HDR_LENGTH, "fib_rule_hdr");
-  const family = familyFrom(header.getUint8(0));
-  const [dstLength, srcLength, tos] = [header.getUint8(1), header.getUint8(2), header.getUint8(3)];
+  checkHeader(body, FIB_RULE_HDR_LENGTH, "fib_rule_hdr");
+  const family = familyFrom(getU8(body, 0));
+  const [dstLength, srcLength, tos] = [getU8(body, 1), getU8(body, 2), getU8(body, 3)];
   if (family === undefined || dstLength !== 0 || srcLength !== 0 || tos !== 0) return undefined;
-  if (header.getUint8(7) !== FR_ACT_TO_TBL) return undefined;
+  if (getU8(body, 7) !== FR_ACT_TO_TBL) return undefined;
   const found = decodeAttributes(new AttributeDecoder(body, FIB_RULE_HDR_LENGTH));
   if (found === undefined) return undefined;
   return {
     family,
     priority: 0,
-    table: header.getUint8(4),
+    table: getU8(body, 4),
     protocol: 0,
     ...found,
-    invert: (header.getUint32(8, HOST_ORDER) & FIB_RULE_INVERT) !== 0,
+    invert: (getU32(body, 8) & FIB_RULE_INVERT) !== 0,
   };
 }
 
@@ -132,10 +125,9 @@ function decodeAttributes(attributes: AttributeDecoder): Attributes | undefined 
 function encodeRule({ family, priority, table, fwmark, fwmask, invert, protocol }: Rule): Uint8Array {
   // struct fib_rule_hdr { __u8 family, dst_len, src_len, tos, table, res1, res2, action; __u32 flags; }
   const header = new Uint8Array(FIB_RULE_HDR_LENGTH);
-  const view = viewOf(header);
-  view.setUint8(0, addressFamily(family));
-  view.setUint8(7, FR_ACT_TO_TBL);
-  view.setUint32(8, invert ? FIB_RULE_INVERT : 0, HOST_ORDER);
+  putU8(header, 0, addressFamily(family));
+  putU8(header, 7, FR_ACT_TO_TBL);
+  putU32(header, 8, invert ? FIB_RULE_INVERT : 0);
   const body = new AttributeEncoder(header).u32(FRA_PRIORITY, priority).u32(FRA_TABLE, table);
   if (fwmark !== undefined) body.u32(FRA_FWMARK, fwmark);
   if (fwmask !== undefined) body.u32(FRA_FWMASK, fwmask);

@@ -2,7 +2,7 @@
 import { closeSync, read, readSync, write } from "node:fs";
 import { promisify } from "node:util";
 import { KernelError, isKernelError } from "./kernel-error.ts";
-import { HOST_ORDER, viewOf } from "./message.ts";
+import { putU16, putU32 } from "./integer.ts";
 import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW, bind, setsockopt, socket, whenReadable } from "./syscalls.ts";
 
 /** The seam below the protocol: datagrams to and from the kernel. Errors are `KernelError`s. */
@@ -124,7 +124,7 @@ function setReceiveBuffer(fd: number, bytes: number): void {
 function sockaddrNl(groups: number): Uint8Array {
   // struct sockaddr_nl { __kernel_sa_family_t nl_family; unsigned short nl_pad; __u32 nl_pid; __u32 nl_groups; }
   const address = new Uint8Array(12);
-  viewOf(address).setUint16(0, AF_NETLINK, HOST_ORDER);
-  viewOf(address).setUint32(8, groups, HOST_ORDER);
+  putU16(address, 0, AF_NETLINK);
+  putU32(address, 8, groups);
   return address;
 }
