@@ -14,7 +14,9 @@ export interface Netns extends Disposable {
   readonly id: string;
   /**
    * Runs the action inside the namespace: sockets it opens stay there, processes it starts run there, and `/proc/sys/net` is
-   * that namespace's. The action must be synchronous, for everything else in the process would run there too while it waited.
+   * that namespace's. The action must be synchronous, for everything else in the process would run there too while it
+   * waited; and only what Node does at once counts: `listen` and `connect` with a host look that up first, and `node:fs`
+   * calls that are not synchronous run on threads that stay at home.
    */
   run<T>(action: () => T): T;
 }

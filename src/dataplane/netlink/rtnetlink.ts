@@ -23,7 +23,8 @@ export interface Rtnetlink extends AsyncDisposable {
   list<T>(dump: Dump<T>, options?: WaitOptions): Promise<readonly T[]>;
   /**
    * The changes of these kinds in batches, beginning with this call: what happens before the iteration starts is kept. So
-   * to subscribe first and list then misses nothing, and may tell something twice. Ends quietly when the signal aborts.
+   * to subscribe first and list then misses nothing, and may tell something twice. Ends quietly when the signal aborts
+   * or rtnetlink is closed; until then the kernel keeps what is not read.
    */
   events(
     groups: readonly EventGroup[],
@@ -36,7 +37,7 @@ export interface RtnetlinkOptions {
   readonly netns?: Netns;
   /** Sees the bytes of every datagram. */
   readonly trace?: Trace;
-  /** What may wait in a subscription before it is overrun; see {@link SocketOptions}. @default 16 MiB, some 20,000 events */
+  /** What may wait in a subscription before it is overrun, in the kernel's count. @default 16 MiB, some 40,000 routes */
   readonly eventBufferBytes?: number;
 }
 
