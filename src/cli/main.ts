@@ -14,6 +14,8 @@ const USAGE = 2;
 /** Runs one command; the arguments come without the program's name. Resolves to the exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {
   using stop = stopSignals();
+  // Whoever read the output may be gone, such as a closed terminal: what was begun is still to be finished and cleaned up.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
   let code = 0;
   const program = createProgram({
     signal: stop.signal,

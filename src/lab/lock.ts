@@ -60,6 +60,7 @@ function held(server: Server): AsyncDisposable {
 /** A connection that fails or breaks means one thing, however it does: try again. */
 async function untilFree(path: string, signal: AbortSignal): Promise<void> {
   const socket = connect({ path });
+  socket.on("error", () => undefined);
   socket.resume();
   try {
     await once(socket, "close", { signal });
