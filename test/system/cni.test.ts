@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+// The plugin as a runtime sees it: an executable, its environment, its two streams.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { after, before, describe, it } from "node:test";
+import {
+  type Lab,
+  type Outcome,
+  MARGAY_CNI,
+  agentStatus,
+  callCni,
+  createLab,
+  eventually,
+  execute,
+  succeed,
+} from "./harness.ts";
+
+interface Failure {
+  readonly cniVersion: string;
+  readonly code: number;
+  readonly msg: string;
+}
+
+interface Result {
+  readonly cniVersion: string;
+  readonly interfaces: readonly { readonly name: string; readonly mac: string; readonly sandbox?: string }[];
+  readonly ips: readonly {
+    readonly address: string;
+    readonly version?: string;
+    readonly interface: number;
+  }[];
+}
+
+describe("the CNI plugin", () => {
+  let lab: Lab;
+  let netns: string;
+  before(async () => {
+    lab = await createLab({ routeSource: "datastore" });
+    netns = `${lab.name}cni`;
+    await succeed("ip", ["netns", "add", netns]);
+  });
+  after(async () => {
+    await succeed("ip", ["netns", "del", netns]);
+    await lab[Symbol.asyncDispose]();
+  });
+
+  const configOf = (more: object = {}): object => ({
+    cniVersion: "1.0.0",
+    name: "margay",
+    type: "margay-cni",
+    agentSocket: lab.agentSocket("host1"),
+    ...more,
+  });
+  const environment = (
+    command: string,
+    more: Readonly<Record<string, string>> = {},
+  ): Record<string, string> => ({
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: "cni-test",
+    CNI_NETNS: `/run/netns/${netns}`,
+    CNI_IFNAME: "eth0",
+    ...more,
+  });
+  const call = (
+    command: string,
+    config: object = {},
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<Outcome> => callCni(configOf(config), environment(command, more));
+  const add = async (config: object = {}): Promise<Result> => {
+    const { code, stdout } = await call("ADD", config);
+    assert.equal(code, 0, stdout);
+    return JSON.parse(stdout) as Result;
+  };
+  const failure = ({ code, stdout }: Outcome): Failure => {
+    assert.equal(code, 1, stdout);
+    return JSON.parse(stdout) as Failure;
+  };
+  /** What there is of containers on the host, in its datastore's words and the kernel's. */
+  const inventory = async (): Promise<string> => {
+    const { dataplane } = await agentStatus(lab, "host1");
+    return [
+      await lab.exec("host1", "ip", "route"),
+      await lab.exec("host1", "ip", "-br", "link"),
+      JSON.stringify(dataplane),
+    ].join("\n");
+  };
+  const isAttached = async (): Promise<boolean> =>
+    (await succeed("ip", ["-n", netns, "-br", "link"])).includes("eth0");
+
+  it("tells its versions, also where no agent runs", async () => {
+    const { stdout, code } = await execute(MARGAY_CNI, [], {
+      stdin: '{"cniVersion":"1.0.0"}',
+      env: { CNI_COMMAND: "VERSION" },
+    });
+    assert.equal(code, 0);
+    assert.deepEqual(JSON.parse(stdout), { cniVersion: "1.0.0", supportedVersions: ["0.4.0", "1.0.0"] });
+  });
+
+  for (const cniVersion of ["0.4.0", "1.0.0"]) {
+    it(`adds, checks and deletes with results of ${cniVersion}`, async () => {
+      const start = await inventory();
+      const result = await add({ cniVersion });
+      assert.equal(result.cniVersion, cniVersion);
+      assert.match(result.ips[0]?.address ?? "", /^10\.1\.\d+\.\d+\/32$/);
+      assert.equal(result.ips[0]?.version, cniVersion === "0.4.0" ? "4" : undefined);
+      assert.equal(result.interfaces[result.ips[0]?.interface ?? -1]?.sandbox, `/run/netns/${netns}`);
+      assert.equal(await isAttached(), true);
+      const checked = await call("CHECK", { cniVersion, prevResult: result });
+      assert.deepEqual([checked.code, checked.stdout], [0, ""], checked.stdout);
+      const deleted = await call("DEL", { cniVersion, prevResult: result });
+      assert.deepEqual([deleted.code, deleted.stdout], [0, ""], deleted.stdout);
+      assert.equal(await isAttached(), false);
+      await eventually(async () => (await inventory()) === start, "the host as it was");
+    });
+  }
+
+  it("deletes again and again, without the namespace, and what never was", async () => {
+    await add();
+    for (const CNI_NETNS of [`/run/netns/${netns}`, `/run/netns/${netns}`, "", "/run/netns/gone"]) {
+      assert.deepEqual(await call("DEL", {}, { CNI_NETNS }), { code: 0, stdout: "", stderr: "" });
+    }
+    assert.equal((await call("DEL", {}, { CNI_CONTAINERID: "never-was" })).code, 0);
+  });
+
+  it("deletes a container whose namespace went away with its interface", async () => {
+    const start = await inventory();
+    await add();
+    await succeed("ip", ["netns", "del", netns]);
+    assert.equal((await call("DEL")).code, 0);
+    await succeed("ip", ["netns", "add", netns]);
+    await eventually(async () => (await inventory()) === start, "the host as it was");
+  });
+
+  it("adds a container on two interfaces, and deletes them one by one", async () => {
+    const first = await add();
+    const second = await call("ADD", {}, { CNI_IFNAME: "eth1" });
+    // The default route is there already, and a container has one: the second attachment is refused whole.
+    const { code, msg } = failure(second);
+    assert.equal(code, 199, msg);
+    assert.doesNotMatch(await succeed("ip", ["-n", netns, "-br", "link"]), /eth1/);
+    assert.equal((await call("CHECK", { prevResult: first })).code, 0);
+    await call("DEL");
+  });
+
+  const refusals: readonly (readonly [
+    what: string,
+    code: number,
+    message: RegExp,
+    config: object,
+    env: Readonly<Record<string, string>>,
+  ])[] = [
+    ["an unknown version", 1, /"2\.0\.0"/, { cniVersion: "2.0.0" }, {}],
+    ["an unknown field", 2, /"frob" with value 1/, { frob: 1 }, {}],
+    ["a missing container ID", 4, /CNI_CONTAINERID not set/, {}, { CNI_CONTAINERID: "" }],
+    ["a missing namespace", 4, /CNI_NETNS not set/, {}, { CNI_NETNS: "" }],
+    ["an over-long interface name", 4, /16 characters/, {}, { CNI_IFNAME: "sixteen-letters-" }],
+    ["an illegal interface name", 4, /not allowed/, {}, { CNI_IFNAME: "a/b" }],
+    ["a namespace that does not exist", 4, /no such file/i, {}, { CNI_NETNS: "/run/netns/nowhere" }],
+    [
+      "a file that is no namespace",
+      4,
+      /no network namespace|not a network namespace/i,
+      {},
+      { CNI_NETNS: "/etc/hostname" },
+    ],
+    ["the node's own namespace", 4, /node's own/, {}, { CNI_NETNS: "" }],
+  ];
+  for (const [what, code, message, config, env] of refusals) {
+    it(`refuses ${what} with code ${code}, and changes nothing`, async () => {
+      const start = await inventory();
+      const own = what.includes("own") ? { CNI_NETNS: `/run/netns/${(await lab.host("host1")).netns}` } : env;
+      const refused = failure(await call("ADD", config, own));
+      assert.equal(refused.code, code, refused.msg);
+      assert.match(refused.msg, message);
+      assert.equal(await inventory(), start);
+    });
+  }
+
+  it("refuses what is no JSON with code 6", async () => {
+    const refused = failure(
+      await execute(MARGAY_CNI, [], { stdin: '{"cniVersion":', env: environment("ADD") }),
+    );
+    assert.equal(refused.code, 6, refused.msg);
+  });
+
+  it("refuses an interface name that is taken, and leaves its holder alone", async () => {
+    const result = await add();
+    const start = await inventory();
+    const refused = failure(await call("ADD"));
+    assert.deepEqual([refused.code, /interface of that name/.test(refused.msg)], [4, true], refused.msg);
+    assert.equal(await inventory(), start);
+    assert.equal((await call("CHECK", { prevResult: result })).code, 0);
+    await call("DEL");
+  });
+
+  const damages: readonly (readonly [
+    what: string,
+    command: string,
+    where: "container" | "host",
+    message: RegExp,
+  ])[] = [
+    ["a missing address", "addr flush dev eth0", "container", /address ".*\/32" is missing/],
+    ["a missing route", "route del default", "container", /route "0\.0\.0\.0\/0"/],
+    ["a missing neighbour entry", "neigh del 169.254.1.1 dev eth0", "container", /neighbour entry/],
+    ["an interface that is down", "link set eth0 down", "container", /down/],
+  ];
+  for (const [what, command, , message] of damages) {
+    it(`notices ${what} in CHECK`, async () => {
+      const result = await add();
+      await succeed("ip", ["-n", netns, ...command.split(" ")]);
+      const refused = failure(await call("CHECK", { prevResult: result }));
+      assert.equal(refused.code, 101);
+      assert.match(refused.msg, message);
+      await call("DEL");
+    });
+  }
+
+  it("notices in CHECK that the container is not attached at all", async () => {
+    const refused = failure(await call("CHECK", { prevResult: { ips: [] } }));
+    assert.match(refused.msg, /no record/);
+  });
+
+  it("answers within two seconds with code 11 and a remedy while the agent is down, and containers go on talking", async () => {
+    const { agent } = await lab.host("host1");
+    process.kill(agent?.pid ?? assert.fail(), "SIGKILL");
+    const ping = lab.start("a", "ping", "-n", "-c", "20", "-i", "0.05", await lab.address("d"));
+    const limit = AbortSignal.timeout(2000);
+    const refused = failure(await call("ADD"));
+    assert.equal(limit.aborted, false);
+    assert.equal(refused.code, 11);
+    assert.match(refused.msg, /start it/);
+    const [code] = (await once(ping, "close")) as [number];
+    assert.equal(code, 0);
+    await lab.repair();
+  });
+});
+
+describe("a pool that is used up", () => {
+  it("is named with the limit in the error of ADD, and ADD leaves nothing", async () => {
+    await using lab = await createLab({
+      routeSource: "datastore",
+      topology: new URL("./small-pool.yaml", import.meta.url).pathname,
+    });
+    const before = await lab.exec("host1", "ip", "route");
+    const { code, stderr } = await execute("ip", ["netns", "add", `${lab.name}full`]);
+    assert.equal(code, 0, stderr);
+    try {
+      const config = {
+        cniVersion: "1.0.0",
+        name: "margay",
+        type: "margay-cni",
+        agentSocket: lab.agentSocket("host1"),
+      };
+      const env = {
+        CNI_COMMAND: "ADD",
+        CNI_CONTAINERID: "full",
+        CNI_NETNS: `/run/netns/${lab.name}full`,
+        CNI_IFNAME: "eth0",
+      };
+      const outcome = await callCni(config, env);
+      const refused = JSON.parse(outcome.stdout) as Failure;
+      assert.equal(refused.code, 100, outcome.stdout);
+      assert.match(refused.msg, /"tiny".*every address is taken/);
+      assert.equal(await lab.exec("host1", "ip", "route"), before);
+      assert.doesNotMatch(await succeed("ip", ["-n", `${lab.name}full`, "-br", "link"]), /eth0/);
+    } finally {
+      await succeed("ip", ["netns", "del", `${lab.name}full`]);
+    }
+  });
+});
