@@ -2,7 +2,6 @@
 import type { DesiredDelta } from "../desired/wanted.ts";
 import { Conditions } from "../system/conditions.ts";
 import { type Kernel, applyAll } from "./apply.ts";
-import type { Link } from "./netlink/link.ts";
 import type { RtEvent } from "./netlink/rtnetlink.ts";
 import {
   KINDS,
@@ -26,6 +25,8 @@ interface WaitOptions {
 export interface DataplaneOptions {
   /** How often everything is listed anew, in case an event was missed. @default 60,000 */
   readonly auditIntervalMs?: number;
+  /** Called after each application. */
+  readonly onChange?: () => void;
 }
 
 /** An object that is not as it should be, and why. */
@@ -53,23 +54,19 @@ export interface Dataplane extends AsyncDisposable {
   /** Resolves when every object of the interface is as it should be; rejects with the signal's reason, after which {@link pendingOn} says what is missing. */
   programmed(ifName: string, options: WaitOptions): Promise<void>;
   pendingOn(ifName: string): readonly string[];
-  /** Resolves after the next application of what is noted now. */
+  /** Resolves once every object is as it should be. */
   settled(options: WaitOptions): Promise<void>;
   status(): DataplaneStatus;
-  /** An interface of the node as it was last seen. */
-  link(name: string): Link | undefined;
 }
 
-export function createDataplane(
-  kernel: Kernel,
-  { auditIntervalMs = 60_000 }: DataplaneOptions = {},
-): Dataplane {
-  return new KernelDataplane(kernel, auditIntervalMs);
+export function createDataplane(kernel: Kernel, options: DataplaneOptions = {}): Dataplane {
+  return new KernelDataplane(kernel, options);
 }
 
 class KernelDataplane implements Dataplane {
   readonly #kernel: Kernel;
   readonly #auditIntervalMs: number;
+  readonly #onChange: () => void;
   readonly #tables = createTables();
   readonly #conditions = new Conditions();
   readonly #abort = new AbortController();
@@ -77,9 +74,10 @@ class KernelDataplane implements Dataplane {
   #isListingDue = false;
   #wake = Promise.withResolvers<undefined>();
 
-  constructor(kernel: Kernel, auditIntervalMs: number) {
+  constructor(kernel: Kernel, { auditIntervalMs = 60_000, onChange = () => undefined }: DataplaneOptions) {
     this.#kernel = kernel;
     this.#auditIntervalMs = auditIntervalMs;
+    this.#onChange = onChange;
   }
 
   update(delta: DesiredDelta): void {
@@ -102,7 +100,10 @@ class KernelDataplane implements Dataplane {
   }
 
   async settled({ signal }: WaitOptions): Promise<void> {
-    await this.#conditions.until(() => !allTables(this.#tables).some((table) => table.hasDirty), signal);
+    await this.#conditions.until(
+      () => allTables(this.#tables).every((table) => !table.hasDirty && table.faults.size === 0),
+      signal,
+    );
   }
 
   pendingOn(ifName: string): readonly string[] {
@@ -111,10 +112,6 @@ class KernelDataplane implements Dataplane {
 
   status(): DataplaneStatus {
     return statusOf(this.#tables);
-  }
-
-  link(name: string): Link | undefined {
-    return this.#tables.links.byName(name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -136,6 +133,7 @@ class KernelDataplane implements Dataplane {
         this.#wake.resolve(undefined);
       }
       this.#conditions.check();
+      this.#onChange();
       await this.#rest(signal);
     }
   }
