@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced with $root set: sets NODE to a Node that runs TypeScript sources, 24 or newer, or ends with what to do.
+# Sourced with $root set. Sets NODE to a Node that runs TypeScript sources, 24 or newer, or ends with what to do; and PATH.
 # shellcheck shell=sh
 NODE=$root/node_modules/.bin/node
 if [ ! -x "$NODE" ]; then
@@ -12,3 +12,6 @@ if [ ! -x "$NODE" ]; then
     exit 1
   fi
 fi
+# Debian keeps bird and nft where the PATH of a cron job or of "su" may not lead.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export PATH

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ProcessRunner } from "../system/process.ts";
+import { LabError } from "./error.ts";
 import type { LabStatus } from "./lab.ts";
 import { DEFAULT_LAB } from "./layout.ts";
 
@@ -21,7 +22,8 @@ export async function renderRoutes(
   { signal }: { readonly signal: AbortSignal },
 ): Promise<string> {
   const sections = hosts.map(async ({ name, netns }) => {
-    const { stdout } = await processes.run("ip", ["-n", netns, "route"], { signal });
+    const { code, stdout, stderr } = await processes.run("ip", ["-n", netns, "route"], { signal });
+    if (code !== 0) throw new LabError("failed", `Cannot show routes of host "${name}": ${stderr.trim()}`);
     const routes = stdout.trimEnd().split("\n");
     return [`Routes of ${name}:`, ...routes.map((route) => `  ${route.trimEnd()}`)].join("\n");
   });
