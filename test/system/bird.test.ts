@@ -46,19 +46,16 @@ async function createMonitor(netns: string, signal: AbortSignal): Promise<Monito
   const all = (): readonly string[] => text.split("\n").map((line) => line.trim());
   const seen = (start: string, signal: AbortSignal): Promise<void> =>
     changed.until(() => all().some((line) => line.startsWith(start)), signal);
-  /** What the kernel tells in order was told up to here once this route of ours was. */
-  const mark = async (signal: AbortSignal): Promise<void> => {
-    const route = `203.0.113.${++marks}`;
-    execFileSync("ip", ["-n", netns, "route", "add", "blackhole", route]);
-    await seen(`blackhole ${route}`, signal);
-    execFileSync("ip", ["-n", netns, "route", "del", "blackhole", route]);
+  /** Adds and removes a route of ours, which the monitor tells of after everything before it. */
+  const mark = (): string => {
+    const route = `blackhole 198.18.${++marks >> 8}.${marks & 255}`;
+    for (const verb of ["add", "del"]) execFileSync("ip", ["-n", netns, "route", verb, ...route.split(" ")]);
+    return route;
   };
-  // The first output shows that the subscription stands; before it marks may be missed.
-  const knock = setInterval(() => {
-    execFileSync("ip", ["-n", netns, "route", "replace", "blackhole", "203.0.113.255"]);
-  }, 50);
-  await seen("blackhole 203.0.113.255", signal).finally(() => {
-    clearInterval(knock);
+  // Until the monitor has subscribed, marks are lost on it.
+  const knocking = setInterval(mark, 50);
+  await seen("blackhole 198.18.", signal).finally(() => {
+    clearInterval(knocking);
   });
   return {
     clear() {
@@ -66,7 +63,7 @@ async function createMonitor(netns: string, signal: AbortSignal): Promise<Monito
     },
     seen,
     async lines(signal) {
-      await mark(signal);
+      await seen(mark(), signal);
       return all().filter((line) => /^(Deleted )?10\.1\./.test(line));
     },
     async [Symbol.asyncDispose]() {
