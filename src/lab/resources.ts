@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { connectStore } from "../datastore/client.ts";
 import type { Store } from "../datastore/store.ts";
-import type { FelixConfiguration } from "../model/felix-configuration.ts";
-import { unwrap } from "../model/issue.ts";
 import { resourceKey } from "../model/keys.ts";
-import { API_VERSION, type AnyResource, parseResource } from "../model/resource.ts";
+import type { AnyResource } from "../model/resource.ts";
 import type { Layout } from "./layout.ts";
+import { setRouteSource } from "./topology.ts";
 import type { RouteSource, Topology } from "./topology-schema.ts";
 
-/** The lab's configuration as resources: its pools, and who writes the routes. Always the same for the same lab. */
+/** The lab's configuration as resources: its pools and settings, with the source of routes that holds now. */
 export function planResources(topology: Topology, routeSource: RouteSource): readonly AnyResource[] {
-  return [...topology.pools, felixConfiguration(routeSource)];
+  const settings = topology.settings.map((setting) =>
+    setting.kind === "FelixConfiguration" ? setRouteSource(setting, routeSource) : setting,
+  );
+  return [...topology.pools, ...settings];
 }
 
 /** Brings the resources into the datastore that the first host's agent serves. */
@@ -36,14 +38,4 @@ async function applyResource(store: Store, resource: AnyResource, signal: AbortS
   const value = JSON.stringify(resource);
   const current = await store.get(key, { signal });
   if (current?.value !== value) await store.put(key, value, { signal });
-}
-
-function felixConfiguration(routeSource: RouteSource): FelixConfiguration {
-  const resource = {
-    apiVersion: API_VERSION,
-    kind: "FelixConfiguration",
-    metadata: { name: "default" },
-    spec: { programClusterRoutes: routeSource === "datastore" ? "Enabled" : "Disabled" },
-  };
-  return unwrap(parseResource("FelixConfiguration", resource), "FelixConfiguration");
 }

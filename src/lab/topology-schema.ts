@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import type { IPPool } from "../model/ip-pool.ts";
+import type { Resources } from "../model/resource.ts";
 import { type Output, cidrField, ipv4Field } from "../model/schema.ts";
 
 /** A name of a host or container: part of a network namespace's name, so short, lower case and without dots. */
@@ -55,10 +56,24 @@ export const topologySchema = z.strictObject({
   /** Name and spec of an IPPool in one; the resource's own schema reads them. */
   pools: z.array(z.looseObject({ name: z.string() })).min(1),
   routeSource: routeSourceField.default("bird"),
+  /** Specs of the cluster's settings, each read by the schema of its kind. */
+  settings: z
+    .strictObject({
+      BGPConfiguration: z.unknown().optional(),
+      FelixConfiguration: z.unknown().optional(),
+      IPAMConfig: z.unknown().optional(),
+    })
+    .prefault({}),
 });
 
+/** A resource named `default` that holds for the whole cluster. */
+export type Setting = Resources["BGPConfiguration" | "FelixConfiguration" | "IPAMConfig"];
+
 /** A network to build: its values are right each by itself and fit together. */
-export type Topology = Omit<Output<typeof topologySchema>, "pools"> & { readonly pools: readonly IPPool[] };
+export type Topology = Omit<Output<typeof topologySchema>, "pools" | "settings"> & {
+  readonly pools: readonly IPPool[];
+  readonly settings: readonly Setting[];
+};
 export type Segment = Topology["underlay"]["segments"][number];
 export type Router = Topology["underlay"]["routers"][number];
 export type Host = Topology["hosts"][number];

@@ -155,6 +155,21 @@ describe("parseTopology", () => {
       },
       'underlay.routers[0].addresses[1]: the router is in segment "net0" already',
     ],
+    [
+      "an unknown setting",
+      { ...BASE, settings: { FelixConfiguration: { frob: 1 } } },
+      'settings.FelixConfiguration.frob: there is no field "frob"',
+    ],
+    [
+      "settings of another kind",
+      { ...BASE, settings: { Tier: {} } },
+      'settings.Tier: there is no field "Tier"',
+    ],
+    [
+      "the source of routes said twice",
+      { ...BASE, settings: { FelixConfiguration: { programClusterRoutes: "Enabled" } } },
+      "settings.FelixConfiguration.programClusterRoutes: say it by routeSource",
+    ],
     ["an unknown route source", { ...BASE, routeSource: "ospf" }, "routeSource: "],
   ];
   for (const [title, document, expected] of faults) {

@@ -2,18 +2,21 @@
 import { readFile } from "node:fs/promises";
 import { parse as parseYaml } from "yaml";
 import type { z } from "zod";
+import type { FelixConfiguration } from "../model/felix-configuration.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import {
   API_VERSION,
   type Issue,
+  type Kind,
   type Parsed,
+  type Resources,
   formatIssues,
   parseResource,
   parseWith,
 } from "../model/resource.ts";
 import { LabError } from "./error.ts";
 import { topologyIssues } from "./topology-issues.ts";
-import { type Topology, topologySchema } from "./topology-schema.ts";
+import { type RouteSource, type Setting, type Topology, topologySchema } from "./topology-schema.ts";
 
 /** The network of two hosts and four containers that a lab is unless told otherwise. */
 export const REFERENCE_TOPOLOGY = new URL("topologies/reference.yaml", import.meta.url);
@@ -45,30 +48,70 @@ export function requireTopology(document: unknown, subject: string): Topology {
 
 /** Checks a topology that was read from YAML or JSON. An unknown field is an issue. */
 export function parseTopology(value: unknown): Parsed<Topology> {
-  const parsed = parseWith<z.output<typeof topologySchema>>(topologySchema, value);
+  const parsed = parseWith<Document>(topologySchema, value);
   if (parsed.kind === "invalid") return parsed;
-  const pools = parsed.value.pools.map(parsePool);
-  const faults = pools.flatMap((pool) => (pool.kind === "invalid" ? pool.issues : []));
-  if (faults.length > 0) return { kind: "invalid", issues: faults };
-  const topology = {
-    ...parsed.value,
-    pools: pools.flatMap((pool) => (pool.kind === "ok" ? [pool.value] : [])),
-  };
+  const pools = combine(parsed.value.pools.map(parsePool));
+  if (pools.kind === "invalid") return pools;
+  const settings = combine(parseSettings(parsed.value));
+  if (settings.kind === "invalid") return settings;
+  const topology = { ...parsed.value, pools: pools.value, settings: settings.value };
   const issues = topologyIssues(topology);
   return issues.length > 0 ? { kind: "invalid", issues } : { kind: "ok", value: topology };
 }
 
-function parsePool(pool: Readonly<Record<string, unknown>>, index: number): Parsed<IPPool> {
-  const { name, ...spec } = pool;
-  const resource = { apiVersion: API_VERSION, kind: "IPPool", metadata: { name }, spec };
-  const parsed = parseResource("IPPool", resource);
-  if (parsed.kind === "ok") return parsed;
-  return { kind: "invalid", issues: parsed.issues.map((issue) => atPool(issue, index)) };
+type Document = z.output<typeof topologySchema>;
+
+/** Every value, or every fault of those that are none. */
+function combine<T>(parsed: readonly Parsed<T>[]): Parsed<readonly T[]> {
+  const issues = parsed.flatMap((one) => (one.kind === "invalid" ? one.issues : []));
+  if (issues.length > 0) return { kind: "invalid", issues };
+  return { kind: "ok", value: parsed.flatMap((one) => (one.kind === "ok" ? [one.value] : [])) };
 }
 
-/** The issue with the path that it has in the topology. */
-function atPool(issue: Issue, index: number): Issue {
-  return { ...issue, path: `pools[${index}].${issue.path.replace(/^(spec|metadata)\./, "")}` };
+function parsePool(pool: Readonly<Record<string, unknown>>, index: number): Parsed<IPPool> {
+  const { name, ...spec } = pool;
+  return parseAt("IPPool", name, spec, `pools[${index}]`);
+}
+
+/** The settings that the topology names, and the one that says who writes the routes. */
+function parseSettings({ settings, routeSource }: Document): readonly Parsed<Setting>[] {
+  const { BGPConfiguration = {}, FelixConfiguration = {}, IPAMConfig = {} } = settings;
+  const felix = parseAt("FelixConfiguration", "default", FelixConfiguration, "settings.FelixConfiguration");
+  return [
+    parseAt("BGPConfiguration", "default", BGPConfiguration, "settings.BGPConfiguration"),
+    parseAt("IPAMConfig", "default", IPAMConfig, "settings.IPAMConfig"),
+    felix.kind === "ok" ? withRouteSource(felix.value, FelixConfiguration, routeSource) : felix,
+  ];
+}
+
+/** `routeSource` is the topology's own word for `programClusterRoutes`; both at once could disagree. */
+function withRouteSource(
+  felix: FelixConfiguration,
+  written: unknown,
+  routeSource: RouteSource,
+): Parsed<FelixConfiguration> {
+  if (typeof written === "object" && written !== null && "programClusterRoutes" in written) {
+    const path = "settings.FelixConfiguration.programClusterRoutes";
+    return { kind: "invalid", issues: [{ code: "conflict", path, message: "say it by routeSource" }] };
+  }
+  return { kind: "ok", value: setRouteSource(felix, routeSource) };
+}
+
+/** The resource with the source of routes that is asked for. */
+export function setRouteSource(felix: FelixConfiguration, routeSource: RouteSource): FelixConfiguration {
+  const programClusterRoutes = routeSource === "datastore" ? "Enabled" : "Disabled";
+  return { ...felix, spec: { ...felix.spec, programClusterRoutes } };
+}
+
+/** Parses name and spec as a resource; issues have the paths that they have in the topology. */
+function parseAt<K extends Kind>(kind: K, name: unknown, spec: unknown, path: string): Parsed<Resources[K]> {
+  const parsed = parseResource(kind, { apiVersion: API_VERSION, kind, metadata: { name }, spec });
+  if (parsed.kind === "ok") return parsed;
+  const relocate = (issue: Issue): Issue => ({
+    ...issue,
+    path: `${path}.${issue.path.replace(/^(spec|metadata)\./, "")}`,
+  });
+  return { kind: "invalid", issues: parsed.issues.map(relocate) };
 }
 
 function messageOf(error: unknown): string {
