@@ -75,17 +75,13 @@ describe("the system's processes", { timeout: 30_000 }, () => {
   });
 
   it("kills the program at the abort", async () => {
-    const { signal, abort } = abortable();
-    const running = systemProcesses.run("sh", ["-c", "kill -WINCH $PPID; exec sleep 1000"], { signal });
+    const controller = new AbortController();
     const reason = new Error("enough");
+    // The program says by a signal that it runs. Whoever listens too late never hears it.
     process.once("SIGWINCH", () => {
-      abort(reason);
+      controller.abort(reason);
     });
+    const running = systemProcesses.run("sh", ["-c", "kill -WINCH $PPID; exec sleep 1000"], controller);
     await assert.rejects(running, (error) => error === reason);
   });
 });
-
-function abortable(): { signal: AbortSignal; abort: (reason: Error) => void } {
-  const controller = new AbortController();
-  return { signal: controller.signal, abort: controller.abort.bind(controller) };
-}
