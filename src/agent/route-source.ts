@@ -10,8 +10,8 @@ import type { Registration } from "./registration.ts";
 
 export interface RouteSourceCollaborators {
   readonly bird: Bird;
-  readonly dataplane: Dataplane;
-  readonly registration: Registration;
+  readonly dataplane: Pick<Dataplane, "settled">;
+  readonly registration: Pick<Registration, "announceRouteSource">;
   readonly clock: Clock;
   readonly log: Log;
 }
