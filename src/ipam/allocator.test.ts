@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { parseCidr } from "../net/cidr.ts";
 import { parseIp } from "../net/ip.ts";
 import { openEmbeddedStore } from "../datastore/embedded.ts";
-import { affinityKey, blockKey, handleKey } from "../model/keys.ts";
+import type { Revision, Store } from "../datastore/store.ts";
+import { affinityKey, affinityPrefix, blockKey, handleKey } from "../model/keys.ts";
 import { parseNodeName } from "../model/name.ts";
 import { addressOf, makeNode, makePool, makeRequest, messageOf } from "./allocator-fixtures.ts";
 import { allocationsOf } from "./block.ts";
@@ -312,6 +313,33 @@ test("empty blocks are given up, those in use and those to keep are not", async 
   assert.deepEqual([...state.blocks.keys()], [`${kept}/32`]);
 });
 
+test("a node that knows nothing yet never says that a block in use is going", async () => {
+  await using store = openEmbeddedStore({ path: ":memory:" });
+  const hosts = makePool("hosts", "10.4.0.0/29", 31);
+  const before = makeNode(store, "host1");
+  for (const name of ["c1", "c2", "c3", "c4"]) addressOf(await before.assign(makeRequest(name, [hosts])));
+  const { revision, entries } = await store.list(affinityPrefix());
+  assert.equal(entries.length, 2);
+  const restarted = makeNode(store, "host1");
+  assert.equal((await restarted.releaseByHandle("net.c4")).released.length, 1);
+  assert.deepEqual(await restarted.releaseEmptyBlocks(4, { keep: 1 }), []);
+  const last = affinityKey(parseNodeName("host2"), parseCidr("10.4.0.6/31"));
+  await store.put(last, '{"state":"pending","deleted":false}');
+  assert.equal(await firstChange(store, affinityPrefix(), revision), last);
+});
+
+test("a block that looks empty is read before it is said to be going", async () => {
+  await using store = openEmbeddedStore({ path: ":memory:" });
+  const owner = makeNode(store, "host1");
+  await owner.claimBlock(TINY, { strictAffinity: false, maxBlocks: 0 });
+  addressOf(await makeNode(store, "host2").assign(makeRequest("c1", [TINY])));
+  const { revision } = await store.list(affinityPrefix());
+  assert.deepEqual(await owner.releaseEmptyBlocks(4, { keep: 0 }), []);
+  const last = affinityKey(parseNodeName("host2"), parseCidr("10.2.0.0/30"));
+  await store.put(last, '{"state":"pending","deleted":false}');
+  assert.equal(await firstChange(store, affinityPrefix(), revision), last);
+});
+
 test("an address is looked up with its holder, free ones without, strange ones not at all", async () => {
   await using store = openEmbeddedStore({ path: ":memory:" });
   const node = makeNode(store, "host1");
@@ -369,3 +397,10 @@ test("an aborted request is refused with the signal's reason", async () => {
   );
   assert.equal((await readState(store)).blocks.size, 0);
 });
+
+/** The key under the prefix that was written first after the revision. */
+async function firstChange(store: Store, prefix: string, after: Revision): Promise<string> {
+  for await (const [change] of store.watch(prefix, { after, signal: AbortSignal.timeout(10_000) }))
+    if (change !== undefined) return change.kind === "put" ? change.entry.key : change.key;
+  return assert.fail(`nothing was written under "${prefix}"`);
+}

@@ -51,6 +51,7 @@ export class NodeBlocks {
   readonly #own: Readonly<Record<Family, Set<Cidr>>> = { 4: new Set(), 6: new Set() };
   /** Families whose blocks were read from the store. */
   readonly #loaded = new Set<Family>();
+  /** Tasks about to take an address, by block; a block without any is not in it. */
   readonly #promised = new Map<Cidr, number>();
   readonly #lock = new Lock();
 
@@ -95,7 +96,9 @@ export class NodeBlocks {
     try {
       return await task();
     } finally {
-      this.#promised.set(cidr, (this.#promised.get(cidr) ?? 1) - 1);
+      const left = (this.#promised.get(cidr) ?? 1) - 1;
+      if (left > 0) this.#promised.set(cidr, left);
+      else this.#promised.delete(cidr);
     }
   }
 
@@ -131,15 +134,15 @@ export class NodeBlocks {
 
   /** Gives up the node's empty blocks of the family, all but `keep`; returns those given up. */
   async releaseEmpty(family: Family, keep: number, signal?: AbortSignal): Promise<readonly Cidr[]> {
-    const own = await this.list(family, signal);
+    await this.list(family, signal);
     return this.#lock.run(
       CLAIM,
       async () => {
+        const own = [...this.#own[family]];
         const released: Cidr[] = [];
         for (const cidr of own) {
           if (own.length - released.length <= keep) break;
-          if ((this.#promised.get(cidr) ?? 0) === 0 && (await this.#releaseIfEmpty(cidr, signal)))
-            released.push(cidr);
+          if (await this.#releaseIfEmpty(cidr, signal)) released.push(cidr);
         }
         return released;
       },
@@ -212,8 +215,7 @@ export class NodeBlocks {
     const affinity = this.#affinity(cidr);
     const setState = (state: BlockAffinity["state"]): Promise<undefined> =>
       affinity.update((have) => ({ value: { deleted: false, ...have, state }, result: undefined }), signal);
-    const seen = this.cell(cidr).seen;
-    if (seen !== undefined && !isEmpty(seen)) return false;
+    if (await this.#isInUse(cidr, signal)) return false;
     // Announced first: from here on nobody routes to the block, and a crash leaves a claim to finish.
     await setState("pendingDeletion");
     const isGone = await this.cell(cidr).update((block) => {
@@ -227,6 +229,17 @@ export class NodeBlocks {
     this.#own[cidrFamily(cidr)].delete(cidr);
     await affinity.update(() => ({ value: undefined, result: undefined }), signal);
     return true;
+  }
+
+  /**
+   * Whether the block holds an address, or is about to. To say that a block goes is to have every node drop its route, so
+   * what looks empty, or was never looked at, is read.
+   */
+  async #isInUse(cidr: Cidr, signal?: AbortSignal): Promise<boolean> {
+    const seen = this.cell(cidr).seen;
+    if (seen !== undefined && !isEmpty(seen)) return true;
+    const block = await this.read(cidr, signal);
+    return this.#promised.has(cidr) || (block !== undefined && !isEmpty(block));
   }
 
   #affinity(cidr: Cidr): Cell<BlockAffinity> {
