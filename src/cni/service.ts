@@ -183,8 +183,10 @@ async function remove(attachment: Attachment, collaborators: CniCollaborators): 
 }
 
 /** A block that is empty then goes back to the pool, unless it is the node's last: that one stays announced, ready for the next container. */
-async function release({ handleId, ifName }: Attachment, { allocator }: CniCollaborators): Promise<void> {
-  const { released } = await allocator.releaseByHandle(handleId, { interface: ifName });
+async function release(attachment: Attachment, { allocator }: CniCollaborators): Promise<void> {
+  const { handleId, network, containerId, ifName } = attachment;
+  const attributes = { network, containerID: containerId, interface: ifName };
+  const { released } = await allocator.releaseByHandle(handleId, { attributes });
   if (released.length > 0) await allocator.releaseEmptyBlocks(4, { keep: 1 });
 }
 

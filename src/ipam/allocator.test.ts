@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseCidr } from "../net/cidr.ts";
-import { parseIp } from "../net/ip.ts";
+import { type Ip, parseIp } from "../net/ip.ts";
 import { openEmbeddedStore } from "../datastore/embedded.ts";
 import type { Revision, Store } from "../datastore/store.ts";
 import { affinityKey, affinityPrefix, blockKey, handleKey } from "../model/keys.ts";
 import { parseNodeName } from "../model/name.ts";
 import { addressOf, makeNode, makePool, makeRequest, messageOf } from "./allocator-fixtures.ts";
-import { allocationsOf } from "./block.ts";
+import { type Attributes, allocationsOf } from "./block.ts";
 import { assertAffinitiesExact, assertBlocksSound, assertHandlesExact, readState } from "./invariants.ts";
 import { countingStore } from "./store-fakes.ts";
 
@@ -237,10 +237,29 @@ test("assigning again for one attachment gives its address again, another interf
   const second = addressOf(await node.assign(makeRequest("c1", [POOL], {}, "eth1")));
   assert.notEqual(second, first);
   assertHandlesExact(await readState(store));
-  assert.deepEqual(await node.releaseByHandle("net.c1", { interface: "eth0" }), { released: [first] });
+  assert.deepEqual(await node.releaseByHandle("net.c1", { attributes: { interface: "eth0" } }), {
+    released: [first],
+  });
   assertHandlesExact(await readState(store));
   assert.deepEqual(await node.releaseByHandle("net.c1"), { released: [second] });
   assert.equal(await store.get(handleKey("net.c1")), undefined);
+});
+
+test("attachments whose names add up to one handle keep their own addresses", async () => {
+  await using store = openEmbeddedStore({ path: ":memory:" });
+  const node = makeNode(store, "host1");
+  const one = { network: "a.b", containerID: "c", interface: "eth0" };
+  const other = { network: "a", containerID: "b.c", interface: "eth0" };
+  const assign = async (attributes: Attributes): Promise<Ip> =>
+    addressOf(await node.assign(makeRequest("", [POOL], { handleId: "a.b.c", attributes })));
+  const first = await assign(one);
+  const second = await assign(other);
+  assert.notEqual(second, first);
+  assert.deepEqual([await assign(one), await assign(other)], [first, second]);
+  assertHandlesExact(await readState(store));
+  assert.deepEqual(await node.releaseByHandle("a.b.c", { attributes: other }), { released: [second] });
+  assertHandlesExact(await readState(store));
+  assert.equal(await assign(one), first);
 });
 
 test("releasing what is not held releases nothing", async () => {

@@ -14,7 +14,17 @@ import {
   type Limits,
   exhausted,
 } from "./assignment.ts";
-import { type Allocation, allocationOf, allocationsOf, countFree, isEmpty, releaseWhere } from "./block.ts";
+import {
+  type Allocation,
+  type Attributes,
+  type Holder,
+  allocationOf,
+  allocationsOf,
+  countFree,
+  hasAttributes,
+  isEmpty,
+  releaseWhere,
+} from "./block.ts";
 import type { BlockListing } from "./block-listing.ts";
 import { Ledger } from "./ledger.ts";
 import { Lock } from "./lock.ts";
@@ -24,8 +34,8 @@ import { type Attempt, Search, reservedBy } from "./search.ts";
 export type { IpamDependencies } from "./node-blocks.ts";
 
 export interface ReleaseOptions {
-  /** Only the addresses whose attribute `interface` is this. */
-  readonly interface?: string;
+  /** Only the addresses that have all of these; without it, all that the handle holds. */
+  readonly attributes?: Attributes;
   readonly signal?: AbortSignal;
 }
 
@@ -44,7 +54,7 @@ export interface Lookup {
  * repaired by `releaseByHandle`, or by assigning again.
  */
 export interface Allocator {
-  /** Assigning again for the same handle, interface and family gives the address that is held already. */
+  /** Assigning again for the same attachment and family gives the address that is held already. */
   assign(request: AssignRequest): Promise<AssignResult>;
   /** Gives back what the handle holds; nothing held is no fault. */
   releaseByHandle(handleId: string, options?: ReleaseOptions): Promise<{ readonly released: readonly Ip[] }>;
@@ -102,13 +112,13 @@ class BlockAllocator implements Allocator {
     handleId: string,
     options: ReleaseOptions = {},
   ): Promise<{ readonly released: readonly Ip[] }> {
-    const { interface: name, signal } = options;
+    const { attributes = {}, signal } = options;
     const task = async (): Promise<{ readonly released: readonly Ip[] }> => {
       const ledger = new Ledger(this.#dependencies.store, handleId);
       const left = new Map<Cidr, number>();
       const released: Ip[] = [];
       for (const cidr of await ledger.blocks(signal)) {
-        const outcome = await this.#releaseIn(cidr, handleId, name, signal);
+        const outcome = await this.#releaseIn(cidr, { handleId, attributes }, signal);
         left.set(cidr, outcome.left);
         released.push(...outcome.released);
       }
@@ -220,17 +230,14 @@ class BlockAllocator implements Allocator {
 
   async #releaseIn(
     cidr: Cidr,
-    handleId: string,
-    interfaceName: string | undefined,
+    { handleId, attributes }: Holder,
     signal: AbortSignal | undefined,
   ): Promise<{ readonly released: readonly Ip[]; readonly left: number }> {
     return this.#blocks.cell(cidr).update((have) => {
       if (have === undefined) return { value: have, result: { released: [], left: 0 } };
       const { block, released } = releaseWhere(
         have,
-        (allocation) =>
-          allocation.handleId === handleId &&
-          (interfaceName === undefined || allocation.attributes["interface"] === interfaceName),
+        (allocation) => allocation.handleId === handleId && hasAttributes(allocation, attributes),
       );
       const left = allocationsOf(block).filter((allocation) => allocation.handleId === handleId).length;
       // A block that nobody owns any more goes with its last address.

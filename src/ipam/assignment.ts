@@ -16,9 +16,9 @@ export interface Limits {
 }
 
 export interface AssignRequest extends Limits {
-  /** The unit of release, `<network>.<containerID>`. */
+  /** The unit of release, `<network>.<containerID>`. Both may hold dots, so two attachments may share one. */
   readonly handleId: string;
-  /** Kept beside the address; `interface` tells attachments of one handle apart. */
+  /** Kept beside the address; `network`, `containerID` and `interface` tell attachments of one handle apart. */
   readonly attributes: Attributes;
   /** The pools to take from, in order of preference. */
   readonly pools: readonly IPPool[];
@@ -52,6 +52,14 @@ export type AssignResult =
   | { readonly kind: "taken"; readonly address: Ip; readonly by: Allocation; readonly message: string }
   /** The address asked for is in none of the pools. */
   | { readonly kind: "outside"; readonly address: Ip; readonly message: string };
+
+/** What tells attachments apart, as CNI names it. */
+const IDENTITY = ["network", "containerID", "interface"] as const;
+
+/** Whether both are of one attachment. */
+export function isSameAttachment(a: Attributes, b: Attributes): boolean {
+  return IDENTITY.every((name) => a[name] === b[name]);
+}
 
 const REASONS: Readonly<Record<Exclude<Limit, "noPool">, string>> = {
   poolFull: "every address is taken or reserved",

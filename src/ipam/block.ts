@@ -120,6 +120,11 @@ export function allocationOf(block: IpamBlock, ip: Ip): Allocation | undefined {
   return index === null || index === undefined ? undefined : allocationAt(block, index, ordinal);
 }
 
+/** Whether the allocation has every one of the attributes, whatever others it has. */
+export function hasAttributes(allocation: Allocation, wanted: Attributes): boolean {
+  return Object.entries(wanted).every(([name, value]) => allocation.attributes[name] === value);
+}
+
 /** How many addresses can still be given out. */
 export function countFree(block: IpamBlock, reserved: Reserved = nothing): number {
   return block.unallocated.filter((ordinal) => !reserved(addressAt(block.cidr, ordinal))).length;

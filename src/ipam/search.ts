@@ -4,7 +4,7 @@ import type { Ip } from "../net/ip.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import type { IpamBlock } from "../model/ipam-block.ts";
 import { poolOf, poolsOfFamily } from "../model/pools.ts";
-import type { AssignRequest } from "./assignment.ts";
+import { type AssignRequest, isSameAttachment } from "./assignment.ts";
 import {
   type Allocation,
   type Reserved,
@@ -84,7 +84,7 @@ export class Search {
   }
 
   /**
-   * Counts the address in the handle. A handle that is there already is of an earlier attempt, or of another interface:
+   * Counts the address in the handle. A handle that is there already is of an earlier attempt, or of another attachment:
    * it is made to agree with the blocks, and an address that this attachment holds is found again.
    */
   async #enter(cidr: Cidr): Promise<Attempt | undefined> {
@@ -101,7 +101,7 @@ export class Search {
     for (const block of named) {
       const held = await this.#heldIn(block);
       counts.set(block, held.length);
-      const same = held.find((allocation) => this.#isSameAttachment(allocation));
+      const same = held.find((allocation) => this.#isWanted(allocation));
       if (same !== undefined) found = { kind: "assigned", address: same.ip, block };
     }
     if (found === undefined) counts.set(cidr, (counts.get(cidr) ?? 0) + 1);
@@ -117,8 +117,8 @@ export class Search {
       : allocationsOf(block).filter((allocation) => allocation.handleId === handleId);
   }
 
-  #isSameAttachment({ ip, attributes }: Allocation): boolean {
-    if (attributes["interface"] !== this.request.attributes["interface"]) return false;
+  #isWanted({ ip, attributes }: Allocation): boolean {
+    if (!isSameAttachment(attributes, this.request.attributes)) return false;
     return poolOf(this.pools, ip) !== undefined && (this.request.ip === undefined || this.request.ip === ip);
   }
 }
