@@ -5,7 +5,8 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setLink, createVeth, getLink } from "../src/dataplane/netlink/link.ts";
+import { createVeth } from "../src/dataplane/netlink/link-veth.ts";
+import { getLink, setLink } from "../src/dataplane/netlink/link.ts";
 import { openNetns } from "../src/dataplane/netlink/netns.ts";
 import {
   type KernelRoute,

@@ -2,7 +2,8 @@
 import { GATEWAY, NODE_END_MAC } from "../desired/wanted.ts";
 import { addAddress, listAddresses } from "../dataplane/netlink/address.ts";
 import type { KernelError } from "../dataplane/netlink/kernel-error.ts";
-import { type Link, createVeth, listLinks, setLink } from "../dataplane/netlink/link.ts";
+import { createVeth } from "../dataplane/netlink/link-veth.ts";
+import { type Link, listLinks, setLink } from "../dataplane/netlink/link.ts";
 import { NUD_PERMANENT, listNeighbours, replaceNeighbour } from "../dataplane/netlink/neighbour.ts";
 import { type Netns, currentNetnsId, openNetns } from "../dataplane/netlink/netns.ts";
 import type { NetlinkRequest } from "../dataplane/netlink/request.ts";

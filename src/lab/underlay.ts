@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { writeFileSync } from "node:fs";
 import { replaceAddress } from "../dataplane/netlink/address.ts";
-import { createBridge, createVeth, getLink, listLinks, setLink } from "../dataplane/netlink/link.ts";
+import { createBridge } from "../dataplane/netlink/link-bridge.ts";
+import { createVeth } from "../dataplane/netlink/link-veth.ts";
+import { getLink, listLinks, setLink } from "../dataplane/netlink/link.ts";
 import { type Netns, openNetns } from "../dataplane/netlink/netns.ts";
 import type { NetlinkRequest } from "../dataplane/netlink/request.ts";
 import {

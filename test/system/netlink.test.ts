@@ -11,15 +11,9 @@ import {
   replaceAddress,
 } from "../../src/dataplane/netlink/address.ts";
 import { isKernelError } from "../../src/dataplane/netlink/kernel-error.ts";
-import {
-  type Link,
-  createBridge,
-  createVeth,
-  deleteLink,
-  getLink,
-  listLinks,
-  setLink,
-} from "../../src/dataplane/netlink/link.ts";
+import { createBridge } from "../../src/dataplane/netlink/link-bridge.ts";
+import { createVeth } from "../../src/dataplane/netlink/link-veth.ts";
+import { type Link, deleteLink, getLink, listLinks, setLink } from "../../src/dataplane/netlink/link.ts";
 import {
   NUD_PERMANENT,
   deleteNeighbour,

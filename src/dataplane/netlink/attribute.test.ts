@@ -16,6 +16,10 @@ const EVERY_KIND = wire`
   01 02 03 00  // bytes
   07 00 05 00
   6c 6f 00 00  // "lo"
+  06 00 08 00
+  12 34 00 00  // u16be
+  08 00 09 00
+  fe dc ba 98  // u32be
   0c 00 06 80  // nested
   08 00 07 00
   01 00 00 00
@@ -28,6 +32,8 @@ function encodeEveryKind(): Uint8Array {
     .u32(3, 0x12345678)
     .bytes(4, wire`01 02 03`)
     .string(5, "lo")
+    .u16be(8, 0x1234)
+    .u32be(9, 0xfedcba98)
     .nested(6, (inner) => inner.u32(7, 1))
     .finish();
 }
@@ -41,6 +47,8 @@ function decodeEveryKind(bytes: Uint8Array): unknown[] {
     [3, () => attributes.u32()],
     [4, () => attributes.bytes()],
     [5, () => attributes.string()],
+    [8, () => attributes.u16be()],
+    [9, () => attributes.u32be()],
     [6, () => readFirst(attributes.nested())],
   ]);
   while (attributes.next()) found.push(readers.get(attributes.type)?.());
@@ -57,13 +65,13 @@ test("attributes follow the fixed structure, each padded to four bytes", () => {
 });
 
 test("the cursor reads what the encoder wrote", () => {
-  const expected = [0x7f, 0x1234, 0x12345678, wire`01 02 03`, "lo", { 7: 1 }];
+  const expected = [0x7f, 0x1234, 0x12345678, wire`01 02 03`, "lo", 0x1234, 0xfedcba98, { 7: 1 }];
   assert.deepEqual(decodeEveryKind(EVERY_KIND), expected);
 });
 
 test("attributes cut off anywhere but between two are an error", () => {
   // Behind an attribute, with or without its padding, and where there is none yet.
-  const wholeAt = [0, 1, 2, 3, 4, 9, 10, 11, 12, 18, 19, 20, 28, 35, 36, 43, 44];
+  const wholeAt = [0, 1, 2, 3, 4, 9, 10, 11, 12, 18, 19, 20, 28, 35, 36, 43, 44, 50, 51, 52, 60];
   for (const bytes of truncations(EVERY_KIND)) {
     if (wholeAt.includes(bytes.length)) assert.doesNotThrow(() => decodeEveryKind(bytes));
     else assert.throws(() => decodeEveryKind(bytes), RangeError, `${bytes.length} bytes`);

@@ -1,5 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import { getU16, getU32, getU8, putU16, putU32, putU8 } from "./integer.ts";
+import {
+  getU16,
+  getU16be,
+  getU32,
+  getU32be,
+  getU8,
+  putU16,
+  putU16be,
+  putU32,
+  putU32be,
+  putU8,
+} from "./integer.ts";
 import { nlmsgAlign } from "./message.ts";
 
 // struct nlattr { __u16 nla_len; __u16 nla_type; }
@@ -40,6 +51,20 @@ export class AttributeEncoder {
   u32(type: number, value: number): this {
     const at = this.#open(type, 4);
     putU32(this.#bytes, at, value);
+    return this;
+  }
+
+  /** In network byte order, as ports and IPv4 addresses are. */
+  u16be(type: number, value: number): this {
+    const at = this.#open(type, 2);
+    putU16be(this.#bytes, at, value);
+    return this;
+  }
+
+  /** In network byte order. */
+  u32be(type: number, value: number): this {
+    const at = this.#open(type, 4);
+    putU32be(this.#bytes, at, value);
     return this;
   }
 
@@ -141,6 +166,16 @@ export class AttributeDecoder {
 
   u32(): number {
     return getU32(this.#bytes, this.#want(4));
+  }
+
+  /** In network byte order. */
+  u16be(): number {
+    return getU16be(this.#bytes, this.#want(2));
+  }
+
+  /** In network byte order. */
+  u32be(): number {
+    return getU32be(this.#bytes, this.#want(4));
   }
 
   /** The value as it stands, sharing the message's buffer. */

@@ -5,7 +5,7 @@ import { parseCidr } from "../../net/cidr.ts";
 import { parseIp } from "../../net/ip.ts";
 import { addAddress } from "./address.ts";
 import { decodeEvent, groupBits } from "./event.ts";
-import { createBridge } from "./link.ts";
+import { createBridge } from "./link-bridge.ts";
 import { parseIfName } from "../../net/if-name.ts";
 import type { NetlinkMessage } from "./message.ts";
 import { replaceNeighbour } from "./neighbour.ts";

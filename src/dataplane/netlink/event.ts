@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type LinkAddress, RTM_DELADDR, RTM_NEWADDR, decodeAddress } from "./address.ts";
-import { type Link, RTM_DELLINK, RTM_NEWLINK, decodeLink } from "./link.ts";
+import { RTM_NEWLINK } from "./link-message.ts";
+import { type Link, RTM_DELLINK, decodeLink } from "./link.ts";
 import type { NetlinkMessage } from "./message.ts";
 import { type Neighbour, RTM_DELNEIGH, RTM_NEWNEIGH, decodeNeighbour } from "./neighbour.ts";
 import { type KernelRoute, RTM_DELROUTE, RTM_NEWROUTE, decodeRoute } from "./route.ts";

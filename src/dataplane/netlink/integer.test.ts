@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { getI32, getU16, getU32, getU8, putU16, putU32, putU8 } from "./integer.ts";
+import {
+  getI32,
+  getU16,
+  getU16be,
+  getU32,
+  getU32be,
+  getU8,
+  putU16,
+  putU16be,
+  putU32,
+  putU32be,
+  putU8,
+} from "./integer.ts";
 import { wire } from "./wire.ts";
 
 test("the least significant byte comes first, and the highest bit counts as it should", () => {
@@ -17,6 +29,15 @@ test("what is put is what is there, cut to its size", () => {
   putU32(bytes, 4, 0xfffffffe);
   putU32(bytes, 8, -2);
   assert.deepEqual(bytes, wire`ff 00 34 12 fe ff ff ff fe ff ff ff`);
+});
+
+test("in network byte order the most significant byte comes first", () => {
+  const bytes = wire`12 34 fe dc ba 98`;
+  assert.deepEqual([getU16be(bytes, 0), getU32be(bytes, 2)], [0x1234, 0xfedcba98]);
+  const copy = new Uint8Array(6);
+  putU16be(copy, 0, 0x51234);
+  putU32be(copy, 2, 0xfedcba98);
+  assert.deepEqual(copy, bytes);
 });
 
 test("outside the bytes nothing is read or written", () => {

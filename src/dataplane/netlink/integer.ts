@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers in messages. They are in the byte order of the host, and every host that Margay runs on (x64, arm64) puts the
+// Numbers in messages. Most are in the byte order of the host, and every host that Margay runs on (x64, arm64) puts the
 // least significant byte first. Plain indexing, because a DataView for every small buffer costs more than all the
 // rest of encoding a route. Outside the bytes, every function throws `RangeError`.
 
@@ -35,4 +35,24 @@ export function putU16(bytes: Uint8Array, offset: number, value: number): void {
 export function putU32(bytes: Uint8Array, offset: number, value: number): void {
   putU16(bytes, offset, value);
   putU16(bytes, offset + 2, value >>> 16);
+}
+
+// In network byte order, as ports and addresses are.
+
+export function getU16be(bytes: Uint8Array, offset: number): number {
+  return (getU8(bytes, offset) << 8) | getU8(bytes, offset + 1);
+}
+
+export function getU32be(bytes: Uint8Array, offset: number): number {
+  return ((getU16be(bytes, offset) << 16) | getU16be(bytes, offset + 2)) >>> 0;
+}
+
+export function putU16be(bytes: Uint8Array, offset: number, value: number): void {
+  putU8(bytes, offset, value >>> 8);
+  putU8(bytes, offset + 1, value);
+}
+
+export function putU32be(bytes: Uint8Array, offset: number, value: number): void {
+  putU16be(bytes, offset, value >>> 16);
+  putU16be(bytes, offset + 2, value);
 }

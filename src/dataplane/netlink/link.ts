@@ -1,48 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type IfName, parseIfName } from "../../net/if-name.ts";
-import { type Mac, macFromBytes, macToBytes } from "../../net/mac.ts";
+import { type Mac, macFromBytes } from "../../net/mac.ts";
 import { AttributeDecoder, AttributeEncoder } from "./attribute.ts";
 import { AF_UNSPEC } from "./family.ts";
-import { getI32, getU32, getU8, putU32 } from "./integer.ts";
+import { getI32, getU32, getU8 } from "./integer.ts";
+import { type IpipTunnel, decodeIpip } from "./link-ipip.ts";
 import {
-  type NetlinkMessage,
-  NLM_F_ACK,
-  NLM_F_CREATE,
-  NLM_F_DUMP,
-  NLM_F_EXCL,
-  checkHeader,
-} from "./message.ts";
+  IFF_UP,
+  IFINFOMSG_LENGTH,
+  IFLA_ADDRESS,
+  IFLA_IFNAME,
+  IFLA_INFO_DATA,
+  IFLA_INFO_KIND,
+  IFLA_LINKINFO,
+  IFLA_MTU,
+  IFLA_NET_NS_FD,
+  RTM_NEWLINK,
+  encodeProperties,
+  ifinfomsg,
+} from "./link-message.ts";
+import { type VxlanTunnel, decodeVxlan } from "./link-vxlan.ts";
+import { type NetlinkMessage, NLM_F_ACK, NLM_F_DUMP, checkHeader } from "./message.ts";
 import type { Dump, NetlinkRequest } from "./request.ts";
 
 // linux/rtnetlink.h
-export const RTM_NEWLINK = 16;
 export const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 const RTM_SETLINK = 19;
 
 // enum net_device_flags (linux/if.h)
-export const IFF_UP = 1 << 0;
 export const IFF_LOWER_UP = 1 << 16;
 
 // enum of linux/if_link.h
-const IFLA_ADDRESS = 1;
-const IFLA_IFNAME = 3;
-const IFLA_MTU = 4;
 const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
-const IFLA_LINKINFO = 18;
-const IFLA_NET_NS_FD = 28;
 const IFLA_EXT_MASK = 29;
-// Inside IFLA_LINKINFO.
-const IFLA_INFO_KIND = 1;
-const IFLA_INFO_DATA = 2;
-// Inside IFLA_INFO_DATA of a veth (linux/veth.h).
-const VETH_INFO_PEER = 1;
 
 // #define RTEXT_FILTER_SKIP_STATS (1 << 3): counters would be most of every message.
 const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 
-const IFINFOMSG_LENGTH = 16;
+/** A tunnel device's own settings. */
+export type Tunnel = VxlanTunnel | IpipTunnel;
 
 /** A network interface. */
 export interface Link {
@@ -51,6 +49,8 @@ export interface Link {
   readonly name: IfName;
   /** `veth`, `bridge`, `vxlan` …; absent where a driver gives none (loopback, most hardware). */
   readonly kind?: string;
+  /** Of a kind that {@link Tunnel} knows. */
+  readonly tunnel?: Tunnel;
   /** Absent where the interface has no six-octet address. */
   readonly mac?: Mac;
   /** Octets. */
@@ -65,28 +65,6 @@ export interface Link {
   readonly peerIndex?: number;
   /** `IFF_*`. */
   readonly flags: number;
-}
-
-/** One end of a veth as it is to be made. */
-export interface VethEnd {
-  readonly name: IfName;
-  /** Chosen by the kernel where absent. */
-  readonly mac?: Mac;
-  readonly mtu?: number;
-  readonly up?: boolean;
-  /** The namespace to make it in. @default the socket's own */
-  readonly netnsFd?: number;
-}
-
-export interface NewVeth extends VethEnd {
-  /** The kernel cannot switch the peer on while the pair is not whole yet (`ENOTCONN`); `setLink` can, afterwards. */
-  readonly peer: VethEnd & { readonly up?: never };
-}
-
-export interface NewBridge {
-  readonly name: IfName;
-  readonly up?: boolean;
-  readonly mtu?: number;
 }
 
 /** What is absent stays as it is. */
@@ -108,24 +86,6 @@ export type LinkUpdate = LinkChanges &
   );
 
 export type LinkRef = { readonly index: number } | { readonly name: IfName };
-
-/** Makes both ends at once; `EEXIST` where either name is taken. */
-export function createVeth(veth: NewVeth): NetlinkRequest {
-  const body = encodeEnd(veth).nested(IFLA_LINKINFO, (info) => {
-    info.string(IFLA_INFO_KIND, "veth");
-    info.nested(IFLA_INFO_DATA, (data) => {
-      data.nested(VETH_INFO_PEER, (peer) => encodeEnd(veth.peer, peer));
-    });
-  });
-  return creation(`create veth "${veth.name}" with peer "${veth.peer.name}"`, body);
-}
-
-export function createBridge(bridge: NewBridge): NetlinkRequest {
-  const body = encodeEnd(bridge).nested(IFLA_LINKINFO, (info) => {
-    info.string(IFLA_INFO_KIND, "bridge");
-  });
-  return creation(`create bridge "${bridge.name}"`, body);
-}
 
 /** Changes a link; `ENODEV` where there is none. */
 export function setLink(update: LinkUpdate): NetlinkRequest {
@@ -180,12 +140,11 @@ export function decodeLink({ body }: NetlinkMessage): Link | undefined {
   checkHeader(body, IFINFOMSG_LENGTH, "ifinfomsg");
   if (getU8(body, 0) !== AF_UNSPEC) return undefined;
   const flags = getU32(body, 8);
-  const { name, kind, mtu = 0, ...rest } = decodeAttributes(new AttributeDecoder(body, IFINFOMSG_LENGTH));
+  const { name, mtu = 0, ...rest } = decodeAttributes(new AttributeDecoder(body, IFINFOMSG_LENGTH));
   if (name === undefined) return undefined;
   return {
     index: getI32(body, 4),
     name,
-    ...(kind !== undefined && { kind }),
     mtu,
     ...rest,
     up: (flags & IFF_UP) !== 0,
@@ -200,7 +159,8 @@ function decodeNewLink(message: NetlinkMessage): Link | undefined {
 
 interface LinkAttributes {
   name?: IfName | undefined;
-  kind?: string | undefined;
+  kind?: string;
+  tunnel?: Tunnel;
   mac?: Mac;
   mtu?: number;
   masterIndex?: number;
@@ -227,16 +187,34 @@ function decodeAttributes(attributes: AttributeDecoder): LinkAttributes {
         found.peerIndex = attributes.u32();
         break;
       case IFLA_LINKINFO:
-        found.kind = decodeKind(attributes.nested());
+        Object.assign(found, decodeLinkInfo(attributes.nested()));
         break;
     }
   }
   return found;
 }
 
-function decodeKind(linkInfo: AttributeDecoder): string | undefined {
-  while (linkInfo.next()) if (linkInfo.type === IFLA_INFO_KIND) return linkInfo.string();
-  return undefined;
+function decodeLinkInfo(linkInfo: AttributeDecoder): Pick<LinkAttributes, "kind" | "tunnel"> {
+  let kind: string | undefined;
+  let data: AttributeDecoder | undefined;
+  while (linkInfo.next()) {
+    if (linkInfo.type === IFLA_INFO_KIND) kind = linkInfo.string();
+    if (linkInfo.type === IFLA_INFO_DATA) data = linkInfo.nested();
+  }
+  if (kind === undefined) return {};
+  const tunnel = data && decodeTunnel(kind, data);
+  return { kind, ...(tunnel !== undefined && { tunnel }) };
+}
+
+function decodeTunnel(kind: string, data: AttributeDecoder): Tunnel | undefined {
+  switch (kind) {
+    case "vxlan":
+      return decodeVxlan(data);
+    case "ipip":
+      return decodeIpip(data);
+    default:
+      return undefined;
+  }
 }
 
 function ifNameFrom(text: string): IfName | undefined {
@@ -247,23 +225,6 @@ function ifNameFrom(text: string): IfName | undefined {
   }
 }
 
-function creation(description: string, body: AttributeEncoder): NetlinkRequest {
-  return { description, type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, body: body.finish() };
-}
-
-/** A link to be made, its header included; inside VETH_INFO_PEER the same follows the attribute's own header. */
-function encodeEnd(end: VethEnd, into = new AttributeEncoder()): AttributeEncoder {
-  into.raw(ifinfomsg(0, end.up)).string(IFLA_IFNAME, end.name);
-  encodeProperties(into, end);
-  if (end.netnsFd !== undefined) into.u32(IFLA_NET_NS_FD, end.netnsFd);
-  return into;
-}
-
-function encodeProperties(body: AttributeEncoder, { mac, mtu }: Pick<LinkChanges, "mac" | "mtu">): void {
-  if (mac !== undefined) body.bytes(IFLA_ADDRESS, macToBytes(mac));
-  if (mtu !== undefined) body.u32(IFLA_MTU, mtu);
-}
-
 function encodeRef(ref: LinkRef): AttributeEncoder {
   if ("index" in ref) return new AttributeEncoder(ifinfomsg(ref.index));
   return new AttributeEncoder(ifinfomsg(0)).string(IFLA_IFNAME, ref.name);
@@ -271,14 +232,4 @@ function encodeRef(ref: LinkRef): AttributeEncoder {
 
 function quoteRef(ref: LinkRef): string {
   return "index" in ref ? String(ref.index) : `"${ref.name}"`;
-}
-
-function ifinfomsg(index: number, up?: boolean): Uint8Array {
-  // struct ifinfomsg { unsigned char ifi_family, __ifi_pad; unsigned short ifi_type; int ifi_index;
-  //   unsigned ifi_flags, ifi_change; }
-  const header = new Uint8Array(IFINFOMSG_LENGTH);
-  putU32(header, 4, index);
-  if (up === true) putU32(header, 8, IFF_UP);
-  if (up !== undefined) putU32(header, 12, IFF_UP);
-  return header;
 }
