@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseCidr } from "../net/cidr.ts";
+import { cidrOf, parseCidr } from "../net/cidr.ts";
 import { type Ip, parseIp } from "../net/ip.ts";
 import { openEmbeddedStore } from "../datastore/embedded.ts";
 import type { Revision, Store } from "../datastore/store.ts";
@@ -369,6 +369,30 @@ test("an address is looked up with its holder, free ones without, strange ones n
   assert.equal(free?.block, "10.2.0.0/30");
   assert.equal(free.allocation, undefined);
   assert.equal(await node.lookup(parseIp("10.9.0.1")), undefined);
+});
+
+test("the node's own address, or one of a known pool, is looked up with one read", async () => {
+  await using store = openEmbeddedStore({ path: ":memory:" });
+  const { store: counted, calls } = countingStore(store);
+  const owner = makeNode(counted, "host1");
+  const ip = addressOf(await owner.assign(makeRequest("c1", [POOL])));
+  Object.assign(calls, { get: 0, list: 0, write: 0 });
+  assert.equal((await owner.lookup(ip))?.allocation?.handleId, "net.c1");
+  assert.deepEqual(calls, { get: 1, list: 0, write: 0 });
+  const found = await makeNode(counted, "host2").lookup(ip, { pools: [TINY, POOL] });
+  assert.equal(found?.allocation?.handleId, "net.c1");
+  assert.deepEqual(calls, { get: 2, list: 0, write: 0 });
+});
+
+test("an address is found in a block older than the pool's block size", async () => {
+  await using store = openEmbeddedStore({ path: ":memory:" });
+  const ip = addressOf(await makeNode(store, "host1").assign(makeRequest("c1", [POOL])));
+  for (const blockSize of [29, 31]) {
+    const pools = [makePool("recut", POOL.spec.cidr, blockSize)];
+    const found = await makeNode(store, "host2").lookup(ip, { pools });
+    assert.equal(found?.block, cidrOf(ip, 30));
+    assert.equal(found.allocation?.handleId, "net.c1");
+  }
 });
 
 test("a block that cannot be read is left alone, and others serve", async () => {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Cidr, cidrAddress, cidrContainsIp, cidrFamily, cidrOf } from "../net/cidr.ts";
-import { type Family, type Ip, familyOf } from "../net/ip.ts";
+import { type Cidr, cidrAddress, cidrFamily, cidrOf } from "../net/cidr.ts";
+import type { Family, Ip } from "../net/ip.ts";
 import { DatastoreError } from "../datastore/store.ts";
 import type { IPPool } from "../model/ip-pool.ts";
-import { blockPrefix, parseBlockKey } from "../model/keys.ts";
 import type { NodeName } from "../model/name.ts";
 import { poolOf } from "../model/pools.ts";
 import {
@@ -18,7 +17,6 @@ import {
   type Allocation,
   type Attributes,
   type Holder,
-  allocationOf,
   allocationsOf,
   countFree,
   hasAttributes,
@@ -28,24 +26,17 @@ import {
 import type { BlockListing } from "./block-listing.ts";
 import { Ledger } from "./ledger.ts";
 import { Lock } from "./lock.ts";
+import { type Lookup, type LookupOptions, lookUp } from "./lookup.ts";
 import { type IpamDependencies, NodeBlocks } from "./node-blocks.ts";
 import { type Attempt, Search, reservedBy } from "./search.ts";
 
+export type { Lookup, LookupOptions } from "./lookup.ts";
 export type { IpamDependencies } from "./node-blocks.ts";
 
 export interface ReleaseOptions {
   /** Only the addresses that have all of these; without it, all that the handle holds. */
   readonly attributes?: Attributes;
   readonly signal?: AbortSignal;
-}
-
-/** Where an address stands. */
-export interface Lookup {
-  readonly block: Cidr;
-  /** The block's `host:<node>`; `null` where it is nobody's own. */
-  readonly affinity: string | null;
-  /** `undefined` while the address is free. */
-  readonly allocation: Allocation | undefined;
 }
 
 /**
@@ -58,8 +49,11 @@ export interface Allocator {
   assign(request: AssignRequest): Promise<AssignResult>;
   /** Gives back what the handle holds; nothing held is no fault. */
   releaseByHandle(handleId: string, options?: ReleaseOptions): Promise<{ readonly released: readonly Ip[] }>;
-  /** Reads where the address stands; `undefined` where no block holds it. */
-  lookup(ip: Ip, options?: { readonly signal?: AbortSignal }): Promise<Lookup | undefined>;
+  /**
+   * Reads where the address stands; `undefined` where no block holds it. The block is found at once where it is the node's,
+   * or the pools are given; otherwise every block of the family is listed.
+   */
+  lookup(ip: Ip, options?: LookupOptions): Promise<Lookup | undefined>;
   /** Sees to it that the node has a block of the pool with a free address, ahead of need. */
   claimBlock(
     pool: IPPool,
@@ -128,14 +122,8 @@ class BlockAllocator implements Allocator {
     return this.#handles.run(handleId, task, signal);
   }
 
-  async lookup(ip: Ip, options: { readonly signal?: AbortSignal } = {}): Promise<Lookup | undefined> {
-    const { entries } = await this.#dependencies.store.list(blockPrefix(familyOf(ip)), options);
-    const cidr = entries
-      .map(({ key }) => parseBlockKey(key))
-      .find((candidate) => candidate !== undefined && cidrContainsIp(candidate, ip));
-    if (cidr === undefined) return undefined;
-    const block = await this.#blocks.read(cidr, options.signal);
-    return block && { block: cidr, affinity: block.affinity, allocation: allocationOf(block, ip) };
+  async lookup(ip: Ip, options: LookupOptions = {}): Promise<Lookup | undefined> {
+    return lookUp({ store: this.#dependencies.store, blocks: this.#blocks }, ip, options);
   }
 
   async claimBlock(
