@@ -228,6 +228,41 @@ test("an address asked for in another node's block is borrowed, unless affinity 
   assert.equal(addressOf(await other.assign(makeRequest("c2", [TINY], { ip }))), ip);
 });
 
+test("an address asked for in a block older than the pool's block size is given from that block", async () => {
+  await using store = openEmbeddedStore({ path: ":memory:" });
+  const node = makeNode(store, "host1");
+  for (const [index, blockSize] of [29, 31].entries()) {
+    const cidr = `10.5.${index}.0/28`;
+    const ip = parseIp(`10.5.${index}.1`);
+    await node.assign(makeRequest("c1", [makePool("old", cidr, 30)], { ip }));
+    const free = parseIp(`10.5.${index}.3`);
+    const recut = [makePool("recut", cidr, blockSize)];
+    const result = await node.assign(makeRequest("c2", recut, { ip: free }));
+    assert.ok(result.kind === "assigned");
+    assert.equal(result.block, `10.5.${index}.0/30`);
+    assert.equal((await node.assign(makeRequest("c3", recut, { ip }))).kind, "taken");
+    const strict = makeRequest("c3", recut, { ip: parseIp(`10.5.${index}.2`), strictAffinity: true });
+    assert.match(messageOf(await makeNode(store, "host2").assign(strict)), /strictAffinity is on/);
+  }
+  assertHandlesExact(await readState(store));
+  assertAffinitiesExact(await readState(store));
+});
+
+test("an address asked for whose block would overlap smaller ones is refused with the reason", async () => {
+  await using store = openEmbeddedStore({ path: ":memory:" });
+  const node = makeNode(store, "host1");
+  addressOf(await node.assign(makeRequest("c1", [POOL], { ip: parseIp("10.1.0.1") })));
+  const ip = parseIp("10.1.0.6");
+  const recut = [makePool("recut", POOL.spec.cidr, 29)];
+  const refused = await node.assign(makeRequest("c2", recut, { ip }));
+  assert.ok(refused.kind === "exhausted");
+  assert.equal(refused.limit, "blockSize");
+  assert.match(refused.message, /pool "recut" on node "host1".*would overlap/);
+  const state = await readState(store);
+  assertHandlesExact(state);
+  assertAffinitiesExact(state);
+});
+
 test("assigning again for one attachment gives its address again, another interface gets another", async () => {
   await using store = openEmbeddedStore({ path: ":memory:" });
   const node = makeNode(store, "host1");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Cidr, cidrAddress, cidrFamily, cidrOf } from "../net/cidr.ts";
+import { type Cidr, cidrAddress, cidrContainsIp, cidrFamily, cidrOf } from "../net/cidr.ts";
 import type { Family, Ip } from "../net/ip.ts";
 import { DatastoreError } from "../datastore/store.ts";
 import type { IPPool } from "../model/ip-pool.ts";
@@ -197,7 +197,8 @@ class BlockAllocator implements Allocator {
         address: ip,
         message: `Cannot assign "${ip}": it is in no pool of the request`,
       };
-    const cidr = cidrOf(ip, pool.spec.blockSize);
+    const place = cidrOf(ip, pool.spec.blockSize);
+    let cidr = place;
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const attempt = await search.tryExactly(cidr, ip);
       switch (attempt.kind) {
@@ -208,12 +209,16 @@ class BlockAllocator implements Allocator {
         case "full":
           return taken(ip, attempt.by);
         case "absent": {
-          const claim = await this.#blocks.claimExactly(cidr, search.claim);
+          const claim = await this.#blocks.claimExactly(place, search.claim);
           if (claim.kind === "refused") return exhausted([pool], claim.limit, request.family, this.#node);
+          // A block that is older than the pool's block size serves as well as any.
+          const next = claim.kind === "claimed" ? place : claim.by.find((other) => cidrContainsIp(other, ip));
+          if (next === undefined) return exhausted([pool], "blockSize", request.family, this.#node);
+          cidr = next;
         }
       }
     }
-    throw new DatastoreError("unavailable", `Cannot assign "${ip}": lost every race for block "${cidr}"`);
+    throw new DatastoreError("unavailable", `Cannot assign "${ip}": lost every race for block "${place}"`);
   }
 
   async #releaseIn(

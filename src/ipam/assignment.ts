@@ -34,8 +34,10 @@ export interface AssignRequest extends Limits {
  * - `maxBlocksPerHost`: the node's blocks are full, and it may have no more of them
  * - `autoAllocateBlocks`: the node's blocks are full, and it may not take new ones by itself
  * - `strictAffinity`: addresses are free, but in other nodes' blocks
+ * - `blockSize`: the block for the address asked for would overlap blocks of another size
  */
-export type Limit = "noPool" | "poolFull" | "maxBlocksPerHost" | "autoAllocateBlocks" | "strictAffinity";
+export type Limit =
+  "noPool" | "poolFull" | "maxBlocksPerHost" | "autoAllocateBlocks" | "strictAffinity" | "blockSize";
 
 export interface Exhausted {
   readonly kind: "exhausted";
@@ -66,6 +68,8 @@ const REASONS: Readonly<Record<Exclude<Limit, "noPool">, string>> = {
   maxBlocksPerHost: "the node's blocks are full, and it holds as many as maxBlocksPerHost allows",
   autoAllocateBlocks: "the node's blocks are full, and autoAllocateBlocks is off",
   strictAffinity: "only blocks of other nodes have free addresses, and strictAffinity is on",
+  blockSize:
+    "the block for the address asked for would overlap blocks that are smaller, from before the pool's blockSize changed",
 };
 
 /** Says which pools were tried and which limit was hit. */

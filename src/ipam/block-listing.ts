@@ -54,8 +54,13 @@ export function* freeBlocks(
 }
 
 /** Whether nothing stands in the block's place, nor a block of another size left by a pool that was cut differently. */
-export function isFree(cidr: Cidr, blocks: BlockListing): boolean {
+function isFree(cidr: Cidr, blocks: BlockListing): boolean {
   return !blocks.has(cidr) && !blocks.keys().some((other) => cidrsOverlap(cidr, other));
+}
+
+/** Whatever stands in the block's place: the block itself, or blocks of other sizes. */
+export function overlapping(cidr: Cidr, blocks: BlockListing): readonly Cidr[] {
+  return [...blocks.keys().filter((other) => cidrsOverlap(cidr, other))];
 }
 
 function unreadable(cidr: Cidr): IpamBlock {

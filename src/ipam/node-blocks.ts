@@ -13,7 +13,7 @@ import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { Limit, Limits } from "./assignment.ts";
 import { type Reserved, affinityOf, countFree, isEmpty, newBlock } from "./block.ts";
-import { type BlockListing, freeBlocks, isFree, readListing } from "./block-listing.ts";
+import { type BlockListing, freeBlocks, overlapping, readListing } from "./block-listing.ts";
 import { Cell, type Codec } from "./cell.ts";
 import { Lock } from "./lock.ts";
 
@@ -34,6 +34,11 @@ export type ClaimResult =
   /** No claim was needed: a block of the node has room after all. */
   | { readonly kind: "room"; readonly block: Cidr }
   | { readonly kind: "refused"; readonly limit: Limit; readonly blocks: BlockListing };
+
+export type ExactClaimResult =
+  | Exclude<ClaimResult, { readonly kind: "room" }>
+  /** By the block itself, whosever it is, or by blocks of other sizes from when the pool was cut differently. */
+  | { readonly kind: "occupied"; readonly by: readonly Cidr[] };
 
 const BLOCKS: Codec<IpamBlock> = { parse: parseBlock, render: renderBlock };
 const AFFINITIES: Codec<BlockAffinity> = { parse: parseAffinity, render: renderAffinity };
@@ -109,19 +114,21 @@ export class NodeBlocks {
     return this.#lock.run(CLAIM, () => this.#claimAny(request, reserved), signal);
   }
 
-  /** Gets the node this block, or finishes a claim to it that was cut off. */
-  async claimExactly(cidr: Cidr, request: ClaimRequest): Promise<ClaimResult | { readonly kind: "lost" }> {
+  /** Gets the node this block, unless others stand in its place. */
+  async claimExactly(cidr: Cidr, request: ClaimRequest): Promise<ExactClaimResult> {
     const { family, signal } = request;
     await this.list(family, signal);
     return this.#lock.run(
       CLAIM,
       async () => {
         const blocks = await this.#listAll(family, signal);
+        const others = overlapping(cidr, blocks);
+        if (others.length > 0) return { kind: "occupied", by: others };
         const limit = this.#limitOf(request);
         if (limit !== undefined) return { kind: "refused", limit, blocks };
-        if (isFree(cidr, blocks) && (await this.#claimBlock(cidr, signal)))
-          return { kind: "claimed", block: cidr };
-        return { kind: "lost" };
+        return (await this.#claimBlock(cidr, signal))
+          ? { kind: "claimed", block: cidr }
+          : { kind: "occupied", by: [cidr] };
       },
       signal,
     );
