@@ -98,6 +98,7 @@ export function noteEvent(tables: Tables, event: RtEvent): "noted" | "overrun" {
     case "address":
       markFaults(tables);
       return "noted";
+    case "fdb":
     case "rule":
       return "noted";
     case "overrun":

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { describe, it } from "node:test";
 import { type Dataplane, createDataplane } from "../../src/dataplane/dataplane.ts";
-import { createVeth } from "../../src/dataplane/netlink/link.ts";
+import { createVeth } from "../../src/dataplane/netlink/link-veth.ts";
 import { openNetns } from "../../src/dataplane/netlink/netns.ts";
 import { openRtnetlink } from "../../src/dataplane/netlink/rtnetlink.ts";
 import { type SysctlFiles, procSys } from "../../src/dataplane/sysctl.ts";

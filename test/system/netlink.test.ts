@@ -20,8 +20,7 @@ import {
   listNeighbours,
   replaceNeighbour,
 } from "../../src/dataplane/netlink/neighbour.ts";
-import { type Netns, currentNetnsId, openNetns } from "../../src/dataplane/netlink/netns.ts";
-import type { NetlinkRequest } from "../../src/dataplane/netlink/request.ts";
+import { currentNetnsId, openNetns } from "../../src/dataplane/netlink/netns.ts";
 import {
   type KernelRoute,
   RT_SCOPE_LINK,
@@ -41,60 +40,21 @@ import { addressAt, hostCidr, parseCidr } from "../../src/net/cidr.ts";
 import { parseIfName } from "../../src/net/if-name.ts";
 import { parseIp } from "../../src/net/ip.ts";
 import { parseMac } from "../../src/net/mac.ts";
+import {
+  createNamespace,
+  deadline,
+  eventsUntil,
+  failureOf,
+  ipJson,
+  linkNamed,
+  succeed,
+} from "./netlink-harness.ts";
 
 const PROTOCOL = 80;
 const V0 = parseIfName("v0");
 const V1 = parseIfName("v1");
 const LO = parseIfName("lo");
 const MAC = parseMac("ee:ee:ee:ee:ee:ee");
-
-let counter = 0;
-
-interface Namespace extends Disposable {
-  readonly name: string;
-  readonly netns: Netns;
-}
-
-function createNamespace(): Namespace {
-  const name = `mnl${process.pid}n${counter++}`;
-  execFileSync("ip", ["netns", "add", name]);
-  const netns = openNetns(`/run/netns/${name}`);
-  return {
-    name,
-    netns,
-    [Symbol.dispose]() {
-      netns[Symbol.dispose]();
-      execFileSync("ip", ["netns", "del", name]);
-    },
-  };
-}
-
-/** What `ip -json` says in the namespace. */
-function ipJson(namespace: Namespace, ...args: readonly string[]): readonly Record<string, unknown>[] {
-  const text = execFileSync("ip", ["-json", "-details", "-netns", namespace.name, ...args], {
-    encoding: "utf8",
-  });
-  const parsed: unknown = JSON.parse(text.trim() === "" ? "[]" : text);
-  assert.ok(Array.isArray(parsed));
-  return parsed.map((item: unknown) => Object.fromEntries(Object.entries(item ?? {})));
-}
-
-async function succeed(rtnetlink: Rtnetlink, ...requests: readonly NetlinkRequest[]): Promise<void> {
-  for (const error of await rtnetlink.execute(requests)) assert.ifError(error);
-}
-
-async function failureOf(rtnetlink: Rtnetlink, request: NetlinkRequest): Promise<unknown> {
-  const [error] = await rtnetlink.execute([request]);
-  assert.ok(error, `the kernel agreed to ${request.description}`);
-  return error;
-}
-
-async function linkNamed(rtnetlink: Rtnetlink, name: typeof V0): Promise<Link> {
-  const [link, ...others] = await rtnetlink.list(getLink(name));
-  assert.deepEqual(others, []);
-  assert.ok(link);
-  return link;
-}
 
 /** A veth pair v0-v1 in one namespace, switched on, with 10.0.0.1/24 and fd00::1/64 on v0. */
 async function makeVeth(rtnetlink: Rtnetlink): Promise<Link> {
@@ -129,21 +89,6 @@ function blackholes(count: number): readonly KernelRoute[] {
     dst: hostCidr(addressAt(all, index)),
     type: "blackhole" as const,
   }));
-}
-
-const deadline = (): AbortSignal => AbortSignal.timeout(20_000);
-
-/** Reads batches until one event satisfies the predicate; returns all up to it. */
-async function eventsUntil(
-  batches: AsyncIterable<readonly RtEvent[]>,
-  isLast: (event: RtEvent) => boolean,
-): Promise<readonly RtEvent[]> {
-  const seen: RtEvent[] = [];
-  for await (const batch of batches) {
-    seen.push(...batch);
-    if (batch.some(isLast)) return seen;
-  }
-  assert.fail(`the events ended without the one awaited: ${JSON.stringify(seen)}`);
 }
 
 const contractNamespace = createNamespace();

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseCidr } from "../../net/cidr.ts";
 import { parseIp } from "../../net/ip.ts";
+import { parseMac } from "../../net/mac.ts";
 import { addAddress } from "./address.ts";
 import { decodeEvent, groupBits } from "./event.ts";
+import { NTF_SELF, replaceForwardingEntry } from "./fdb.ts";
 import { createBridge } from "./link-bridge.ts";
 import { parseIfName } from "../../net/if-name.ts";
 import type { NetlinkMessage } from "./message.ts";
@@ -44,6 +46,14 @@ for (const kind of ["link", "address", "route", "neighbour", "rule"] as const) {
     }
   });
 }
+
+test("an entry of a forwarding table comes in the messages that neighbours come in", () => {
+  const key = { ifIndex: 4, mac: parseMac("66:01:02:03:04:05"), dst: parseIp("192.168.0.102") };
+  const entry = { ...key, state: 0x80, flags: NTF_SELF };
+  const { body } = replaceForwardingEntry(key);
+  assert.deepEqual(decodeEvent(message(28, body)), { kind: "fdb", change: "new", entry });
+  assert.deepEqual(decodeEvent(message(29, body)), { kind: "fdb", change: "deleted", entry });
+});
 
 test("a message of another type is no event", () => {
   assert.equal(decodeEvent(message(36, BODIES.link)), undefined);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type LinkAddress, RTM_DELADDR, RTM_NEWADDR, decodeAddress } from "./address.ts";
+import { type ForwardingEntry, decodeForwardingEntry } from "./fdb.ts";
 import { RTM_NEWLINK } from "./link-message.ts";
 import { type Link, RTM_DELLINK, decodeLink } from "./link.ts";
 import type { NetlinkMessage } from "./message.ts";
@@ -7,7 +8,7 @@ import { type Neighbour, RTM_DELNEIGH, RTM_NEWNEIGH, decodeNeighbour } from "./n
 import { type KernelRoute, RTM_DELROUTE, RTM_NEWROUTE, decodeRoute } from "./route.ts";
 import { type Rule, RTM_DELRULE, RTM_NEWRULE, decodeRule } from "./rule.ts";
 
-/** A kind of object whose changes can be subscribed to. */
+/** A kind of object whose changes can be subscribed to. The kernel has one group for neighbours and forwarding entries. */
 export type EventGroup = "link" | "address" | "route" | "neighbour" | "rule";
 
 /** The object came up or changed, or is gone. */
@@ -19,6 +20,8 @@ export type RtEvent =
   | { readonly kind: "address"; readonly change: ChangeKind; readonly address: LinkAddress }
   | { readonly kind: "route"; readonly change: ChangeKind; readonly route: KernelRoute }
   | { readonly kind: "neighbour"; readonly change: ChangeKind; readonly neighbour: Neighbour }
+  /** Comes with the group `neighbour`. */
+  | { readonly kind: "fdb"; readonly change: ChangeKind; readonly entry: ForwardingEntry }
   | { readonly kind: "rule"; readonly change: ChangeKind; readonly rule: Rule }
   /** Changes were lost: what is known of the kernel's state is out of date and must be listed again. */
   | { readonly kind: "overrun" };
@@ -81,7 +84,9 @@ function routeEvent(change: ChangeKind): EventDecoder {
 function neighbourEvent(change: ChangeKind): EventDecoder {
   return (message) => {
     const neighbour = decodeNeighbour(message);
-    return neighbour && { kind: "neighbour", change, neighbour };
+    if (neighbour !== undefined) return { kind: "neighbour", change, neighbour };
+    const entry = decodeForwardingEntry(message);
+    return entry && { kind: "fdb", change, entry };
   };
 }
 

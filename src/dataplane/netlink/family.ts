@@ -7,6 +7,8 @@ import type { AttributeDecoder } from "./attribute.ts";
 export const AF_UNSPEC = 0;
 // #define AF_INET 2
 export const AF_INET = 2;
+// #define AF_BRIDGE 7
+export const AF_BRIDGE = 7;
 // #define AF_INET6 10
 export const AF_INET6 = 10;
 

@@ -43,6 +43,8 @@ export const NLM_F_REPLACE = 0x100;
 export const NLM_F_EXCL = 0x200;
 // #define NLM_F_CREATE 0x400
 export const NLM_F_CREATE = 0x400;
+// #define NLM_F_APPEND 0x800
+export const NLM_F_APPEND = 0x800;
 
 // Flags of an acknowledgement.
 // #define NLM_F_CAPPED 0x100

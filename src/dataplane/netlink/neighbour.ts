@@ -10,11 +10,11 @@ import type { Dump, NetlinkRequest } from "./request.ts";
 // linux/rtnetlink.h
 export const RTM_NEWNEIGH = 28;
 export const RTM_DELNEIGH = 29;
-const RTM_GETNEIGH = 30;
+export const RTM_GETNEIGH = 30;
 
 // enum of linux/neighbour.h
-const NDA_DST = 1;
-const NDA_LLADDR = 2;
+export const NDA_DST = 1;
+export const NDA_LLADDR = 2;
 
 // Neighbor Cache Entry States (linux/neighbour.h).
 export const NUD_INCOMPLETE = 0x01;
@@ -27,7 +27,7 @@ export const NUD_NOARP = 0x40;
 /** Never asked for and never forgotten. */
 export const NUD_PERMANENT = 0x80;
 
-const NDMSG_LENGTH = 12;
+export const NDMSG_LENGTH = 12;
 
 /** Which link-layer address an address on a link has: an entry of the ARP or the neighbour discovery table. */
 export interface Neighbour {
@@ -100,14 +100,26 @@ export function decodeNeighbour({ body }: NetlinkMessage): Neighbour | undefined
 }
 
 function encodeKey({ ifIndex, ip }: NeighbourKey, state = 0, flags = 0): AttributeEncoder {
+  const header = ndmsg({ addressFamily: addressFamilyOf(ip), ifIndex, state, flags });
+  return new AttributeEncoder(header).bytes(NDA_DST, ipToBytes(ip));
+}
+
+interface Ndmsg {
+  readonly addressFamily: number;
+  readonly ifIndex: number;
+  readonly state?: number;
+  readonly flags?: number;
+}
+
+export function ndmsg({ addressFamily, ifIndex, state = 0, flags = 0 }: Ndmsg): Uint8Array {
   // struct ndmsg { __u8 ndm_family, ndm_pad1; __u16 ndm_pad2; __s32 ndm_ifindex; __u16 ndm_state;
   //   __u8 ndm_flags, ndm_type; }
   const header = new Uint8Array(NDMSG_LENGTH);
-  putU8(header, 0, addressFamilyOf(ip));
+  putU8(header, 0, addressFamily);
   putU32(header, 4, ifIndex);
   putU16(header, 8, state);
   putU8(header, 10, flags);
-  return new AttributeEncoder(header).bytes(NDA_DST, ipToBytes(ip));
+  return header;
 }
 
 function quote({ ip, ifIndex }: NeighbourKey): string {
