@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { birdFiles } from "../bird/daemon.ts";
 import { createBird } from "../bird/supervisor.ts";
 import { createEndpoints, ENDPOINT_NAMESPACE } from "../cni/endpoint.ts";
+import type { NodeView } from "../cni/collaborators.ts";
 import { createCniService } from "../cni/service.ts";
 import { createDataplane } from "../dataplane/dataplane.ts";
 import { openRtnetlink } from "../dataplane/netlink/rtnetlink.ts";
@@ -13,7 +14,7 @@ import { openEmbeddedStore } from "../datastore/embedded.ts";
 import { createStoreHandler } from "../datastore/server.ts";
 import type { Store } from "../datastore/store.ts";
 import { Calculation } from "../desired/calculation.ts";
-import { createAllocator } from "../ipam/allocator.ts";
+import { type Allocator, createAllocator } from "../ipam/allocator.ts";
 import type { Clock } from "../system/clock.ts";
 import { Conditions } from "../system/conditions.ts";
 import type { Log } from "../system/log.ts";
@@ -25,7 +26,7 @@ import { createNodeView } from "./node-view.ts";
 import { createRegistration } from "./registration.ts";
 import { createRouteSourceSwitch } from "./route-source.ts";
 import { serveAgent } from "./server.ts";
-import { type AgentState, reasonsOf, renderStatus } from "./status.ts";
+import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
 
 export interface AgentCollaborators {
   readonly clock: Clock;
@@ -46,6 +47,7 @@ export async function startAgent(
   await using stack = new AsyncDisposableStack();
   const stopping = new AbortController();
   const { signal } = stopping;
+  const persistence = { clock, log, signal };
   const conditions = new Conditions();
   const changed = (): void => {
     conditions.check();
@@ -75,6 +77,12 @@ export async function startAgent(
   );
 
   let isStarted = false;
+  const reregister = (): void => {
+    log.warn("Registering the node again: its record was deleted or changed");
+    registration.register({ signal }).catch((error: unknown) => {
+      if (!signal.aborted) log.warn("Cannot register the node again", { error });
+    });
+  };
   const cluster = stack.use(
     followCluster(
       { store, clock, log: log.scope("cluster") },
@@ -86,6 +94,8 @@ export async function startAgent(
           const delta = calculation.update(facts);
           dataplane.update(delta);
           if (delta.bird && isStarted) routeSource.update();
+          // Somebody has deleted or changed the record of a node that lives.
+          if (isStarted && cluster.self?.spec.bgp?.ipv4Address !== config.address) reregister();
         },
       },
     ),
@@ -111,6 +121,8 @@ export async function startAgent(
     isSynced: isStarted,
     routeSource: calculation.settings.routeSource,
     routeSourceTrouble: routeSource.trouble,
+    relyingOnBird: calculation.relyingOnBird(),
+    unreadable: cluster.unreadable,
     wantedBird: calculation.bird(),
     bird: bird.status(),
     dataplane: dataplane.status(),
@@ -122,17 +134,23 @@ export async function startAgent(
     status: () => renderStatus(state(), { pid: process.pid, memory: measureMemory() }),
     ready: (options: { readonly signal: AbortSignal }) =>
       conditions.until(() => reasonsOf(state()).length === 0, options.signal),
+    settled: (options: { readonly signal: AbortSignal }) =>
+      conditions.until(
+        () => [...reasonsOf(state()), ...degradationsOf(state())].length === 0,
+        options.signal,
+      ),
   };
   stack.use(await serveAgent(config.socket, services, log.scope("server")));
 
   const start = async (): Promise<void> => {
-    await persist(() => registration.register(), { clock, log, signal });
+    await persist("register the node", () => registration.register({ signal }), persistence);
     await cluster.synced({ signal });
-    await dataplane.start();
+    await persist("read the kernel's state", () => dataplane.start(), persistence);
     isStarted = true;
     log.info("Started", { nodeName, socket: config.socket });
     routeSource.update();
     changed();
+    await claimFirstBlock(allocator, node, { log, signal });
   };
   const starting = start().catch((error: unknown) => {
     if (!signal.aborted) log.error("Cannot start", { error });
@@ -142,6 +160,23 @@ export async function startAgent(
     await starting;
   });
   return stack.move();
+}
+
+/** Others learn of a node's block before its first container needs it. */
+async function claimFirstBlock(
+  allocator: Allocator,
+  node: NodeView,
+  { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
+): Promise<void> {
+  try {
+    const [pool] = node.pools();
+    if (pool === undefined) return;
+    const claim = await allocator.claimBlock(pool, { ...node.limits(), signal });
+    if (claim.kind === "exhausted") log.info(claim.message);
+  } catch (error) {
+    // The first ADD will say so again, to someone who can do something about it.
+    log.info("Cannot claim a block ahead of need", { error });
+  }
 }
 
 async function openStore({ datastore }: AgentConfig): Promise<Store> {
@@ -160,17 +195,23 @@ interface Persistence {
   readonly signal: AbortSignal;
 }
 
-const RETRY_MS = 500;
+const FIRST_RETRY_MS = 250;
+const LAST_RETRY_MS = 10_000;
 
-/** Tries until it succeeds: the datastore may come up after its users. */
-async function persist(action: () => Promise<void>, { clock, log, signal }: Persistence): Promise<void> {
-  for (;;) {
+/** Tries until it succeeds: the datastore may come up after its users, and the kernel may be busy. */
+async function persist(
+  what: string,
+  action: () => Promise<void>,
+  { clock, log, signal }: Persistence,
+): Promise<void> {
+  for (let failures = 0; ; failures++) {
     try {
       await action();
       return;
     } catch (error) {
-      log.warn("Cannot reach the datastore yet", { error });
-      await clock.sleep(RETRY_MS, { signal });
+      signal.throwIfAborted();
+      log.warn(`Cannot ${what} yet`, { error });
+      await clock.sleep(Math.min(FIRST_RETRY_MS * 2 ** failures, LAST_RETRY_MS), { signal });
     }
   }
 }

@@ -35,6 +35,8 @@ export interface Cluster extends AsyncDisposable {
   readonly isSynced: boolean;
   /** Why the datastore cannot be reached, if it cannot. */
   readonly trouble: string | undefined;
+  /** What is stored and cannot be read, in words; the last good value of each holds. */
+  readonly unreadable: readonly string[];
   readonly pools: readonly IPPool[];
   readonly ipamConfig: IPAMConfig | undefined;
   /** Prefixes that no address is given out from. */
@@ -59,11 +61,14 @@ interface Collaborators {
   readonly log: Log;
 }
 
-/** One prefix of the datastore, and what its entries mean; an absent or unreadable value is `undefined`. */
+/** One prefix of the datastore, and what its entries mean: `text` is `undefined` where there is none any more. */
 interface Source {
   readonly prefix: string;
   learn(key: string, text: string | undefined): readonly Fact[];
 }
+
+/** What a stored text says; nothing is to be learnt from one that cannot be read. */
+type Reading<T> = { readonly kind: "read"; readonly value: T | undefined } | { readonly kind: "unreadable" };
 
 export function followCluster(collaborators: Collaborators, options: ClusterOptions): Cluster {
   return new FollowedCluster(collaborators, options);
@@ -79,6 +84,8 @@ class FollowedCluster implements Cluster {
   readonly #revisions = new Map<string, Revision>();
   /** prefix -> why it cannot be followed now */
   readonly #troubles = new Map<string, string>();
+  /** key -> what is wrong with its value */
+  readonly #unreadable = new Map<string, string>();
   readonly #sources: readonly Source[];
   readonly #endpointPrefix: string;
   readonly #pools = new Map<string, IPPool>();
@@ -104,6 +111,10 @@ class FollowedCluster implements Cluster {
 
   get trouble(): string | undefined {
     return [...this.#troubles.values()][0];
+  }
+
+  get unreadable(): readonly string[] {
+    return [...this.#unreadable.values()];
   }
 
   get pools(): readonly IPPool[] {
@@ -178,10 +189,8 @@ class FollowedCluster implements Cluster {
       learn: (key, text) => {
         const name = parseResourceKey(key)?.name;
         if (name === undefined) return [];
-        return learn(
-          name,
-          text === undefined ? undefined : this.#read(key, parseStoredResource(kind, parseJson(text))),
-        );
+        const reading = this.#read(key, text, (stored) => parseStoredResource(kind, parseJson(stored)));
+        return reading.kind === "read" ? learn(name, reading.value) : [];
       },
     };
   }
@@ -200,29 +209,36 @@ class FollowedCluster implements Cluster {
   #learnBlock(key: string, text: string | undefined): readonly Fact[] {
     const cidr = parseBlockKey(key);
     if (cidr === undefined) return [];
-    const block = text === undefined ? undefined : this.#read(key, parseBlock(text));
-    return [
-      { kind: "block", cidr, value: block === undefined || block.deleted ? undefined : blockFacts(block) },
-    ];
+    const reading = this.#read(key, text, parseBlock);
+    if (reading.kind === "unreadable") return [];
+    const block = reading.value?.deleted === true ? undefined : reading.value;
+    return [{ kind: "block", cidr, value: block && blockFacts(block) }];
   }
 
   #learnAffinity(key: string, text: string | undefined): readonly Fact[] {
     const claim = parseAffinityKey(key);
     if (claim === undefined) return [];
-    const affinity = text === undefined ? undefined : this.#read(key, parseAffinity(text));
-    const isConfirmed = affinity?.state === "confirmed" && !affinity.deleted;
-    return [{ kind: "affinity", ...claim, value: affinity && isConfirmed }];
+    const reading = this.#read(key, text, parseAffinity);
+    if (reading.kind === "unreadable") return [];
+    const isConfirmed = reading.value?.state === "confirmed" && !reading.value.deleted;
+    return [{ kind: "affinity", ...claim, value: reading.value && isConfirmed }];
   }
 
   #settings(): Fact {
     return { kind: "settings", value: settingsOf(this.#felix, this.#bgp) };
   }
 
-  /** A value that cannot be read counts as absent, and is told. */
-  #read<T>(key: string, parsed: Parsed<T>): T | undefined {
-    if (parsed.kind === "ok") return parsed.value;
-    this.#log.warn("Cannot use what is stored", { key, issues: formatIssues(parsed.issues) });
-    return undefined;
+  /** One bad write must not undo what holds: an unreadable value is told, and otherwise as if it had not been written. */
+  #read<T>(key: string, text: string | undefined, parse: (text: string) => Parsed<T>): Reading<T> {
+    const parsed = text === undefined ? { kind: "ok" as const, value: undefined } : parse(text);
+    if (parsed.kind === "ok") {
+      this.#unreadable.delete(key);
+      return { kind: "read", value: parsed.value };
+    }
+    const issues = formatIssues(parsed.issues);
+    this.#unreadable.set(key, `datastore: cannot use what is stored under "${key}": ${issues}`);
+    this.#log.warn("Cannot use what is stored; the last good value holds", { key, issues });
+    return { kind: "unreadable" };
   }
 
   async #follow(source: Source, store: Store, clock: Clock): Promise<void> {

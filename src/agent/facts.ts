@@ -17,7 +17,7 @@ import type { WorkloadEndpoint } from "../model/workload-endpoint.ts";
 import { addressAt, cidrAddress, cidrOf, parseInterfaceAddress } from "../net/cidr.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
 
-/** Annotation of a Node whose kernel relies on the routes of BIRD, and whose BIRD announces. */
+/** Annotation of a Node: `starting` or `bird`, as {@link NodeFacts.routeSource}; `datastore`, or none at all. */
 export const ROUTE_SOURCE_ANNOTATION = "margay/route-source";
 
 /** `undefined` for a node without an IPv4 address: nothing can be routed to it. */
@@ -29,8 +29,13 @@ export function nodeFacts(node: Node): NodeFacts | undefined {
     address: parseIpv4(ip),
     subnet: cidrOf(ip, prefixLength),
     asNumber,
-    usesBird: node.metadata.annotations?.[ROUTE_SOURCE_ANNOTATION] === "bird",
+    routeSource: parseRouteSource(node.metadata.annotations?.[ROUTE_SOURCE_ANNOTATION]),
   };
+}
+
+/** Whoever does not say that it is Margay's own may be a Calico node: it needs no announcements of ours. */
+function parseRouteSource(text: string | undefined): NodeFacts["routeSource"] {
+  return text === "bird" || text === "starting" ? text : "datastore";
 }
 
 export function blockFacts(block: IpamBlock): BlockFacts {

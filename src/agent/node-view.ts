@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CniError } from "../cni/error.ts";
-import type { NodeView } from "../cni/service.ts";
+import type { NodeView } from "../cni/collaborators.ts";
 import { listAddresses } from "../dataplane/netlink/address.ts";
 import { listLinks } from "../dataplane/netlink/link.ts";
 import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
@@ -45,7 +45,11 @@ function usablePools(
   nodeName: string,
 ): readonly IPPool[] {
   const pools = poolsForNode(cluster.pools, { labels: cluster.self?.metadata.labels ?? {} });
-  const issues = overlapIssues(cluster.pools, [underlay]);
+  // Only what this node would take addresses from matters here; pools elsewhere are others' concern.
+  const others = cluster.pools
+    .filter((pool) => !pools.includes(pool))
+    .map(({ metadata, spec }) => ({ name: `pool "${metadata.name}"`, cidr: spec.cidr }));
+  const issues = overlapIssues(pools, [underlay, ...others]);
   if (issues.length > 0)
     throw new CniError("invalidConfig", `Cannot take an address: ${formatIssues(issues)}`);
   if (pools.length > 0) return pools;

@@ -15,7 +15,7 @@ const WANTED: WantedBird = {
   peers: [],
   originated: [],
   poolCidrs: [],
-  programKernel: true,
+  purpose: "routes",
 };
 
 /** A switch whose collaborators only note what is asked of them; `settle` lets the kernel be as it should be. */
@@ -25,9 +25,14 @@ function createTrial(results: readonly ConfigureResult[] = []) {
   const answers = [...results];
   let wanted: WantedBird | undefined = WANTED;
   let settled = Promise.withResolvers<undefined>();
+  let isRunning = false;
+  let hasBirdRoutes = false;
   const bird: Bird = {
+    adopt: () => Promise.resolve(isRunning),
     configure(text) {
-      told.push(text.includes("export none") ? "bird withdraws" : "bird programs");
+      isRunning = true;
+      hasBirdRoutes = !text.includes("export none");
+      told.push(hasBirdRoutes ? "bird programs" : "bird withdraws");
       return Promise.resolve(answers.shift() ?? { kind: "reconfigured" });
     },
     stop() {
@@ -40,19 +45,24 @@ function createTrial(results: readonly ConfigureResult[] = []) {
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const dataplane = {
-    async settled({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    hasBirdRoutes: () => hasBirdRoutes,
+    birdRoutesGone(): Promise<void> {
+      told.push(hasBirdRoutes ? "BIRD's routes are still there" : "BIRD's routes are gone");
+      return Promise.resolve();
+    },
+    async remoteRoutesInPlace({ signal }: { readonly signal: AbortSignal }): Promise<void> {
       const abort = new Promise<never>((_, reject) => {
         signal.addEventListener("abort", () => {
           reject(new Error("aborted"));
         });
       });
       await Promise.race([settled.promise, abort]);
-      told.push("kernel settled");
+      told.push("our routes are in place");
     },
   };
   const registration = {
     announceRouteSource(source: string): Promise<void> {
-      told.push(`node announces ${source}`);
+      told.push(`node says ${source}`);
       return Promise.resolve();
     },
   };
@@ -79,57 +89,101 @@ function createTrial(results: readonly ConfigureResult[] = []) {
   };
 }
 
+const NOTHING: WantedBird = { ...WANTED, purpose: "none" };
+
 describe("the switch of route sources", () => {
-  it("says that the node relies on BIRD before BIRD is started", async () => {
+  it("says that the node relies on BIRD before BIRD is started, and that it announces after", async () => {
     const trial = createTrial();
     trial.want(WANTED);
     await trial.idle();
-    assert.deepEqual(trial.told, ["node announces bird", "bird programs"]);
+    assert.deepEqual(trial.told, ["node says starting", "bird programs", "node says bird"]);
   });
 
   it("has BIRD withdraw only when the agent's routes are in place, and go on announcing", async () => {
     const trial = createTrial();
-    trial.want({ ...WANTED, programKernel: false });
+    trial.want({ ...WANTED, purpose: "announcing" });
     await trial.idle();
     assert.deepEqual(trial.told, []);
     trial.settle();
     await trial.idle();
-    assert.deepEqual(trial.told, ["kernel settled", "bird withdraws", "node announces datastore"]);
+    const steps = [
+      "our routes are in place",
+      "bird withdraws",
+      "BIRD's routes are gone",
+      "node says datastore",
+    ];
+    assert.deepEqual(trial.told, steps);
   });
 
-  it("stops BIRD where nobody needs it, when the agent's routes are in place", async () => {
+  it("stops BIRD where nobody needs it, when its routes are gone", async () => {
     const trial = createTrial();
-    trial.want(undefined);
+    trial.want(WANTED);
+    await trial.idle();
+    trial.told.length = 0;
+    trial.want(NOTHING);
     await trial.idle();
     assert.deepEqual(trial.told, []);
     trial.settle();
     await trial.idle();
-    assert.deepEqual(trial.told, ["kernel settled", "node announces datastore", "bird stops"]);
+    const steps = [
+      "our routes are in place",
+      "bird withdraws",
+      "BIRD's routes are gone",
+      "node says datastore",
+      "bird stops",
+    ];
+    assert.deepEqual(trial.told, steps);
   });
 
-  it("goes back at once where BIRD is wanted again while the kernel is not settled", async () => {
+  it("starts no BIRD where there is none, nor a route of one", async () => {
+    const trial = createTrial();
+    trial.want(NOTHING);
+    await trial.idle();
+    trial.settle();
+    await trial.idle();
+    assert.deepEqual(trial.told, ["our routes are in place", "node says datastore", "bird stops"]);
+  });
+
+  it("leaves BIRD alone while it is not known what is wanted", async () => {
     const trial = createTrial();
     trial.want(undefined);
+    await trial.idle();
+    assert.deepEqual(trial.told, []);
+  });
+
+  it("goes back at once where BIRD is wanted again while routes are not in place", async () => {
+    const trial = createTrial();
+    trial.want(NOTHING);
     await trial.idle();
     trial.want(WANTED);
     await trial.idle();
-    assert.deepEqual(trial.told, ["node announces bird", "bird programs"]);
+    assert.deepEqual(trial.told, ["node says starting", "bird programs", "node says bird"]);
   });
 
-  it("tries again, and says why, where BIRD refuses", async () => {
+  it("finishes what it has begun with BIRD when something else is wanted meanwhile", async () => {
+    const trial = createTrial();
+    trial.want(WANTED);
+    trial.want({ ...WANTED, listenPort: 1179 });
+    await trial.idle();
+    assert.deepEqual(trial.told.slice(-3), ["node says starting", "bird programs", "node says bird"]);
+    assert.equal(trial.told.length, 6);
+  });
+
+  it("takes back that the node announces, says why, and tries again, where BIRD refuses", async () => {
     const trial = createTrial([{ kind: "refused", message: "syntax error" }]);
     trial.want(WANTED);
     await trial.idle();
+    assert.deepEqual(trial.told, ["node says starting", "bird programs", "node says starting"]);
     assert.match(trial.routeSource.trouble ?? "", /syntax error/);
     trial.clock.advance(1000);
     await trial.idle();
     assert.equal(trial.routeSource.trouble, undefined);
-    assert.equal(trial.told.filter((step) => step === "bird programs").length, 2);
+    assert.equal(trial.told.at(-1), "node says bird");
   });
 
   it("does nothing more once it is disposed, whatever it waits for", async () => {
     const trial = createTrial();
-    trial.want(undefined);
+    trial.want(NOTHING);
     await trial.idle();
     await trial.routeSource[Symbol.asyncDispose]();
     trial.settle();

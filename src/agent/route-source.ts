@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Bird } from "../bird/bird.ts";
 import { renderBirdConfig } from "../bird/config.ts";
-import type { RouteSource } from "../desired/facts.ts";
 import type { WantedBird } from "../desired/wanted.ts";
 import type { Dataplane } from "../dataplane/dataplane.ts";
 import type { Clock } from "../system/clock.ts";
-import type { Log } from "../system/log.ts";
+import { type Log, describeError } from "../system/log.ts";
 import type { Registration } from "./registration.ts";
 
 export interface RouteSourceCollaborators {
   readonly bird: Bird;
-  readonly dataplane: Pick<Dataplane, "settled">;
+  readonly dataplane: Pick<Dataplane, "remoteRoutesInPlace" | "birdRoutesGone" | "hasBirdRoutes">;
   readonly registration: Pick<Registration, "announceRouteSource">;
   readonly clock: Clock;
   readonly log: Log;
@@ -38,7 +37,10 @@ export interface RouteSourceSwitch extends AsyncDisposable {
 }
 
 const GRACEFUL_RESTART_SECONDS = 120;
-const RETRY_MS = 1000;
+const FIRST_RETRY_MS = 1000;
+const LAST_RETRY_MS = 30_000;
+/** BIRD takes its routes back at once; one that recovers from a crash first waits for its peers, 15 s at the most. */
+const WITHDRAW_TIMEOUT_MS = 30_000;
 
 export function createRouteSourceSwitch(
   collaborators: RouteSourceCollaborators,
@@ -53,6 +55,7 @@ export function createRouteSourceSwitch(
   let running: Promise<void> = Promise.resolve();
   let trouble: string | undefined;
 
+  let failures = 0;
   const isOver = (): boolean => abort.signal.aborted;
 
   const run = async (): Promise<void> => {
@@ -60,17 +63,24 @@ export function createRouteSourceSwitch(
     while (isStale && !isOver()) {
       isStale = false;
       outdated = new AbortController();
+      const { signal } = abort;
+      const wait = AbortSignal.any([signal, outdated.signal]);
+      const onWait = (pending: string): void => {
+        trouble = `waiting before BIRD is left: ${pending}`;
+      };
       try {
-        await settle(collaborators, options, AbortSignal.any([abort.signal, outdated.signal]));
+        await settle(collaborators, options, { signal, wait, onWait });
         trouble = undefined;
+        failures = 0;
         options.onChange();
       } catch (error) {
-        if (outdated.signal.aborted || isOver()) continue;
-        trouble = error instanceof Error ? error.message : String(error);
+        if (wait.aborted) continue;
+        trouble = describeError(error);
         log.warn("Cannot bring BIRD to what is wanted", { error });
         isStale = true;
         options.onChange();
-        await clock.sleep(RETRY_MS, { signal: abort.signal }).catch(() => undefined);
+        const delayMs = Math.min(FIRST_RETRY_MS * 2 ** failures++, LAST_RETRY_MS);
+        await clock.sleep(delayMs, { signal }).catch(() => undefined);
       }
     }
     isRunning = false;
@@ -92,35 +102,91 @@ export function createRouteSourceSwitch(
   };
 }
 
+interface Waiting {
+  /** Ends with the agent: what has been begun with BIRD is finished. */
+  readonly signal: AbortSignal;
+  /** Ends also when something else is wanted. */
+  readonly wait: AbortSignal;
+  readonly onWait: (pending: string) => void;
+}
+
 async function settle(
-  { bird, dataplane, registration }: RouteSourceCollaborators,
-  { nodeName, birdLogFile, wanted: read }: RouteSourceOptions,
-  signal: AbortSignal,
+  collaborators: RouteSourceCollaborators,
+  options: RouteSourceOptions,
+  waiting: Waiting,
 ): Promise<void> {
-  const wanted = read();
-  const source: RouteSource = wanted?.programKernel === true ? "bird" : "datastore";
-  // Others stop announcing to a node that does not rely on it, so this is said before BIRD is relied on, and taken back after.
-  if (source === "bird") await registration.announceRouteSource(source);
-  else await dataplane.settled({ signal });
-  if (wanted !== undefined) await configure(bird, nodeName, birdLogFile, wanted, signal);
-  if (source === "datastore") await registration.announceRouteSource(source);
-  if (wanted === undefined) await bird.stop({ signal });
+  const wanted = options.wanted();
+  switch (wanted?.purpose) {
+    case undefined:
+      // What is not known is not to be acted on: BIRD stays as it is.
+      return;
+    case "routes":
+      await relyOnBird(collaborators, options, wanted, waiting);
+      return;
+    case "announcing":
+    case "none":
+      await relyOnDatastore(collaborators, options, wanted, waiting);
+      return;
+  }
+}
+
+/** Others wait for this node's announcements only once there are some, and keep announcing to it from the very start. */
+async function relyOnBird(
+  collaborators: RouteSourceCollaborators,
+  options: RouteSourceOptions,
+  wanted: WantedBird,
+  { signal }: Waiting,
+): Promise<void> {
+  const { registration } = collaborators;
+  await registration.announceRouteSource("starting", { signal });
+  try {
+    await configure(collaborators, options, wanted, signal);
+  } catch (error) {
+    await registration.announceRouteSource("starting", { signal, isFailed: true });
+    throw error;
+  }
+  await registration.announceRouteSource("bird", { signal });
+}
+
+/** BIRD gives up the kernel when every route stands without it, and ends when nobody relies on it. */
+async function relyOnDatastore(
+  collaborators: RouteSourceCollaborators,
+  options: RouteSourceOptions,
+  wanted: WantedBird,
+  { signal, wait, onWait }: Waiting,
+): Promise<void> {
+  const { bird, dataplane, registration } = collaborators;
+  await dataplane.remoteRoutesInPlace({ signal: wait, onWait });
+  const { poolCidrs } = wanted;
+  const isNeeded =
+    wanted.purpose === "announcing" || (await bird.adopt({ signal })) || dataplane.hasBirdRoutes(poolCidrs);
+  // Also where it has ended: its routes outlive it, and only BIRD itself takes them back.
+  if (isNeeded) {
+    await configure(collaborators, options, wanted, signal);
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(WITHDRAW_TIMEOUT_MS)]);
+    await dataplane.birdRoutesGone(poolCidrs, { signal: limit });
+  }
+  await registration.announceRouteSource("datastore", { signal });
+  if (wanted.purpose === "none") await bird.stop({ signal });
 }
 
 async function configure(
-  bird: Bird,
-  nodeName: string,
-  logFile: string,
+  { bird }: RouteSourceCollaborators,
+  { nodeName, birdLogFile }: RouteSourceOptions,
   wanted: WantedBird,
   signal: AbortSignal,
 ): Promise<void> {
   const text = renderBirdConfig({
     ...wanted,
+    // Without peers there is nobody to wait for, and nobody is told of routes that end.
+    peers: wanted.purpose === "none" ? [] : wanted.peers,
+    programKernel: wanted.purpose === "routes",
     nodeName,
     routerId: wanted.nodeAddress,
     gracefulRestartSeconds: GRACEFUL_RESTART_SECONDS,
-    logFile,
+    logFile: birdLogFile,
   });
   const result = await bird.configure(text, { signal });
-  if (result.kind === "refused") throw new Error(`BIRD refuses its configuration: ${result.message}`);
+  if (result.kind === "refused")
+    throw new Error(`BIRD refuses its configuration: ${result.message || "it does not say why"}`);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
-import { mkdir, unlink } from "node:fs/promises";
+import { lstat, mkdir, unlink } from "node:fs/promises";
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
@@ -24,7 +24,9 @@ export interface AgentServices {
   readonly cni: CniService;
   status(): object;
   /** Resolves when the agent is ready; rejects with the signal's reason. */
-  ready(options: { readonly signal: AbortSignal }): Promise<void>;
+  readonly ready: (options: { readonly signal: AbortSignal }) => Promise<void>;
+  /** Resolves when nothing at all is amiss; rejects likewise. */
+  readonly settled: (options: { readonly signal: AbortSignal }) => Promise<void>;
 }
 
 const rawCniRequest = z.strictObject({ environment: z.record(z.string(), z.string()), config: z.unknown() });
@@ -46,6 +48,8 @@ export async function serveAgent(path: string, services: AgentServices, log: Log
   return {
     async [Symbol.asyncDispose]() {
       server.close();
+      // What runtimes have been promised is finished first; watches and long polls are simply cut.
+      await services.cni[Symbol.asyncDispose]();
       server.closeAllConnections();
       await once(server, "close");
     },
@@ -64,10 +68,14 @@ async function listen(server: Server, path: string): Promise<void> {
 }
 
 async function removeStaleSocket(path: string): Promise<void> {
-  if (await isAnswered(path)) throw new Error(`Cannot serve on "${path}": another agent answers there`);
-  await unlink(path).catch((error: unknown) => {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+  const file = await lstat(path).catch((error: unknown) => {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
   });
+  if (file === undefined) return;
+  if (!file.isSocket()) throw new Error(`Cannot serve on "${path}": there is something else of that name`);
+  if (await isAnswered(path)) throw new Error(`Cannot serve on "${path}": another agent answers there`);
+  await unlink(path);
 }
 
 async function isAnswered(path: string): Promise<boolean> {
@@ -102,8 +110,8 @@ async function answer(
 }
 
 /**
- * `?wait=ready&timeoutMs=N` holds the answer back until the agent is ready or the time is over; `?collect=garbage` collects it first, so
- * that memory figures can be compared.
+ * `?wait=ready&timeoutMs=N` holds the answer back until the agent is ready, `?wait=settled` until nothing is amiss, or until the time is
+ * over; `?collect=garbage` collects it first, so that memory figures can be compared.
  */
 async function answerStatus(
   query: URLSearchParams,
@@ -111,31 +119,48 @@ async function answerStatus(
   services: AgentServices,
 ): Promise<void> {
   if (query.get("collect") === "garbage") collectGarbage();
-  if (query.get("wait") === "ready") {
-    const timeoutMs = Math.min(Number(query.get("timeoutMs") ?? MAX_WAIT_MS) || 0, MAX_WAIT_MS);
-    const gone = new AbortController();
-    const leave = (): void => {
-      gone.abort();
-    };
-    response.once("close", leave);
-    // Ready or not, the status tells.
-    await services
-      .ready({ signal: AbortSignal.any([gone.signal, AbortSignal.timeout(timeoutMs)]) })
-      .catch(() => undefined);
-    response.off("close", leave);
+  const wait = { ready: services.ready, settled: services.settled }[query.get("wait") ?? ""];
+  if (wait !== undefined) {
+    using gone = watchGone(response);
+    // Met or not, the status tells.
+    await wait({ signal: AbortSignal.any([gone.signal, AbortSignal.timeout(waitMs(query))]) }).catch(
+      () => undefined,
+    );
   }
   send(response, 200, services.status());
 }
 
+function waitMs(query: URLSearchParams): number {
+  const asked = Math.trunc(Number(query.get("timeoutMs") ?? MAX_WAIT_MS));
+  return Number.isNaN(asked) ? 0 : Math.min(Math.max(asked, 0), MAX_WAIT_MS);
+}
+
 async function answerCni(request: IncomingMessage, response: ServerResponse, cni: CniService): Promise<void> {
+  using gone = watchGone(response);
   try {
-    const result = await cni.handle(rawCniRequest.parse(await readJson(request)));
+    const raw = rawCniRequest.parse(await readJson(request));
+    const result = await cni.handle(raw, { signal: gone.signal });
     send(response, 200, result ?? {});
   } catch (error) {
     const failure =
       error instanceof CniError ? error : new CniError("internal", String(error), { cause: error });
     send(response, 422, failure.render(LATEST_VERSION));
   }
+}
+
+/** A signal that aborts when whoever asked has gone without waiting for the answer. */
+function watchGone(response: ServerResponse): Disposable & { readonly signal: AbortSignal } {
+  const gone = new AbortController();
+  const leave = (): void => {
+    gone.abort(new Error("Whoever asked has gone"));
+  };
+  response.once("close", leave);
+  return {
+    signal: gone.signal,
+    [Symbol.dispose]() {
+      response.off("close", leave);
+    },
+  };
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {

@@ -12,6 +12,10 @@ export interface AgentState {
   readonly isSynced: boolean;
   readonly routeSource: RouteSource;
   readonly routeSourceTrouble: string | undefined;
+  /** Nodes that rely on what this one's BIRD announces. */
+  readonly relyingOnBird: readonly string[];
+  /** What is stored and cannot be read; the last good value holds. */
+  readonly unreadable: readonly string[];
   readonly wantedBird: WantedBird | undefined;
   readonly bird: BirdStatus;
   readonly dataplane: DataplaneStatus;
@@ -25,6 +29,8 @@ export interface AgentStatus {
   readonly ready: boolean;
   /** Why it is not ready, most basic cause first. */
   readonly reasons: readonly string[];
+  /** What is amiss and leaves the node ready: a peer that is away, above all. */
+  readonly degraded: readonly string[];
   readonly routeSource: RouteSource;
   readonly bird: Omit<Extract<BirdStatus, { kind: "running" }>, "kind"> | null;
   readonly dataplane: DataplaneStatus;
@@ -43,6 +49,7 @@ export function renderStatus(
     pid,
     ready: reasons.length === 0,
     reasons,
+    degraded: degradationsOf(state),
     routeSource: state.routeSource,
     bird: state.bird.kind === "running" ? withoutKind(state.bird) : null,
     dataplane: state.dataplane,
@@ -51,22 +58,44 @@ export function renderStatus(
   };
 }
 
-/** Why the node is not all it should be. An unready node keeps forwarding, and serves CNI once it has synced. */
+/** Why the node does not do its work. An unready node keeps forwarding, and serves CNI once it has synced. */
 export function reasonsOf(state: AgentState): readonly string[] {
   const reasons: string[] = [];
   if (state.datastoreTrouble !== undefined) reasons.push(`datastore: ${state.datastoreTrouble}`);
   if (!state.isSynced) return [...reasons, "datastore: not everything has been read yet"];
   for (const { key, reason } of state.dataplane.faults) reasons.push(`${key}: ${reason}`);
   if (state.routeSourceTrouble !== undefined) reasons.push(`bird: ${state.routeSourceTrouble}`);
-  return [...reasons, ...sessionReasons(state)];
+  return [...reasons, ...birdReasons(state)];
 }
 
-function sessionReasons({ routeSource, wantedBird, bird }: AgentState): readonly string[] {
+/** One dead machine must not make every other node unready: a single session that is up shows that BGP works here. */
+function birdReasons(state: AgentState): readonly string[] {
+  const { routeSource, wantedBird, bird } = state;
   if (routeSource !== "bird") return [];
   if (bird.kind === "restarting") return [`bird: it ended and is started again: ${bird.lastError}`];
   if (bird.kind === "stopped") return ["bird: it does not run yet"];
+  const missing = missingSessions(state);
+  const peers = wantedBird?.peers ?? [];
+  return peers.length > 0 && missing.length === peers.length ? missing : [];
+}
+
+/** What is amiss beyond that. */
+export function degradationsOf(state: AgentState): readonly string[] {
+  const isLeavingBird = state.routeSource === "datastore" && state.bird.kind === "running";
+  const kept = state.relyingOnBird.map(
+    (name) => `bird: it goes on announcing, for node "${name}" relies on it`,
+  );
+  return [
+    ...state.unreadable,
+    ...(state.routeSource === "bird" ? missingSessions(state) : []),
+    ...(isLeavingBird ? kept : []),
+  ];
+}
+
+function missingSessions({ wantedBird, bird }: AgentState): readonly string[] {
+  const sessions = bird.kind === "running" ? bird.sessions : [];
   return (wantedBird?.peers ?? []).flatMap(({ name, address }) => {
-    const session = bird.sessions.find((candidate) => candidate.peer === address);
+    const session = sessions.find((candidate) => candidate.peer === address);
     if (session?.state === "Established") return [];
     return [`bird: no session with node "${name}" (${address}): ${session?.state ?? "not configured yet"}`];
   });

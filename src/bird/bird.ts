@@ -41,6 +41,8 @@ export interface StopOptions extends WaitOptions {
  * The methods that wait may throw {@link BirdError} or {@link ProcessError}; calling again is then right.
  */
 export interface Bird extends AsyncDisposable {
+  /** Whether BIRD runs; finds one that an earlier agent left. */
+  adopt(options?: WaitOptions): Promise<boolean>;
   /** Has BIRD run with this text: starts it where it does not run, from then on also when it ends unasked. */
   configure(text: string, options?: WaitOptions): Promise<ConfigureResult>;
   /** As of the last change of a session or of BIRD itself; counts of routes may be older than the routes. */

@@ -73,6 +73,10 @@ class Supervisor implements Bird {
     return this.#exclusive(options, (signal) => this.#configure(text, signal));
   }
 
+  adopt(options: WaitOptions = {}): Promise<boolean> {
+    return this.#exclusive(options, (signal) => this.#adopt(signal));
+  }
+
   status(): BirdStatus {
     return this.#status;
   }
@@ -147,6 +151,9 @@ class Supervisor implements Bird {
       await (as === "restart" ? control.leave({ signal }) : control.shutDown({ signal }));
     }
     await clearDaemon(this.#context, signal);
+    // Its end may not have been heard of yet: nobody is to be given a connection that is about to break.
+    await this.#control?.[Symbol.asyncDispose]();
+    this.#control = undefined;
     this.#enter({ kind: "stopped" });
   }
 

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { DatastoreError, type Revision, type Store } from "../datastore/store.ts";
+import {
+  DatastoreError,
+  type Entry,
+  type Revision,
+  type Store,
+  type WaitOptions,
+} from "../datastore/store.ts";
 import { resourceKey } from "../model/keys.ts";
 import type { NodeName } from "../model/name.ts";
 import { API_VERSION, parseStoredResource } from "../model/resource.ts";
@@ -15,13 +21,7 @@ export const ENDPOINT_NAMESPACE = "default";
 /** The WorkloadEndpoint of an attachment, as Calico's plugin writes it for runtimes other than Kubernetes. */
 export function renderEndpoint(node: NodeName, attachment: Attachment, ips: readonly Ip[]): WorkloadEndpoint {
   const { containerId, ifName, mac, nodeEnd } = attachment;
-  const identity = {
-    orchestrator: "cni",
-    workload: containerId,
-    node,
-    containerID: containerId,
-    endpoint: ifName,
-  };
+  const identity = identityOf(node, containerId, ifName);
   return {
     apiVersion: API_VERSION,
     kind: "WorkloadEndpoint",
@@ -30,43 +30,77 @@ export function renderEndpoint(node: NodeName, attachment: Attachment, ips: read
   };
 }
 
+function identityOf(node: NodeName, containerID: string, endpoint: string) {
+  return { orchestrator: "cni", workload: containerID, node, containerID, endpoint } as const;
+}
+
 /** The datastore's record of which attachments exist on this node. */
 export interface Endpoints {
-  find(attachment: Attachment): Promise<WorkloadEndpoint | undefined>;
-  /** Records a new attachment; throws {@link CniError} where there is one already. */
-  create(attachment: Attachment, ips: readonly Ip[]): Promise<Revision>;
-  /** Succeeds also where there is none. */
+  /** The record of this very attachment; another network's of the same container and interface name is not it. */
+  find(attachment: Attachment, options: WaitOptions): Promise<WorkloadEndpoint | undefined>;
+  /** Records a new attachment; throws {@link CniError} where there is one already, or where it cannot be named. */
+  create(attachment: Attachment, ips: readonly Ip[], options: WaitOptions): Promise<Revision>;
+  /** Removes the record of this very attachment; succeeds also where there is none. */
   remove(attachment: Attachment): Promise<void>;
 }
 
 export function createEndpoints(store: Store, node: NodeName): Endpoints {
-  const keyOf = (attachment: Attachment): string => {
-    const { metadata } = renderEndpoint(node, attachment, []);
-    return resourceKey("WorkloadEndpoint", metadata.name, metadata.namespace);
+  const read = async (attachment: Attachment, options: WaitOptions = {}): Promise<Recorded | undefined> => {
+    const key = keyOf(node, attachment);
+    const entry = key === undefined ? undefined : await store.get(key, options);
+    if (entry === undefined) return undefined;
+    const endpoint = parseEndpoint(entry);
+    return endpoint.spec.interfaceName === attachment.nodeEnd ? { entry, endpoint } : undefined;
   };
   return {
-    async find(attachment) {
-      const key = keyOf(attachment);
-      const entry = await store.get(key);
-      if (entry === undefined) return undefined;
-      const stored = parseStoredResource("WorkloadEndpoint", JSON.parse(entry.value));
-      if (stored.kind === "ok") return stored.value;
-      throw new DatastoreError(
-        "corrupt",
-        `Cannot use what is stored under "${key}": it is no WorkloadEndpoint`,
-      );
+    async find(attachment, options) {
+      return (await read(attachment, options))?.endpoint;
     },
-    async create(attachment, ips) {
+    async create(attachment, ips, options) {
+      const { containerId, ifName } = attachment;
+      const key = keyOf(node, attachment);
+      if (key === undefined) {
+        const message = `Cannot record "${ifName}" of container "${containerId}": Calico's endpoint names have no form for these`;
+        throw new CniError("invalidEnvironment", message);
+      }
       const endpoint = renderEndpoint(node, attachment, ips);
-      const result = await store.put(keyOf(attachment), JSON.stringify(endpoint), { expect: "absent" });
+      const result = await store.put(key, JSON.stringify(endpoint), { ...options, expect: "absent" });
       if (result.kind === "written") return result.revision;
-      throw new CniError(
-        "invalidEnvironment",
-        `Cannot add "${attachment.ifName}" to container "${attachment.containerId}": it is attached already`,
-      );
+      const message = `Cannot add "${ifName}" to container "${containerId}": another network has attached it`;
+      throw new CniError("invalidEnvironment", message);
     },
     async remove(attachment) {
-      await store.delete(keyOf(attachment));
+      const recorded = await read(attachment);
+      if (recorded === undefined) return;
+      const { key, revision } = recorded.entry;
+      const result = await store.delete(key, { expect: revision });
+      // Written meanwhile: what stands there now is looked at anew.
+      if (result.kind === "conflict" && result.current !== undefined) await this.remove(attachment);
     },
   };
+}
+
+interface Recorded {
+  readonly entry: Entry;
+  readonly endpoint: WorkloadEndpoint;
+}
+
+/** `undefined` where an endpoint of these parts cannot be named, and so cannot exist. */
+function keyOf(node: NodeName, { containerId, ifName }: Attachment): string | undefined {
+  try {
+    return resourceKey(
+      "WorkloadEndpoint",
+      workloadEndpointName(identityOf(node, containerId, ifName)),
+      ENDPOINT_NAMESPACE,
+    );
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function parseEndpoint({ key, value }: Entry): WorkloadEndpoint {
+  const stored = parseStoredResource("WorkloadEndpoint", JSON.parse(value));
+  if (stored.kind === "ok") return stored.value;
+  throw new DatastoreError("corrupt", `Cannot use what is stored under "${key}": it is no WorkloadEndpoint`);
 }

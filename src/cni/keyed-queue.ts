@@ -15,4 +15,9 @@ export class KeyedQueue {
       if (this.#last.get(key) === mine) this.#last.delete(key);
     }
   }
+
+  /** Resolves when all that was queued until now has ended, however it ended. */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#last.values());
+  }
 }

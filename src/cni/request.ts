@@ -70,9 +70,9 @@ const NetworkConfig = z.strictObject({
 export type NetworkConfig = z.infer<typeof NetworkConfig>;
 
 const COMMANDS: Readonly<Record<CniCommand, readonly string[]>> = {
-  ADD: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"],
-  CHECK: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"],
-  DEL: ["CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH"],
+  ADD: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"],
+  CHECK: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"],
+  DEL: ["CNI_CONTAINERID", "CNI_IFNAME"],
 };
 
 /** Specification section 2: starts with a letter or digit, then also '_', '.' and '-'. */

@@ -1,72 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Dataplane } from "../dataplane/dataplane.ts";
-import { deleteLink } from "../dataplane/netlink/link.ts";
 import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
-import type { SysctlFiles } from "../dataplane/sysctl.ts";
-import { DatastoreError, type Revision } from "../datastore/store.ts";
-import type { Allocator } from "../ipam/allocator.ts";
-import type { Limits } from "../ipam/assignment.ts";
-import type { IPPool } from "../model/ip-pool.ts";
-import { cidrAddress } from "../net/cidr.ts";
+import { deleteLink } from "../dataplane/netlink/link.ts";
+import { DatastoreError } from "../datastore/store.ts";
 import type { Ip } from "../net/ip.ts";
-import { type Log, describeError } from "../system/log.ts";
+import { describeError } from "../system/log.ts";
 import { type Attachment, describeAttachment } from "./attachment.ts";
-import { type Container, configure, connect, findLink, inspect, openContainer } from "./container.ts";
-import type { Endpoints } from "./endpoint.ts";
+import { check } from "./check.ts";
+import type { CniCollaborators, NodeView } from "./collaborators.ts";
+import { type Container, configure, connect, findLink, openContainer } from "./container.ts";
 import { CniError } from "./error.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { type CniRequest, type RawCniRequest, parseCniRequest } from "./request.ts";
 import { renderResult } from "./result.ts";
 
-/** How long ADD waits for the node end to be fully programmed. */
-const PROGRAM_TIMEOUT_MS = 10_000;
+/** A call that takes longer than this has failed; the plugin itself gives up a little later. */
+const CALL_TIMEOUT_MS = 25_000;
 
-export interface CniCollaborators {
-  readonly allocator: Allocator;
-  readonly endpoints: Endpoints;
-  readonly dataplane: Dataplane;
-  /** In the node's own namespace. */
-  readonly rtnetlink: Rtnetlink;
-  readonly sysctls: SysctlFiles;
-  readonly log: Log;
+/** The agent's side of the plugin. Disposing it refuses further calls and waits for those under way. */
+export interface CniService extends AsyncDisposable {
+  /**
+   * Carries out one call, or throws {@link CniError}; ADD is undone where the signal aborts before it is complete.
+   * @returns the result to print; `undefined` where the specification wants none
+   */
+  handle(raw: RawCniRequest, options: Waiting): Promise<object | undefined>;
 }
 
-/** What attachments need to know of the node, as it is now. */
-export interface NodeView {
-  /** Why no attachment can be made or removed yet; `undefined` once it can. */
-  readonly notReady: string | undefined;
-  readonly nodeName: string;
-  /** Pools that this node takes addresses from; throws {@link CniError} where they cannot be used. */
-  pools(): readonly IPPool[];
-  /** How this node may take blocks. */
-  limits(): Limits;
-  /** MTU of containers, in bytes. */
-  mtu(): Promise<number>;
-  /** Resolves once the desired state takes the endpoint written at `revision` into account. */
-  endpointsSeen(revision: Revision, options: { readonly signal: AbortSignal }): Promise<void>;
-}
-
-/** The agent's side of the plugin: carries out one call, or throws {@link CniError}. */
-export interface CniService {
-  /** @returns the result to print; `undefined` where the specification wants none */
-  handle(raw: RawCniRequest): Promise<object | undefined>;
+interface Waiting {
+  readonly signal: AbortSignal;
 }
 
 export function createCniService(collaborators: CniCollaborators, node: NodeView): CniService {
   const queue = new KeyedQueue();
+  let isStopping = false;
   return {
-    async handle(raw) {
+    async handle(raw, { signal }) {
       const request = parseCniRequest(raw);
       const attachment = describeAttachment(request.id);
+      if (isStopping)
+        throw new CniError(
+          "tryAgainLater",
+          `The Margay agent of node "${node.nodeName}" is stopping; try again`,
+        );
       if (node.notReady !== undefined) throw new CniError("tryAgainLater", node.notReady);
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]);
       // A runtime may not run two calls for one container at once; one that does must not confuse us.
       return queue.run(attachment.nodeEnd, async () => {
         try {
-          return await carryOut(request, attachment, collaborators, node);
+          return await carryOut(request, attachment, collaborators, node, limit);
         } catch (error) {
           throw asCniError(error);
         }
       });
+    },
+    async [Symbol.asyncDispose]() {
+      isStopping = true;
+      await queue.idle();
     },
   };
 }
@@ -76,48 +64,75 @@ async function carryOut(
   attachment: Attachment,
   collaborators: CniCollaborators,
   node: NodeView,
+  signal: AbortSignal,
 ): Promise<object | undefined> {
   switch (request.command) {
     case "ADD":
-      return add(request, attachment, collaborators, node);
+      return add(request, attachment, collaborators, node, signal);
     case "DEL":
       await remove(attachment, collaborators);
       return undefined;
     case "CHECK":
-      await check(request, attachment, collaborators);
+      await check(request, attachment, collaborators, signal);
       return undefined;
   }
 }
 
 /**
- * Attaches a container. Every step that leaves something behind is undone if a later one fails. The endpoint is recorded before its
- * interface exists, so that an interface without a record is always one to remove.
+ * Attaches a container, or leaves nothing. The endpoint is recorded before its interface exists, so that an interface without a
+ * record is never one that is still being made.
  */
 async function add(
   request: CniRequest,
   attachment: Attachment,
   collaborators: CniCollaborators,
   node: NodeView,
+  signal: AbortSignal,
 ): Promise<object> {
-  const { endpoints, rtnetlink, sysctls } = collaborators;
   const netns = request.netns ?? "";
   await using container = openContainer(netns);
   await requireFreeName(container, attachment);
-  await clearStale(attachment, collaborators);
+  // What an attachment of the same name left: its interface is gone from the container, so it is dead.
+  await remove(attachment, collaborators);
+  try {
+    const ip = await attach(container, attachment, collaborators, node, signal);
+    return renderResult(request.cniVersion, attachment, [ip], { netns, dns: request.config.dns });
+  } catch (error) {
+    await undo(attachment, collaborators);
+    throw error;
+  }
+}
 
-  await using undo = new AsyncDisposableStack();
-  undo.defer(() => release(attachment, collaborators));
-  const ip = await assign(attachment, collaborators, node);
-  undo.defer(() => endpoints.remove(attachment));
-  const revision = await endpoints.create(attachment, [ip]);
-  const signal = AbortSignal.timeout(PROGRAM_TIMEOUT_MS);
+async function attach(
+  container: Container,
+  attachment: Attachment,
+  collaborators: CniCollaborators,
+  node: NodeView,
+  signal: AbortSignal,
+): Promise<Ip> {
+  const { endpoints, rtnetlink, sysctls } = collaborators;
+  const ip = await assign(attachment, collaborators, node, signal);
+  const revision = await endpoints.create(attachment, [ip], { signal });
   await node.endpointsSeen(revision, { signal });
-  undo.defer(() => removeNodeEnd(attachment, rtnetlink));
   await connect(rtnetlink, container, attachment, await node.mtu());
   await configure(container, attachment, [ip], sysctls);
   await awaitProgrammed(attachment, collaborators, signal);
-  undo.move();
-  return renderResult(request.cniVersion, attachment, [ip], { netns, dns: request.config.dns });
+  signal.throwIfAborted();
+  return ip;
+}
+
+/** What cannot be undone now is left to DEL, which runtimes call after a failed ADD too; why ADD failed is what they are told. */
+async function undo(attachment: Attachment, collaborators: CniCollaborators): Promise<void> {
+  try {
+    await remove(attachment, collaborators);
+  } catch (error) {
+    const { containerId, ifName } = attachment;
+    collaborators.log.warn("Cannot undo a failed ADD; its DEL will", {
+      container: containerId,
+      ifName,
+      error,
+    });
+  }
 }
 
 async function requireFreeName(container: Container, { ifName, containerId }: Attachment): Promise<void> {
@@ -128,17 +143,12 @@ async function requireFreeName(container: Container, { ifName, containerId }: At
   );
 }
 
-/** What an attachment of the same name left behind: its interface is gone, or the check before would have failed. */
-async function clearStale(attachment: Attachment, collaborators: CniCollaborators): Promise<void> {
-  if ((await collaborators.endpoints.find(attachment)) === undefined) return;
-  collaborators.log.info("Clearing what an earlier attachment left", {
-    container: attachment.containerId,
-    ifName: attachment.ifName,
-  });
-  await remove(attachment, collaborators);
-}
-
-async function assign(attachment: Attachment, { allocator }: CniCollaborators, node: NodeView): Promise<Ip> {
+async function assign(
+  attachment: Attachment,
+  { allocator }: CniCollaborators,
+  node: NodeView,
+  signal: AbortSignal,
+): Promise<Ip> {
   const { handleId, network, containerId, ifName } = attachment;
   const result = await allocator.assign({
     handleId,
@@ -146,6 +156,7 @@ async function assign(attachment: Attachment, { allocator }: CniCollaborators, n
     pools: node.pools(),
     family: 4,
     ...node.limits(),
+    signal,
   });
   switch (result.kind) {
     case "assigned":
@@ -182,63 +193,27 @@ async function remove(attachment: Attachment, collaborators: CniCollaborators): 
   await release(attachment, collaborators);
 }
 
-/** A block that is empty then goes back to the pool, unless it is the node's last: that one stays announced, ready for the next container. */
-async function release(attachment: Attachment, { allocator }: CniCollaborators): Promise<void> {
+async function release(attachment: Attachment, collaborators: CniCollaborators): Promise<void> {
   const { handleId, network, containerId, ifName } = attachment;
   const attributes = { network, containerID: containerId, interface: ifName };
-  const { released } = await allocator.releaseByHandle(handleId, { attributes });
-  if (released.length > 0) await allocator.releaseEmptyBlocks(4, { keep: 1 });
+  const { released } = await collaborators.allocator.releaseByHandle(handleId, { attributes });
+  if (released.length > 0) await tidyBlocks(collaborators);
+}
+
+/** An empty block goes back to the pool, unless it is the node's last: that one stays announced, ready for the next container. */
+async function tidyBlocks({ allocator, log }: CniCollaborators): Promise<void> {
+  try {
+    await allocator.releaseEmptyBlocks(4, { keep: 1 });
+  } catch (error) {
+    // The address is free, and that is what was asked for.
+    log.warn("Cannot give empty blocks back", { error });
+  }
 }
 
 /** The other end, in the container, goes with it. */
 async function removeNodeEnd({ nodeEnd }: Attachment, rtnetlink: Rtnetlink): Promise<void> {
   const [error] = await rtnetlink.execute([deleteLink({ name: nodeEnd })]);
   if (error !== undefined && error.code !== "ENODEV") throw error;
-}
-
-/** Fails where the attachment is not as ADD left it (specification section 4, "CHECK"), naming every difference. */
-async function check(
-  request: CniRequest,
-  attachment: Attachment,
-  collaborators: CniCollaborators,
-): Promise<void> {
-  const { containerId, ifName } = attachment;
-  const endpoint = await collaborators.endpoints.find(attachment);
-  if (endpoint === undefined) {
-    throw new CniError(
-      "checkFailed",
-      `Cannot confirm "${ifName}" of container "${containerId}": the node has no record of it`,
-    );
-  }
-  const ips = endpoint.spec.ipNetworks.map(cidrAddress);
-  await using container = openContainer(request.netns ?? "");
-  const faults = [
-    ...resultFaults(request, ips),
-    ...(await inspect(container, attachment, ips)),
-    ...collaborators.dataplane.pendingOn(attachment.nodeEnd),
-    ...(await ipamFaults(attachment, ips, collaborators)),
-  ];
-  if (faults.length > 0)
-    throw new CniError(
-      "checkFailed",
-      `Cannot confirm "${ifName}" of container "${containerId}": ${faults.join("; ")}`,
-    );
-}
-
-function resultFaults({ config }: CniRequest, ips: readonly Ip[]): readonly string[] {
-  const known = config.prevResult?.ips?.map(({ address }) => address.split("/")[0]) ?? [];
-  return ips.filter((ip) => !known.includes(ip)).map((ip) => `prevResult does not list address "${ip}"`);
-}
-
-async function ipamFaults(
-  { handleId }: Attachment,
-  ips: readonly Ip[],
-  { allocator }: CniCollaborators,
-): Promise<readonly string[]> {
-  const holders = await Promise.all(ips.map((ip) => allocator.lookup(ip)));
-  return ips
-    .filter((_, index) => holders[index]?.allocation?.handleId !== handleId)
-    .map((ip) => `address "${ip}" is not recorded as the container's`);
 }
 
 /** Anything that was thrown on the way, as the runtime is told of it. */
@@ -248,5 +223,7 @@ function asCniError(error: unknown): CniError {
   if (error instanceof DatastoreError && error.code === "unavailable") {
     return new CniError("tryAgainLater", message, { cause: error });
   }
-  return new CniError("internal", message, { cause: error });
+  // A call that ran out of time, or that nobody waits for any more.
+  const isCut = error instanceof Error && (error.name === "TimeoutError" || error.name === "AbortError");
+  return new CniError(isCut ? "tryAgainLater" : "internal", message, { cause: error });
 }

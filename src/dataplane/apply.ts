@@ -10,7 +10,7 @@ import type { Plan } from "./plan.ts";
 import { planRoute } from "./route.ts";
 import { type SysctlFiles, type SysctlTable, applySysctl } from "./sysctl.ts";
 import type { ReconcileTable } from "./table.ts";
-import type { Tables } from "./tables.ts";
+import { type Tables, allTables } from "./tables.ts";
 
 export interface Kernel {
   readonly rtnetlink: Rtnetlink;
@@ -22,30 +22,20 @@ export interface Kernel {
 /**
  * Brings the kernel closer to what is wanted, one batch per kind of object. An interface has to be up before routes and neighbours hold on
  * it, and a packet may only meet a node end that is fully set; so the order is links, sysctls, neighbours, routes.
- * Node ends of no container go last, when nothing leads to them any more.
  */
-export async function applyAll(
-  { links, sysctls, neighbours, routes }: Tables,
-  kernel: Kernel,
-): Promise<void> {
-  const linkPlans = plans(links.table, kernel, (key) => planLink(key, links));
-  await carryOut(
-    "link",
-    links.table,
-    linkPlans.filter(({ plan }) => plan.kind !== "remove"),
-    kernel,
-  );
-  applySysctls(sysctls, kernel);
-  const neighbourPlans = plans(neighbours, kernel, (key) => planNeighbour(key, neighbours, links));
-  await carryOut("neighbour", neighbours, neighbourPlans, kernel);
-  const routePlans = plans(routes.table, kernel, (key) => planRoute(key, routes, links));
-  await carryOut("route", routes.table, routePlans, kernel);
-  await carryOut(
-    "link",
-    links.table,
-    linkPlans.filter(({ plan }) => plan.kind === "remove"),
-    kernel,
-  );
+export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
+  const { links, sysctls, neighbours, routes } = tables;
+  try {
+    const linkPlans = plans(links.table, kernel, (key) => planLink(key, links));
+    await carryOut("link", links.table, linkPlans, kernel);
+    applySysctls(sysctls, kernel);
+    const neighbourPlans = plans(neighbours, kernel, (key) => planNeighbour(key, neighbours, links));
+    await carryOut("neighbour", neighbours, neighbourPlans, kernel);
+    const routePlans = plans(routes.table, kernel, (key) => planRoute(key, routes, links));
+    await carryOut("route", routes.table, routePlans, kernel);
+  } finally {
+    for (const table of allTables(tables)) table.giveUp();
+  }
 }
 
 interface KeyedPlan<S> {

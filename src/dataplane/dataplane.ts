@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { DesiredDelta } from "../desired/wanted.ts";
+import type { Cidr } from "../net/cidr.ts";
 import { Conditions } from "../system/conditions.ts";
 import { type Kernel, applyAll } from "./apply.ts";
 import type { RtEvent } from "./netlink/rtnetlink.ts";
@@ -37,6 +38,8 @@ export interface Pending {
 }
 
 export interface DataplaneStatus {
+  /** Whether nothing waits to be applied. */
+  readonly isSettled: boolean;
   readonly wanted: Readonly<Record<Kind, number>>;
   readonly faults: readonly Pending[];
   readonly blocked: readonly Pending[];
@@ -54,8 +57,13 @@ export interface Dataplane extends AsyncDisposable {
   /** Resolves when every object of the interface is as it should be; rejects with the signal's reason, after which {@link pendingOn} says what is missing. */
   programmed(ifName: string, options: WaitOptions): Promise<void>;
   pendingOn(ifName: string): readonly string[];
-  /** Resolves once every object is as it should be. */
-  settled(options: WaitOptions): Promise<void>;
+  /**
+   * Resolves once every route to another node's block is in place, so that nobody else's is needed; `onWait` hears what is waited for.
+   */
+  remoteRoutesInPlace(options: WaitOptions & { readonly onWait: (pending: string) => void }): Promise<void>;
+  /** Resolves once no route of BIRD leads into these prefixes any more. */
+  birdRoutesGone(cidrs: readonly Cidr[], options: WaitOptions): Promise<void>;
+  hasBirdRoutes(cidrs: readonly Cidr[]): boolean;
   status(): DataplaneStatus;
 }
 
@@ -71,6 +79,9 @@ class KernelDataplane implements Dataplane {
   readonly #conditions = new Conditions();
   readonly #abort = new AbortController();
   #tasks: readonly Promise<void>[] = [];
+  #events: AsyncIterable<readonly RtEvent[]> | undefined;
+  /** Events since a listing began, while it goes on. */
+  #held: RtEvent[] | undefined;
   #isListingDue = false;
   #wake = Promise.withResolvers<undefined>();
 
@@ -88,10 +99,9 @@ class KernelDataplane implements Dataplane {
   async start(): Promise<void> {
     const { signal } = this.#abort;
     // Subscribed before the first listing, so that no change falls between the two.
-    const events = this.#kernel.rtnetlink.events(["link", "address", "route", "neighbour"], { signal });
+    this.#events ??= this.#subscribe(signal);
     await this.#list();
-    await applyAll(this.#tables, this.#kernel);
-    this.#tasks = [this.#followEvents(events), this.#audit(signal), this.#run(signal)];
+    this.#tasks = [this.#followEvents(this.#events, signal), this.#audit(signal), this.#run(signal)];
   }
 
   async programmed(ifName: string, { signal }: WaitOptions): Promise<void> {
@@ -99,11 +109,33 @@ class KernelDataplane implements Dataplane {
     await this.#conditions.until(() => isWanted() && this.pendingOn(ifName).length === 0, signal);
   }
 
-  async settled({ signal }: WaitOptions): Promise<void> {
-    await this.#conditions.until(
-      () => allTables(this.#tables).every((table) => !table.hasDirty && table.faults.size === 0),
-      signal,
-    );
+  async remoteRoutesInPlace({
+    signal,
+    onWait,
+  }: WaitOptions & { readonly onWait: (pending: string) => void }): Promise<void> {
+    const { table } = this.#tables.routes;
+    const pending = (): string | undefined => {
+      for (const [key, { target, standing }] of table.wantedEntries()) {
+        if (target.kind !== "gateway" || standing !== "present") continue;
+        const reason = table.pendingAt(key);
+        if (reason !== undefined) return reason;
+      }
+      return undefined;
+    };
+    const isMet = (): boolean => {
+      const reason = pending();
+      if (reason !== undefined) onWait(reason);
+      return reason === undefined;
+    };
+    await this.#conditions.until(isMet, signal);
+  }
+
+  async birdRoutesGone(cidrs: readonly Cidr[], { signal }: WaitOptions): Promise<void> {
+    await this.#conditions.until(() => !this.hasBirdRoutes(cidrs), signal);
+  }
+
+  hasBirdRoutes(cidrs: readonly Cidr[]): boolean {
+    return this.#tables.routes.birdsInside(cidrs).length > 0;
   }
 
   pendingOn(ifName: string): readonly string[] {
@@ -160,21 +192,42 @@ class KernelDataplane implements Dataplane {
     }
   }
 
-  async #followEvents(events: AsyncIterable<readonly RtEvent[]>): Promise<void> {
-    try {
-      for await (const batch of events) {
-        const isOverrun = batch.map((event) => noteEvent(this.#tables, event)).includes("overrun");
-        if (isOverrun) this.#isListingDue = true;
-        this.#wake.resolve(undefined);
+  #subscribe(signal: AbortSignal): AsyncIterable<readonly RtEvent[]> {
+    return this.#kernel.rtnetlink.events(["link", "address", "route", "neighbour"], { signal });
+  }
+
+  async #followEvents(first: AsyncIterable<readonly RtEvent[]>, signal: AbortSignal): Promise<void> {
+    for (let events = first; !signal.aborted; events = this.#subscribe(signal)) {
+      try {
+        for await (const batch of events) {
+          if (this.#held === undefined) this.#note(batch);
+          else this.#held.push(...batch);
+        }
+      } catch (error) {
+        this.#kernel.log.error("Cannot follow the kernel's events; subscribing again", { error });
+        await this.#pause(RELIST_PAUSE_MS, signal);
+        this.#isListingDue = true;
       }
-    } catch (error) {
-      this.#kernel.log.error("Cannot follow the kernel's events; only the audit is left", { error });
+      this.#wake.resolve(undefined);
     }
   }
 
+  #note(events: readonly RtEvent[]): void {
+    if (events.map((event) => noteEvent(this.#tables, event)).includes("overrun")) this.#isListingDue = true;
+    this.#wake.resolve(undefined);
+  }
+
+  /** Events that come while the kernel is listed are held back, or the older listing would have the last word. */
   async #list(): Promise<void> {
     this.#isListingDue = false;
-    await listSeen(this.#tables, this.#kernel.rtnetlink);
+    this.#held = [];
+    try {
+      await listSeen(this.#tables, this.#kernel.rtnetlink);
+    } finally {
+      const events = this.#held;
+      this.#held = undefined;
+      this.#note(events);
+    }
   }
 
   async #pause(ms: number, signal: AbortSignal): Promise<undefined> {
@@ -194,5 +247,6 @@ function statusOf(tables: Tables): DataplaneStatus {
     for (const [key, { message }] of table.faults) faults.push({ kind, key, reason: message });
     for (const [key, reason] of table.blocked) blocked.push({ kind, key, reason });
   }
-  return { wanted, faults, blocked };
+  const isSettled = allTables(tables).every((table) => !table.isBusy);
+  return { isSettled, wanted, faults, blocked };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type WantedLink, linkKey } from "../desired/wanted.ts";
 import type { IfName } from "../net/if-name.ts";
-import { type Link, deleteLink, setLink } from "./netlink/link.ts";
+import { type Link, setLink } from "./netlink/link.ts";
 import { DONE, type Plan } from "./plan.ts";
 import { ReconcileTable } from "./table.ts";
 
@@ -65,12 +65,21 @@ export class LinkTable {
   }
 }
 
-/** Node ends come and go with their containers: the reconciler sets them right, and removes those of no container. */
+/**
+ * Node ends come and go with their containers, by ADD and DEL: the reconciler sets them right. One of no known container is set
+ * down, so that it forwards nothing, and no further: a record that was lost and comes back finds its container whole.
+ */
 export function planLink(key: string, { table }: LinkTable): Plan<Link> {
   const wanted = table.wanted(key);
   const seen = table.seen(key);
-  if (wanted === undefined)
-    return seen === undefined ? DONE : { kind: "remove", request: deleteLink({ index: seen.index }) };
+  if (wanted === undefined) {
+    if (seen?.up !== true) return DONE;
+    return {
+      kind: "change",
+      request: setLink({ index: seen.index, up: false }),
+      after: { ...seen, up: false },
+    };
+  }
   if (seen === undefined) return { kind: "blocked", reason: missing(wanted.name) };
   if (seen.up && seen.mac === wanted.mac) return DONE;
   const request = setLink({ index: seen.index, up: true, mac: wanted.mac });

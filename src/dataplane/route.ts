@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BLOCK_METRIC, type RouteTarget, type WantedRoute, routeKey } from "../desired/wanted.ts";
-import type { Cidr } from "../net/cidr.ts";
+import { type Cidr, cidrContains } from "../net/cidr.ts";
 import { type LinkTable, missing } from "./link.ts";
 import {
   type KernelRoute,
@@ -24,25 +24,37 @@ export class RouteTable {
   readonly table = new ReconcileTable<WantedRoute, KernelRoute>((wanted) =>
     wanted.target.kind === "link" ? wanted.target.ifName : undefined,
   );
-  readonly #birds = new Set<Cidr>();
+  /** destination -> the interface that BIRD's route leads out of, where it has one only */
+  readonly #birds = new Map<Cidr, number | undefined>();
 
   isBirds(dst: Cidr): boolean {
     return this.#birds.has(dst);
   }
 
+  /** Destinations inside the given prefixes that BIRD has brought routes to. */
+  birdsInside(cidrs: readonly Cidr[]): readonly Cidr[] {
+    return [...this.#birds.keys()].filter((dst) => cidrs.some((cidr) => cidrContains(cidr, dst)));
+  }
+
   see(route: KernelRoute, links: LinkTable): void {
-    if (isOurs(route, links)) this.table.see(seenRouteKey(route), route);
-    else if (isOfBird(route)) this.#noteBird(route.dst, true);
+    if (isOurs(route, links)) {
+      this.table.see(seenRouteKey(route), route);
+      return;
+    }
+    // A route that takes the place of ours tells of itself only: ours is gone without an event.
+    if (route.table === RT_TABLE_MAIN) this.table.see(seenRouteKey(route), undefined);
+    if (isOfBird(route)) this.#noteBird(route, true);
   }
 
   remove(route: KernelRoute, links: LinkTable): void {
     if (isOurs(route, links)) this.table.see(seenRouteKey(route), undefined);
-    else if (isOfBird(route)) this.#noteBird(route.dst, false);
+    else if (route.table === RT_TABLE_MAIN) this.table.mark(seenRouteKey(route));
+    if (isOfBird(route)) this.#noteBird(route, false);
   }
 
   reset(routes: readonly KernelRoute[], links: LinkTable): void {
     this.#birds.clear();
-    for (const route of routes) if (isOfBird(route)) this.#birds.add(route.dst);
+    for (const route of routes) if (isOfBird(route)) this.#birds.set(route.dst, route.ifIndex);
     const ours = routes.filter((route) => isOurs(route, links));
     this.table.reset(new Map(ours.map((route) => [seenRouteKey(route), route])));
   }
@@ -50,11 +62,20 @@ export class RouteTable {
   /** Routes of an interface that went down or away: the kernel drops IPv4 routes then without an event. */
   forgetInterface(index: number): void {
     this.table.forget((route) => route.ifIndex === index);
+    for (const [dst, ifIndex] of this.#birds) if (ifIndex === index) this.#forgetBird(dst);
   }
 
-  #noteBird(dst: Cidr, isThere: boolean): void {
-    if (isThere) this.#birds.add(dst);
-    else this.#birds.delete(dst);
+  #noteBird({ dst, ifIndex }: KernelRoute, isThere: boolean): void {
+    if (!isThere) {
+      this.#forgetBird(dst);
+      return;
+    }
+    this.#birds.set(dst, ifIndex);
+    this.table.mark(routeKey(dst, BLOCK_METRIC));
+  }
+
+  #forgetBird(dst: Cidr): void {
+    this.#birds.delete(dst);
     this.table.mark(routeKey(dst, BLOCK_METRIC));
   }
 }

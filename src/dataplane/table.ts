@@ -20,6 +20,8 @@ export class ReconcileTable<W, S> {
   readonly #wanted = new Map<string, W>();
   readonly #seen = new Map<string, S>();
   readonly #dirty = new Set<string>();
+  /** Keys that the apply step has taken and not yet concluded. */
+  readonly #underWay = new Set<string>();
   readonly #faults = new Map<string, Fault>();
   /** Keys that wait for something else, such as an interface that is not there yet. */
   readonly #blocked = new Map<string, string>();
@@ -51,8 +53,9 @@ export class ReconcileTable<W, S> {
     return this.#blocked;
   }
 
-  get hasDirty(): boolean {
-    return this.#dirty.size > 0;
+  /** Whether a key waits to be looked at, or is being worked on. */
+  get isBusy(): boolean {
+    return this.#dirty.size > 0 || this.#underWay.size > 0;
   }
 
   /** When the earliest failed key is to be tried again; `Infinity` where none has failed. */
@@ -117,21 +120,31 @@ export class ReconcileTable<W, S> {
   takeDirty(nowMs: number): readonly string[] {
     for (const [key, fault] of this.#faults) if (fault.retryAtMs <= nowMs) this.#dirty.add(key);
     const keys = [...this.#dirty];
+    for (const key of keys) this.#underWay.add(key);
     this.#dirty.clear();
     return keys;
   }
 
+  /** Takes back what was taken and not concluded: what came of it is not known. */
+  giveUp(): void {
+    for (const key of this.#underWay) this.#dirty.add(key);
+    this.#underWay.clear();
+  }
+
   done(key: string): void {
+    this.#underWay.delete(key);
     this.#faults.delete(key);
     this.#blocked.delete(key);
   }
 
   block(key: string, reason: string): void {
+    this.#underWay.delete(key);
     this.#faults.delete(key);
     this.#blocked.set(key, reason);
   }
 
   fail(key: string, message: string, nowMs: number): Fault {
+    this.#underWay.delete(key);
     const attempts = (this.#faults.get(key)?.attempts ?? 0) + 1;
     const delayMs = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), LAST_RETRY_MS);
     const fault = { message, attempts, retryAtMs: nowMs + delayMs };
@@ -143,10 +156,18 @@ export class ReconcileTable<W, S> {
   /** What keeps the interface's objects from being as they should be; empty when all of them are. */
   pendingOn(ifName: string): readonly string[] {
     const keys = [...(this.#byIfName.get(ifName) ?? [])];
-    return keys.flatMap((key) => {
-      const reason = this.#faults.get(key)?.message ?? this.#blocked.get(key);
-      return reason ?? (this.#dirty.has(key) ? `${key} is not applied yet` : []);
-    });
+    return keys.flatMap((key) => this.pendingAt(key) ?? []);
+  }
+
+  /** What keeps the object from being as it should be, if anything does. */
+  pendingAt(key: string): string | undefined {
+    const reason = this.#faults.get(key)?.message ?? this.#blocked.get(key);
+    if (reason !== undefined) return reason;
+    return this.#dirty.has(key) || this.#underWay.has(key) ? `${key} is not applied yet` : undefined;
+  }
+
+  wantedEntries(): Iterable<readonly [string, W]> {
+    return this.#wanted.entries();
   }
 
   #index(key: string, before: W | undefined, after: W | undefined): void {

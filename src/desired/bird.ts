@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Cidr } from "../net/cidr.ts";
+import { type Cidr, hostCidr } from "../net/cidr.ts";
+import type { Ipv4 } from "../net/ipv4.ts";
 import type { NodeFacts, PoolFacts, Settings } from "./facts.ts";
-import type { WantedBird } from "./wanted.ts";
+import type { Unroutable, WantedBird } from "./wanted.ts";
 
 export interface BirdContext {
   readonly self: string;
@@ -12,8 +13,8 @@ export interface BirdContext {
 }
 
 /**
- * What BIRD is to do on this node, `undefined` where it has nothing to do. When the cluster leaves BIRD, a node's BIRD withdraws its
- * routes from its own kernel, but goes on announcing as long as another node still relies on it.
+ * What BIRD is to do on this node; `undefined` while that cannot be known, because the node has no address. When the cluster
+ * leaves BIRD, a node's BIRD withdraws its routes from its own kernel, but goes on announcing as long as another node relies on it.
  */
 export function wantedBird({
   self,
@@ -24,22 +25,62 @@ export function wantedBird({
 }: BirdContext): WantedBird | undefined {
   const here = nodes.get(self);
   if (here === undefined) return undefined;
-  const others = [...nodes].filter(([name]) => name !== self);
-  const isSource = settings.routeSource === "bird";
-  if (!isSource && !others.some(([, node]) => node.usesBird)) return undefined;
-  const peers = settings.nodeMesh ? others : [];
+  const { holders } = holdersOf(nodes, self);
+  const peers = settings.nodeMesh ? [...holders].filter(([, name]) => name !== self) : [];
   return {
     nodeAddress: here.address,
     asNumber: here.asNumber ?? settings.asNumber,
     listenPort: settings.listenPort,
     peers: peers
-      .map(([name, node]) => ({ name, address: node.address, asNumber: node.asNumber ?? settings.asNumber }))
+      .map(([address, name]) => ({ name, address, asNumber: nodes.get(name)?.asNumber ?? settings.asNumber }))
       .sort((a, b) => (a.name < b.name ? -1 : 1)),
     originated: [...originated].sort(),
     poolCidrs: [...pools.values()]
       .filter((pool) => !pool.disableBgpExport)
       .map((pool) => pool.cidr)
       .sort(),
-    programKernel: isSource,
+    purpose: purposeOf(settings, relyingOnBird(nodes, self)),
   };
+}
+
+/** The other nodes that rely on what this one announces. */
+export function relyingOnBird(nodes: ReadonlyMap<string, NodeFacts>, self: string): readonly string[] {
+  return [...nodes]
+    .filter(([name, node]) => name !== self && node.routeSource !== "datastore")
+    .map(([name]) => name)
+    .sort();
+}
+
+function purposeOf({ routeSource }: Settings, relying: readonly string[]): WantedBird["purpose"] {
+  if (routeSource === "bird") return "routes";
+  return relying.length > 0 ? "announcing" : "none";
+}
+
+/** An address can have one session only: this node's own is its own, another goes to the first of those who claim it. */
+function holdersOf(
+  nodes: ReadonlyMap<string, NodeFacts>,
+  self: string,
+): {
+  readonly holders: ReadonlyMap<Ipv4, string>;
+  readonly rivals: readonly (readonly [name: string, address: Ipv4])[];
+} {
+  const holders = new Map<Ipv4, string>();
+  const rivals: (readonly [string, Ipv4])[] = [];
+  const others = [...nodes.keys()].filter((name) => name !== self).sort();
+  for (const name of [self, ...others]) {
+    const address = nodes.get(name)?.address;
+    if (address === undefined) continue;
+    if (holders.has(address)) rivals.push([name, address]);
+    else holders.set(address, name);
+  }
+  return { holders, rivals };
+}
+
+/** Nodes that claim an address which another has: a machine that was replaced, and its old record, as a rule. */
+export function addressConflicts(nodes: ReadonlyMap<string, NodeFacts>, self: string): readonly Unroutable[] {
+  const { holders, rivals } = holdersOf(nodes, self);
+  return rivals.map(([name, address]) => ({
+    dst: hostCidr(address),
+    reason: `node "${name}" claims the address of node "${holders.get(address) ?? ""}"`,
+  }));
 }

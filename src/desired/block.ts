@@ -71,7 +71,7 @@ function remoteRoute({ dst, node: name }: Holding, { self, routeSource, node }: 
     return unroutable(dst, `node "${name}" (${there.address}) is not on this node's network ${here.subnet}`);
   }
   // A node that does not announce is not waited for, so that routes are there before and while BGP starts.
-  const isBirds = routeSource === "bird" && there.usesBird;
+  const isBirds = routeSource === "bird" && there.routeSource === "bird";
   const target = { kind: "gateway", gateway: there.address } as const;
   return { kind: "route", route: blockRoute(dst, target, isBirds ? "untilReplaced" : "present") };
 }

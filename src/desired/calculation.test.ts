@@ -27,7 +27,13 @@ function node(name: string, address: string, more: Partial<NodeFacts> = {}): Fac
   return {
     kind: "node",
     name,
-    value: { address: parseIpv4(address), subnet: LAN, asNumber: undefined, usesBird: false, ...more },
+    value: {
+      address: parseIpv4(address),
+      subnet: LAN,
+      asNumber: undefined,
+      routeSource: "datastore",
+      ...more,
+    },
   };
 }
 
@@ -82,17 +88,24 @@ const STATES: Readonly<Record<string, readonly Fact[]>> = {
   "one block each, by BIRD, while host2 does not announce yet": [...TWO_NODES, ...TWO_BLOCKS],
   "one block each, by BIRD": [
     POOL,
-    node("host1", "192.168.0.101", { usesBird: true }),
-    node("host2", "192.168.0.102", { usesBird: true }),
+    node("host1", "192.168.0.101", { routeSource: "bird" }),
+    node("host2", "192.168.0.102", { routeSource: "bird" }),
     ...TWO_BLOCKS,
   ],
   "leaving BIRD while host2 still relies on it": [
     POOL,
     node("host1", "192.168.0.101"),
-    node("host2", "192.168.0.102", { usesBird: true }),
+    node("host2", "192.168.0.102", { routeSource: "bird" }),
     ...TWO_BLOCKS,
     BY_DATASTORE,
   ],
+  "host2 starting its BIRD": [
+    POOL,
+    node("host1", "192.168.0.101"),
+    node("host2", "192.168.0.102", { routeSource: "starting" }),
+    ...TWO_BLOCKS,
+  ],
+  "host3 with the address of host2": [...TWO_NODES, ...TWO_BLOCKS, node("host3", "192.168.0.102")],
   "a pending claim of host2": [
     ...TWO_NODES,
     block(BLOCK2, "host2"),
@@ -251,6 +264,7 @@ describe("the routes of a node", () => {
       "leaving BIRD while host2 still relies on it",
       ["10.1.1.0/26 blackhole", "10.1.2.0/26 via 192.168.0.102"],
     ],
+    ["host2 starting its BIRD", ["10.1.1.0/26 blackhole", "10.1.2.0/26 via 192.168.0.102"]],
     ["a pending claim of host2", []],
     ["a claim of host2 to a block that is host1's", ["10.1.1.0/26 blackhole"]],
     ["an address of host2's block used on host1", ["10.1.2.0/26 via 192.168.0.102"]],
@@ -277,12 +291,12 @@ describe("the routes of a node", () => {
 describe("what BIRD is to do", () => {
   const birdIn = (state: string) => outcomeOf(STATES[state] ?? assert.fail(state)).bird;
 
-  it("is nothing while the node has no address", () => {
+  it("is not known while the node has no address", () => {
     assert.equal(birdIn("an empty cluster"), undefined);
   });
 
   it("is nothing where the datastore brings the routes", () => {
-    assert.equal(birdIn("one block each, by the datastore"), undefined);
+    assert.equal(birdIn("one block each, by the datastore")?.purpose, "none");
   });
 
   it("is to announce own confirmed blocks to every other node, and to bring what they announce", () => {
@@ -293,18 +307,24 @@ describe("what BIRD is to do", () => {
       peers: [{ name: "host2", address: "192.168.0.102", asNumber: 64512 }],
       originated: [BLOCK1],
       poolCidrs: ["10.1.0.0/16"],
-      programKernel: true,
+      purpose: "routes",
     });
   });
 
   it("is to go on announcing, but not to bring routes, while the cluster leaves it", () => {
     const bird = birdIn("leaving BIRD while host2 still relies on it");
-    assert.deepEqual([bird?.programKernel, bird?.originated], [false, [BLOCK1]]);
+    assert.deepEqual([bird?.purpose, bird?.originated], ["announcing", [BLOCK1]]);
   });
 
   it("is to announce an address borrowed from another node's block", () => {
     const facts = [...TWO_NODES, block(BLOCK2, "host2", [["10.1.2.9", "host1"]]), affinity("host2", BLOCK2)];
     assert.deepEqual(outcomeOf(facts).bird?.originated, ["10.1.2.9/32"]);
+  });
+
+  it("is to have one session with an address, whoever claims it, and none with its own", () => {
+    const peers = birdIn("host3 with the address of host2")?.peers.map(({ name }) => name);
+    assert.deepEqual(peers, ["host2"]);
+    assert.deepEqual(outcomeOf([...TWO_NODES, node("host4", "192.168.0.101")]).bird?.peers.length, 1);
   });
 
   it("follows the cluster's settings", () => {
@@ -320,6 +340,14 @@ describe("a destination without a route", () => {
     ]);
     assert.deepEqual(outcomeOf(STATES["a block of a node that is not registered"] ?? []).unroutable, [
       { dst: BLOCK2, reason: 'node "host9" has not registered an address' },
+    ]);
+  });
+});
+
+describe("nodes that claim one address", () => {
+  it("are told", () => {
+    assert.deepEqual(outcomeOf(STATES["host3 with the address of host2"] ?? []).unroutable, [
+      { dst: "192.168.0.102/32", reason: 'node "host3" claims the address of node "host2"' },
     ]);
   });
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Cidr, hostCidr } from "../net/cidr.ts";
-import { wantedBird } from "./bird.ts";
+import { addressConflicts, relyingOnBird, wantedBird } from "./bird.ts";
 import { type BlockContext, type BlockRoutes, blockRoutes } from "./block.ts";
 import { Contributions } from "./contributions.ts";
 import { endpointLinks, endpointNeighbours, endpointRoutes, endpointSysctls } from "./endpoint.ts";
@@ -87,7 +87,7 @@ export class Calculation {
     };
   }
 
-  /** What BIRD is to do; `undefined` where it is not to run. */
+  /** What BIRD is to do; `undefined` while that cannot be known. */
   bird(): WantedBird | undefined {
     const originated = [...this.#originated.values()].flat();
     return wantedBird({
@@ -101,7 +101,13 @@ export class Calculation {
 
   /** Destinations of the cluster that have no route here, and why. */
   unroutable(): readonly Unroutable[] {
-    return [...this.#unroutable.values()].flat().sort((a, b) => (a.dst < b.dst ? -1 : 1));
+    const all = [...this.#unroutable.values(), addressConflicts(this.#nodes, this.#self)].flat();
+    return all.sort((a, b) => (a.dst < b.dst ? -1 : 1));
+  }
+
+  /** The other nodes that rely on what this one's BIRD announces. */
+  relyingOnBird(): readonly string[] {
+    return relyingOnBird(this.#nodes, this.#self);
   }
 
   get settings(): Settings {

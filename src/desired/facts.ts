@@ -15,8 +15,11 @@ export interface NodeFacts {
   readonly subnet: Cidr;
   /** The node's own AS number, where it differs from the cluster's. */
   readonly asNumber: number | undefined;
-  /** Whether the node announces its blocks by BGP at present, and relies on what others announce. */
-  readonly usesBird: boolean;
+  /**
+   * What the node says of itself: `datastore`, it needs nobody's announcements; `starting`, it is about to rely on BIRD, which does not
+   * announce yet; `bird`, it relies on BIRD, and announces.
+   */
+  readonly routeSource: RouteSource | "starting";
 }
 
 /** An address that is in use on a node other than the one its block is affine to. */

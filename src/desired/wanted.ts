@@ -68,8 +68,12 @@ export interface WantedBird {
   readonly originated: readonly Cidr[];
   /** Prefixes within which routes are exchanged. */
   readonly poolCidrs: readonly Cidr[];
-  /** Whether learnt routes go to the kernel; when they do not, BIRD only goes on announcing. */
-  readonly programKernel: boolean;
+  /**
+   * - `routes`: to announce, and to bring what others announce into the kernel
+   * - `announcing`: to announce only, for nodes that still rely on it
+   * - `none`: nothing any more
+   */
+  readonly purpose: "routes" | "announcing" | "none";
 }
 
 /** A destination that has no route here, and why. */

@@ -9,6 +9,8 @@ const status = z.object({
   ready: z.boolean(),
   /** Why it is not. */
   reasons: z.array(z.string()),
+  /** What is amiss and leaves it ready. */
+  degraded: z.array(z.string()),
   routeSource: routeSourceField,
   /** Null where it does not run. */
   bird: z.looseObject({ pid: z.int() }).nullable(),
@@ -16,7 +18,7 @@ const status = z.object({
 export type AgentReadiness = Readonly<z.output<typeof status>>;
 
 export interface ReadinessOptions {
-  /** How long the agent may hold its answer back until it is ready; 0 asks for the status as it is. */
+  /** How long the agent may hold its answer back until nothing is amiss; 0 asks for the status as it is. */
   readonly waitMs: number;
   readonly signal: AbortSignal;
 }
@@ -26,7 +28,7 @@ export async function readReadiness(
   socketPath: string,
   { waitMs, signal }: ReadinessOptions,
 ): Promise<AgentReadiness> {
-  const path = waitMs > 0 ? `/status?wait=ready&timeoutMs=${waitMs}` : "/status";
+  const path = waitMs > 0 ? `/status?wait=settled&timeoutMs=${waitMs}` : "/status";
   const response = await get({ socketPath, path, signal });
   return status.parse(JSON.parse(await text(response)));
 }

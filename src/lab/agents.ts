@@ -73,19 +73,18 @@ export async function untilReady(
     const readiness = await ask(host, agentLog, agentSocket, { waitMs, signal });
     if (isSettled(readiness, routeSource)) return;
     if (clock.now() >= deadline) {
-      const why = readiness.ready
-        ? `its routes do not come from ${routeSource} alone`
-        : readiness.reasons.join("; ");
+      const amiss = [...readiness.reasons, ...readiness.degraded];
+      const why = amiss.length > 0 ? amiss.join("; ") : `its routes do not come from ${routeSource} alone`;
       throw new LabError("failed", `Cannot get host "${host}" ready: ${why}; its log is "${agentLog}"`);
     }
-    // It was ready with the source it had before: the change is still on its way.
+    // It was settled with the source it had before: the change is still on its way.
     await clock.sleep(RETRY_MS, { signal });
   }
 }
 
-/** Ready, and past any change of the route source: BIRD runs exactly where it is the source. */
-function isSettled({ ready, routeSource, bird }: AgentReadiness, wanted: RouteSource): boolean {
-  return ready && routeSource === wanted && (bird !== null) === (wanted === "bird");
+/** Nothing is amiss, and any change of the route source is past: BIRD runs exactly where it is the source. */
+function isSettled({ ready, degraded, routeSource, bird }: AgentReadiness, wanted: RouteSource): boolean {
+  return ready && degraded.length === 0 && routeSource === wanted && (bird !== null) === (wanted === "bird");
 }
 
 async function ask(

@@ -81,7 +81,7 @@ describe("the CNI plugin", () => {
     return [
       await lab.exec("host1", "ip", "route"),
       await lab.exec("host1", "ip", "-br", "link"),
-      JSON.stringify(dataplane),
+      JSON.stringify(dataplane.wanted),
     ].join("\n");
   };
   const isAttached = async (): Promise<boolean> =>
@@ -131,7 +131,7 @@ describe("the CNI plugin", () => {
     await eventually(async () => (await inventory()) === start, "the host as it was");
   });
 
-  it("adds a container on two interfaces, and deletes them one by one", async () => {
+  it("refuses a second attachment, whose default route the container has already, and leaves the first alone", async () => {
     const first = await add();
     const second = await call("ADD", {}, { CNI_IFNAME: "eth1" });
     // The default route is there already, and a container has one: the second attachment is refused whole.

@@ -24,17 +24,17 @@ const LAN = parseCidr("192.168.0.0/24");
 const REMOTE_BLOCK = parseCidr("10.1.2.0/26");
 const MAC = parseMac("02:00:00:00:00:01");
 
+const HOST1 = {
+  address: parseIpv4("192.168.0.101"),
+  subnet: LAN,
+  asNumber: undefined,
+  routeSource: "datastore",
+} as const;
+const HOST2 = { ...HOST1, address: parseIpv4("192.168.0.102") } as const;
+
 const NODES: readonly Fact[] = [
-  {
-    kind: "node",
-    name: "host1",
-    value: { address: parseIpv4("192.168.0.101"), subnet: LAN, asNumber: undefined, usesBird: false },
-  },
-  {
-    kind: "node",
-    name: "host2",
-    value: { address: parseIpv4("192.168.0.102"), subnet: LAN, asNumber: undefined, usesBird: false },
-  },
+  { kind: "node", name: "host1", value: HOST1 },
+  { kind: "node", name: "host2", value: HOST2 },
   { kind: "settings", value: { ...DEFAULT_SETTINGS, routeSource: "datastore" } },
   { kind: "block", cidr: REMOTE_BLOCK, value: { cidr: REMOTE_BLOCK, node: "host2", strays: [] } },
   { kind: "affinity", node: "host2", cidr: REMOTE_BLOCK, value: true },
@@ -98,7 +98,11 @@ async function createNode(): Promise<Node> {
     learn: (...facts) => {
       dataplane.update(calculation.update(facts));
     },
-    settled: () => dataplane.settled({ signal: AbortSignal.timeout(10_000) }),
+    settled: () =>
+      eventually(() => {
+        const { isSettled, faults } = dataplane.status();
+        return isSettled && faults.length === 0;
+      }, "a settled dataplane"),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -189,7 +193,11 @@ describe("the dataplane", () => {
     const links = node.ip("link");
     assert.match(links, /vethother/);
     assert.match(links, /calipeer/);
-    assert.doesNotMatch(links, new RegExp(NODE_END), "a node end of no container is removed");
+    assert.match(
+      node.ip(`link show ${NODE_END}`),
+      /state DOWN/,
+      "a node end of no container forwards nothing",
+    );
   });
 
   it("never replaces another's route to a container's address, and says so", async () => {
@@ -197,6 +205,7 @@ describe("the dataplane", () => {
     node.ip("route add 10.1.1.2 dev eth0 proto static");
     node.learn(...NODES, container("a", NODE_END, "10.1.1.2"));
     await node.dataplane.start();
+    await eventually(() => node.dataplane.status().faults.length > 0, "a fault");
     assert.match(node.ip("route"), /10\.1\.1\.2 dev eth0 proto static/);
     const [fault] = node.dataplane.status().faults;
     assert.equal(fault?.key, "10.1.1.2/32 metric 0");
@@ -204,6 +213,26 @@ describe("the dataplane", () => {
     node.ip("route del 10.1.1.2 dev eth0");
     await node.settled();
     assert.match(node.ip("route"), /10\.1\.1\.2 dev cali0123456789a/);
+  });
+
+  it("takes note when another's route replaces its own, and gives way to it", async () => {
+    await using node = await createNode();
+    node.learn(...NODES);
+    await node.dataplane.start();
+    await node.settled();
+    const foreign = "10.1.2.0/26 via 192.168.0.9 dev eth0 proto static metric 1024";
+    node.ip(`route replace ${foreign}`);
+    await eventually(() => node.dataplane.status().faults.length > 0, "a fault");
+    node.learn({
+      kind: "node",
+      name: "host2",
+      value: { ...HOST2, address: parseIpv4("192.168.0.103") },
+    });
+    await eventually(() => node.dataplane.status().isSettled, "a settled dataplane");
+    assert.ok(node.ip("route").includes(foreign));
+    node.ip("route del 10.1.2.0/26 metric 1024");
+    await node.settled();
+    assert.match(node.ip("route"), /10\.1\.2\.0\/26 via 192\.168\.0\.103 dev eth0 proto 80/);
   });
 
   it("moves an address from one container to another without a moment without a route", async () => {
@@ -223,11 +252,7 @@ describe("the dataplane", () => {
     node.learn(...NODES);
     await node.dataplane.start();
     await node.settled();
-    const host2: Fact = {
-      kind: "node",
-      name: "host2",
-      value: { address: parseIpv4("192.168.0.102"), subnet: LAN, asNumber: undefined, usesBird: true },
-    };
+    const host2: Fact = { kind: "node", name: "host2", value: { ...HOST2, routeSource: "bird" } };
     node.learn(host2, { kind: "settings", value: DEFAULT_SETTINGS });
     await node.settled();
     assert.match(node.ip("route show proto 80"), /10\.1\.2\.0\/26/);

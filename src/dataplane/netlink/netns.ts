@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, fstatSync, openSync, stat, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, stat, statSync } from "node:fs";
 import { KernelError, isKernelError } from "./kernel-error.ts";
 import { CLONE_NEWNET, setns } from "./syscalls.ts";
 
@@ -97,7 +97,8 @@ function startThreadPool(): void {
 
 function openFile(path: string, op: string): number {
   try {
-    return openSync(path, "r");
+    // Without blocking: a named pipe would keep the whole process waiting for its writer.
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     throw KernelError.from(op, error);
   }

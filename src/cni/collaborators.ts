@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Dataplane } from "../dataplane/dataplane.ts";
+import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
+import type { SysctlFiles } from "../dataplane/sysctl.ts";
+import type { Revision } from "../datastore/store.ts";
+import type { Allocator } from "../ipam/allocator.ts";
+import type { Limits } from "../ipam/assignment.ts";
+import type { IPPool } from "../model/ip-pool.ts";
+import type { Log } from "../system/log.ts";
+import type { Endpoints } from "./endpoint.ts";
+
+export interface CniCollaborators {
+  readonly allocator: Allocator;
+  readonly endpoints: Endpoints;
+  readonly dataplane: Dataplane;
+  /** In the node's own namespace. */
+  readonly rtnetlink: Rtnetlink;
+  readonly sysctls: SysctlFiles;
+  readonly log: Log;
+}
+
+/** What attachments need to know of the node, as it is now. */
+export interface NodeView {
+  /** Why no attachment can be made or removed yet; `undefined` once it can. */
+  readonly notReady: string | undefined;
+  readonly nodeName: string;
+  /** Pools that this node takes addresses from; throws {@link CniError} where they cannot be used. */
+  pools(): readonly IPPool[];
+  /** How this node may take blocks. */
+  limits(): Limits;
+  /** MTU of containers, in bytes. */
+  mtu(): Promise<number>;
+  /** Resolves once the desired state takes the endpoint written at `revision` into account. */
+  endpointsSeen(revision: Revision, options: { readonly signal: AbortSignal }): Promise<void>;
+}
