@@ -105,7 +105,7 @@ async function post(
 
 function unreachable(socketPath: string, cause: unknown): CniError {
   const why = cause instanceof Error ? cause.message : String(cause);
-  const remedy = 'start it (systemctl start margay, or "margay agent --config FILE") and try again';
+  const remedy = 'start it ("margay agent --config FILE") and try again';
   const rest = "containers that run already are not affected";
   return new CniError(
     "tryAgainLater",

@@ -52,7 +52,7 @@ export function endpointSysctls({ ifName, ips }: EndpointFacts): readonly Contri
     interfaceSysctl("ipv4", "conf", ifName, "proxy_arp", "1"),
     interfaceSysctl("ipv4", "neigh", ifName, "proxy_delay", "0"),
     interfaceSysctl("ipv4", "conf", ifName, "forwarding", "1"),
-    // Strict reverse path (RFC 3704): a container sends from its own address only.
+    // Strict reverse path (RFC 3704): a container sends from its own address only, unless `conf/all` is looser (the larger counts).
     interfaceSysctl("ipv4", "conf", ifName, "rp_filter", "1"),
     // Redirects would tell containers of paths that only the node may use.
     interfaceSysctl("ipv4", "conf", ifName, "send_redirects", "0"),
