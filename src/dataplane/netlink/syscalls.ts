@@ -13,6 +13,10 @@ const libcSetsockopt: ForeignFunction = libc.func(
   "int setsockopt(int fd, int level, int name, const int *value, uint32_t length)",
 );
 const libcSetns: ForeignFunction = libc.func("int setns(int fd, int nstype)");
+/** Variable in C; the machines that Margay runs on pass a fixed number of integers in the same way. */
+const libcSyscall: ForeignFunction = libc.func(
+  "long syscall(long number, int command, void *attributes, uint32_t size)",
+);
 
 // sys/socket.h
 // #define SOCK_RAW 3
@@ -24,6 +28,9 @@ export const SOCK_CLOEXEC = 0o2000000;
 
 // #define CLONE_NEWNET 0x40000000 (linux/sched.h)
 export const CLONE_NEWNET = 0x40000000;
+
+// asm/unistd.h: #define __NR_bpf 321 on x64, 280 on arm64 (asm-generic/unistd.h)
+const NR_BPF = process.arch === "x64" ? 321 : 280;
 
 /** socket(2): a new descriptor, which the caller closes. Throws `KernelError`. */
 export function socket(domain: number, type: number, protocol: number): number {
@@ -43,6 +50,19 @@ export function setsockopt(fd: number, level: number, name: number, value: numbe
 /** setns(2): moves the calling thread, and no other, to the namespace. Throws `KernelError`. */
 export function setns(fd: number, type: number): void {
   checked("enter namespace", libcSetns(fd, type));
+}
+
+/**
+ * bpf(2), for which the C library has no function: a descriptor or 0. Some commands write to the attributes. `op` is what the
+ * call is for, as the `KernelError` that it throws says it.
+ */
+export function bpf(op: string, command: number, attributes: Uint8Array): number {
+  return checked(op, libcSyscall(NR_BPF, command, attributes, attributes.length));
+}
+
+/** Where the bytes lie, for a structure that points to them. They stay there for as long as the caller holds them. */
+export function addressOf(bytes: Uint8Array): bigint {
+  return koffi.address(bytes);
 }
 
 /**
