@@ -5,6 +5,13 @@ import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { addAddress } from "../../src/dataplane/netlink/address.ts";
 import {
+  ETHTOOL_GENL_NAME,
+  type LinkFeatures,
+  TX_CHECKSUM_FEATURES,
+  getFeatures,
+  setTxChecksum,
+} from "../../src/dataplane/netlink/ethtool.ts";
+import {
   type ForwardingEntry,
   NTF_SELF,
   appendForwardingEntry,
@@ -12,6 +19,8 @@ import {
   listForwardingEntries,
   replaceForwardingEntry,
 } from "../../src/dataplane/netlink/fdb.ts";
+import { type Genetlink, openGenetlink } from "../../src/dataplane/netlink/genetlink.ts";
+import type { GenlFamily } from "../../src/dataplane/netlink/genl-message.ts";
 import { isKernelError } from "../../src/dataplane/netlink/kernel-error.ts";
 import { createVeth } from "../../src/dataplane/netlink/link-veth.ts";
 import { createVxlan } from "../../src/dataplane/netlink/link-vxlan.ts";
@@ -31,7 +40,7 @@ import {
 } from "../../src/dataplane/netlink/route.ts";
 import { type RtEvent, type Rtnetlink, openRtnetlink } from "../../src/dataplane/netlink/rtnetlink.ts";
 import { parseCidr } from "../../src/net/cidr.ts";
-import { parseIfName } from "../../src/net/if-name.ts";
+import { type IfName, parseIfName } from "../../src/net/if-name.ts";
 import { parseIp } from "../../src/net/ip.ts";
 import { type Mac, parseMac } from "../../src/net/mac.ts";
 import {
@@ -190,6 +199,55 @@ test("a forwarding entry made or removed by another is an event, and no neighbou
     ],
   );
 });
+
+test("the transmit checksum offload is switched, with what depends on it, and nothing else", async () => {
+  using namespace = createNamespace();
+  await using rtnetlink = openRtnetlink({ netns: namespace.netns });
+  await using genetlink = openGenetlink({ netns: namespace.netns });
+  await makeVxlan(rtnetlink);
+  await succeed(rtnetlink, createVeth({ name: ETH0, peer: { name: parseIfName("v1") } }));
+  const ethtool = await genetlink.family(ETHTOOL_GENL_NAME);
+  for (const name of [VXLAN, ETH0]) {
+    const before = await featuresOf(genetlink, ethtool, name);
+    assert.ok(before.active.has("tx-checksum-ip-generic") && before.changeable.has("tx-checksum-ip-generic"));
+    assert.ok(!before.changeable.has("vlan-challenged"));
+    const switched = async (isOn: boolean): Promise<LinkFeatures> => {
+      const [error] = await genetlink.execute([setTxChecksum(ethtool, { name }, isOn)]);
+      assert.ifError(error);
+      return featuresOf(genetlink, ethtool, name);
+    };
+    const off = [...before.active].filter((feature) => TX_CHECKSUM_FEATURES.some((one) => one === feature));
+    const { active } = await switched(false);
+    const gone = [...before.active.difference(active)];
+    assert.deepEqual(
+      off.filter((feature) => active.has(feature)),
+      [],
+    );
+    assert.ok(gone.includes("tx-tcp-segmentation"));
+    assert.deepEqual(
+      gone.filter((feature) => !/^tx-.*(checksum|segmentation)/.test(feature)),
+      [],
+    );
+    assert.deepEqual((await switched(true)).active, before.active);
+  }
+});
+
+test("what generic netlink has not is an error in its words", async () => {
+  using namespace = createNamespace();
+  await using genetlink = openGenetlink({ netns: namespace.netns });
+  await assert.rejects(genetlink.family("no such family"), { code: "ENOENT" });
+  const ethtool = await genetlink.family(ETHTOOL_GENL_NAME);
+  const request = setTxChecksum(ethtool, { name: ETH0 }, false);
+  const [error] = await genetlink.execute([request]);
+  assert.deepEqual([error?.code, error?.op], ["ENODEV", 'change features of link "eth0"']);
+  await assert.rejects(genetlink.list(getFeatures(ethtool, { index: 77 })), { code: "ENODEV" });
+});
+
+async function featuresOf(genetlink: Genetlink, ethtool: GenlFamily, name: IfName): Promise<LinkFeatures> {
+  const [features, ...others] = await genetlink.list(getFeatures(ethtool, { name }));
+  assert.ok(features !== undefined && others.length === 0);
+  return features;
+}
 
 interface Node {
   readonly namespace: Namespace;

@@ -230,6 +230,7 @@ function encodeRef(ref: LinkRef): AttributeEncoder {
   return new AttributeEncoder(ifinfomsg(0)).string(IFLA_IFNAME, ref.name);
 }
 
-function quoteRef(ref: LinkRef): string {
+/** The link as error texts name it. */
+export function quoteRef(ref: LinkRef): string {
   return "index" in ref ? String(ref.index) : `"${ref.name}"`;
 }

@@ -18,6 +18,8 @@ export interface NetlinkSocket extends Disposable {
 }
 
 export interface SocketOptions {
+  /** @default NETLINK_ROUTE */
+  readonly protocol?: number;
   /** Bit set of the multicast groups to listen to. @default none */
   readonly groups?: number;
   /** How much may wait to be taken, in the kernel's count, which is several times the length of the messages. */
@@ -29,6 +31,8 @@ export interface SocketOptions {
 const AF_NETLINK = 16;
 // #define NETLINK_ROUTE 0
 const NETLINK_ROUTE = 0;
+// #define NETLINK_GENERIC 16
+export const NETLINK_GENERIC = 16;
 // #define SOL_SOCKET 1, #define SO_RCVBUF 8, #define SO_RCVBUFFORCE 33 (asm-generic/socket.h)
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
@@ -51,9 +55,13 @@ const BUFFER_BYTES = 128 * 1024;
 const writeAsync = promisify(write);
 const readAsync = promisify(read);
 
-/** Opens a socket of rtnetlink in the network namespace that the calling thread is in. */
-export function openNetlinkSocket({ groups = 0, receiveBufferBytes }: SocketOptions): NetlinkSocket {
-  const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
+/** Opens a netlink socket in the network namespace that the calling thread is in. */
+export function openNetlinkSocket({
+  protocol = NETLINK_ROUTE,
+  groups = 0,
+  receiveBufferBytes,
+}: SocketOptions): NetlinkSocket {
+  const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
   try {
     for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK])
       setsockopt(fd, SOL_NETLINK, option, 1);
