@@ -8,15 +8,10 @@ import {
   createLab,
   eventually,
   eventuallyEqual,
+  killAgent,
   lossDuring,
   pause,
 } from "./harness.ts";
-
-async function killAgent(lab: Lab, host: string): Promise<void> {
-  const { agent } = await lab.host(host);
-  process.kill(agent?.pid ?? assert.fail(`no agent on ${host}`), "SIGKILL");
-  await eventually(async () => (await lab.host(host)).agent === null, `the end of ${host}'s agent`);
-}
 
 for (const routeSource of ["bird", "datastore"] as const) {
   describe(`when parts die, with routes from ${routeSource}`, () => {

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { type IncomingMessage, get } from "node:http";
 import { text as readText } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { connectStore } from "../../src/datastore/client.ts";
 
 export const MARGAY = fileURLToPath(new URL("../../bin/margay", import.meta.url));
 export const MARGAY_CNI = fileURLToPath(new URL("../../bin/margay-cni", import.meta.url));
@@ -80,6 +81,7 @@ export interface LabStatus {
 export interface AgentStatus {
   readonly ready: boolean;
   readonly reasons: readonly string[];
+  readonly degraded: readonly string[];
   readonly routeSource: string;
   readonly dataplane: {
     readonly wanted: Readonly<Record<string, number>>;
@@ -167,6 +169,28 @@ export async function agentStatus(lab: Lab, host: string): Promise<AgentStatus> 
   });
   const [response] = (await once(request, "response")) as [IncomingMessage];
   return JSON.parse(await readText(response)) as AgentStatus;
+}
+
+/** What is stored under a prefix, without revisions, as the agent of host1 serves it. */
+export async function readStore(lab: Lab, prefix = "/calico/"): Promise<ReadonlyMap<string, string>> {
+  await using store = connectStore({ socketPath: lab.agentSocket("host1") });
+  const { entries } = await store.list(prefix);
+  return new Map(entries.map(({ key, value }) => [key, value]));
+}
+
+/** Ends an agent, and waits until it is gone. */
+export async function killAgent(lab: Lab, host: string, by: NodeJS.Signals = "SIGKILL"): Promise<void> {
+  const { agent } = await lab.host(host);
+  process.kill(agent?.pid ?? assert.fail(`no agent on ${host}`), by);
+  await eventually(async () => (await lab.host(host)).agent === null, `the end of ${host}'s agent`);
+}
+
+/** Ends an agent and its BIRD, and neither may say goodbye. */
+export async function killHost(lab: Lab, host: string): Promise<void> {
+  const { bird } = await lab.host(host);
+  await killAgent(lab, host);
+  process.kill(bird?.pid ?? assert.fail(`no BIRD on ${host}`), "SIGKILL");
+  await eventually(async () => (await lab.host(host)).bird === null, `the end of ${host}'s BIRD`);
 }
 
 /** Pings at 100 packets a second while `during` runs, and for half a second before and after; gives how many were lost. */
