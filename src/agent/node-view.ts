@@ -7,13 +7,15 @@ import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import type { Limits } from "../ipam/assignment.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { formatIssues } from "../model/issue.ts";
-import { overlapIssues, poolsForNode } from "../model/pools.ts";
+import { type Underlay, overlapIssues, poolsForNode } from "../model/pools.ts";
 import { cidrOf, parseInterfaceAddress } from "../net/cidr.ts";
+import type { Catalog } from "./catalog.ts";
 import type { Cluster } from "./cluster.ts";
 import type { AgentConfig } from "./config.ts";
 
 export interface NodeViewCollaborators {
   readonly config: AgentConfig;
+  readonly catalog: Catalog;
   readonly cluster: Cluster;
   readonly rtnetlink: Rtnetlink;
   /** Whether the datastore has been read and the kernel brought in line once. */
@@ -21,7 +23,13 @@ export interface NodeViewCollaborators {
 }
 
 /** What the CNI service needs to know of this node. */
-export function createNodeView({ config, cluster, rtnetlink, isStarted }: NodeViewCollaborators): NodeView {
+export function createNodeView({
+  config,
+  catalog,
+  cluster,
+  rtnetlink,
+  isStarted,
+}: NodeViewCollaborators): NodeView {
   const { nodeName } = config;
   const { ip, prefixLength } = parseInterfaceAddress(config.address);
   const underlay = { name: `the network of node "${nodeName}"`, cidr: cidrOf(ip, prefixLength) };
@@ -32,34 +40,30 @@ export function createNodeView({ config, cluster, rtnetlink, isStarted }: NodeVi
       const cause = cluster.trouble ?? "the datastore has not been read yet";
       return `The Margay agent of node "${nodeName}" is starting: ${cause}; try again`;
     },
-    limits: () => limitsOf(cluster),
-    pools: () => usablePools(cluster, underlay, nodeName),
+    limits: () => limitsOf(catalog),
+    pools: () => usablePools(catalog, underlay, nodeName),
     mtu: () => mtuOf(rtnetlink, config),
     endpointsSeen: (revision, options) => cluster.endpointsSeen(revision, options),
   };
 }
 
-function usablePools(
-  cluster: Cluster,
-  underlay: { name: string; cidr: ReturnType<typeof cidrOf> },
-  nodeName: string,
-): readonly IPPool[] {
-  const pools = poolsForNode(cluster.pools, { labels: cluster.self?.metadata.labels ?? {} });
+function usablePools(catalog: Catalog, underlay: Underlay, nodeName: string): readonly IPPool[] {
+  const pools = poolsForNode(catalog.pools, { labels: catalog.self?.metadata.labels ?? {} });
   // Only what this node would take addresses from matters here; pools elsewhere are others' concern.
-  const others = cluster.pools
+  const others = catalog.pools
     .filter((pool) => !pools.includes(pool))
     .map(({ metadata, spec }) => ({ name: `pool "${metadata.name}"`, cidr: spec.cidr }));
   const issues = overlapIssues(pools, [underlay, ...others]);
   if (issues.length > 0)
     throw new CniError("invalidConfig", `Cannot take an address: ${formatIssues(issues)}`);
   if (pools.length > 0) return pools;
-  const known = cluster.pools.map(({ metadata }) => `"${metadata.name}"`).join(", ");
+  const known = catalog.pools.map(({ metadata }) => `"${metadata.name}"`).join(", ");
   const cause = known === "" ? "there is no IPPool" : `no IPPool is enabled for this node among ${known}`;
   throw new CniError("noAddress", `Cannot take an address on node "${nodeName}": ${cause}`);
 }
 
 /** Without an IPAMConfig its defaults hold. */
-function limitsOf({ ipamConfig, reservations }: Cluster): Limits {
+function limitsOf({ ipamConfig, reservations }: Catalog): Limits {
   const { strictAffinity = false, maxBlocksPerHost = 0, autoAllocateBlocks = true } = ipamConfig?.spec ?? {};
   return { strictAffinity, maxBlocks: maxBlocksPerHost, autoAllocateBlocks, reservations };
 }

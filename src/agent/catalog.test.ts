@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { affinityKey, blockKey, resourceKey } from "../model/keys.ts";
+import { parseNodeName } from "../model/name.ts";
+import { parseCidr } from "../net/cidr.ts";
+import { silentLog } from "../system/log.ts";
+import { Catalog } from "./catalog.ts";
+
+const HOST1 = parseNodeName("host1");
+const BLOCK = parseCidr("10.1.2.0/30");
+
+function createCatalog(): Catalog {
+  return new Catalog(silentLog, HOST1);
+}
+
+function resource(kind: string, name: string, spec: object, metadata: object = {}): string {
+  return JSON.stringify({ apiVersion: "projectcalico.org/v3", kind, metadata: { name, ...metadata }, spec });
+}
+
+describe("a catalog", () => {
+  it("reads a node's address, network and route source", () => {
+    const annotations = { "margay/route-source": "bird" };
+    const text = resource("Node", "host2", { bgp: { ipv4Address: "192.168.0.102/24" } }, { annotations });
+    const [fact] = createCatalog().learn(resourceKey("Node", "host2"), text);
+    const value = {
+      address: "192.168.0.102",
+      subnet: "192.168.0.0/24",
+      asNumber: undefined,
+      routeSource: "bird",
+    };
+    assert.deepEqual(fact, { kind: "node", name: "host2", value });
+  });
+
+  it("takes a node that says nothing of its routes for one that needs nobody's", () => {
+    const text = resource("Node", "host2", { bgp: { ipv4Address: "192.168.0.102/24" } });
+    const [fact] = createCatalog().learn(resourceKey("Node", "host2"), text);
+    assert.equal(fact?.kind === "node" && fact.value?.routeSource, "datastore");
+  });
+
+  it("finds addresses that are used away from their block's node", () => {
+    const text = JSON.stringify({
+      cidr: BLOCK,
+      affinity: "host:host2",
+      allocations: [0, null, 1, null],
+      unallocated: [1, 3],
+      attributes: [
+        { handle_id: "net.a", secondary: { node: "host2" } },
+        { handle_id: "net.b", secondary: { node: "host1" } },
+      ],
+    });
+    const [fact] = createCatalog().learn(blockKey(BLOCK), text);
+    const value = { cidr: BLOCK, node: "host2", strays: [{ ip: "10.1.2.2", node: "host1" }] };
+    assert.deepEqual(fact, { kind: "block", cidr: BLOCK, value });
+  });
+
+  it("counts a claim only once it is confirmed", () => {
+    const catalog = createCatalog();
+    const learn = (state: string) => catalog.learn(affinityKey(HOST1, BLOCK), JSON.stringify({ state }))[0];
+    assert.equal(learn("pending")?.value, false);
+    assert.equal(learn("confirmed")?.value, true);
+    assert.equal(learn("pendingDeletion")?.value, false);
+  });
+
+  it("keeps the last good value of what cannot be read any more, and says so until it can", () => {
+    const catalog = createCatalog();
+    const key = resourceKey("FelixConfiguration", "default");
+    const good = resource("FelixConfiguration", "default", { programClusterRoutes: "Enabled" });
+    assert.equal(catalog.learn(key, good).length, 1);
+    for (const bad of [
+      "{",
+      "null",
+      resource("FelixConfiguration", "default", { programClusterRoutes: "Perhaps" }),
+    ]) {
+      assert.deepEqual(catalog.learn(key, bad), []);
+      assert.match(catalog.unreadable[0] ?? "", /felixconfigurations\/default/);
+    }
+    catalog.learn(key, good);
+    assert.deepEqual(catalog.unreadable, []);
+  });
+
+  it("forgets what is gone", () => {
+    const catalog = createCatalog();
+    const key = resourceKey("IPPool", "default");
+    catalog.learn(key, resource("IPPool", "default", { cidr: "10.1.0.0/16" }));
+    assert.equal(catalog.pools.length, 1);
+    assert.deepEqual(catalog.learn(key, undefined), [{ kind: "pool", name: "default", value: undefined }]);
+    assert.deepEqual(catalog.pools, []);
+  });
+
+  it("makes nothing of keys that it does not know", () => {
+    assert.deepEqual(createCatalog().learn("/calico/else/where", "{}"), []);
+  });
+});

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Fact } from "../desired/facts.ts";
+import type { BGPConfiguration } from "../model/bgp-configuration.ts";
+import type { FelixConfiguration } from "../model/felix-configuration.ts";
+import type { IPPool } from "../model/ip-pool.ts";
+import { parseAffinity } from "../model/ipam-affinity.ts";
+import { parseBlock } from "../model/ipam-block.ts";
+import type { IPAMConfig } from "../model/ipam-config.ts";
+import { type Parsed, formatIssues } from "../model/issue.ts";
+import { type ResourceId, parseAffinityKey, parseBlockKey, parseResourceKey } from "../model/keys.ts";
+import type { NodeName } from "../model/name.ts";
+import type { Node } from "../model/node.ts";
+import { type Kind, type Resources, parseStoredResource } from "../model/resource.ts";
+import type { Cidr } from "../net/cidr.ts";
+import type { Log } from "../system/log.ts";
+import { blockFacts, endpointFacts, nodeFacts, poolFacts, settingsOf } from "./facts.ts";
+
+/** What a stored text says; nothing is to be learnt from one that cannot be read. */
+type Reading<T> = { readonly kind: "read"; readonly value: T | undefined } | { readonly kind: "unreadable" };
+
+const NOTHING: readonly Fact[] = [];
+
+/** Reads entries of the datastore: gives the facts in them, and keeps what the agent itself asks for later. */
+export class Catalog {
+  readonly #log: Log;
+  readonly #nodeName: NodeName;
+  /** key -> what is wrong with its value */
+  readonly #unreadable = new Map<string, string>();
+  readonly #pools = new Map<string, IPPool>();
+  readonly #reservations = new Map<string, readonly Cidr[]>();
+  #felix: FelixConfiguration | undefined;
+  #bgp: BGPConfiguration | undefined;
+  #ipamConfig: IPAMConfig | undefined;
+  #self: Node | undefined;
+
+  constructor(log: Log, nodeName: NodeName) {
+    this.#log = log;
+    this.#nodeName = nodeName;
+  }
+
+  /** What is stored and cannot be read, in words; the last good value of each holds. */
+  get unreadable(): readonly string[] {
+    return [...this.#unreadable.values()];
+  }
+
+  get pools(): readonly IPPool[] {
+    return [...this.#pools.values()];
+  }
+
+  get ipamConfig(): IPAMConfig | undefined {
+    return this.#ipamConfig;
+  }
+
+  /** Prefixes that no address is given out from. */
+  get reservations(): readonly Cidr[] {
+    return [...this.#reservations.values()].flat();
+  }
+
+  /** This node's own resource. */
+  get self(): Node | undefined {
+    return this.#self;
+  }
+
+  /** What follows from the entry, or with `undefined` from its being gone. */
+  learn(key: string, text: string | undefined): readonly Fact[] {
+    const id = parseResourceKey(key);
+    if (id !== undefined) return this.#learnResource(key, id, text);
+    const block = parseBlockKey(key);
+    if (block !== undefined) return this.#learnBlock(key, block, text);
+    const claim = parseAffinityKey(key);
+    return claim === undefined ? NOTHING : this.#learnAffinity(key, claim, text);
+  }
+
+  #learnResource(key: string, { kind, name }: ResourceId, text: string | undefined): readonly Fact[] {
+    switch (kind) {
+      case "Node":
+        return this.#with(kind, key, text, (node) => {
+          if (name === this.#nodeName) this.#self = node;
+          return [{ kind: "node", name, value: node && nodeFacts(node) }];
+        });
+      case "IPPool":
+        return this.#with(kind, key, text, (pool) => {
+          if (pool === undefined) this.#pools.delete(name);
+          else this.#pools.set(name, pool);
+          return [{ kind: "pool", name, value: pool && poolFacts(pool) }];
+        });
+      case "WorkloadEndpoint":
+        return this.#with(kind, key, text, (endpoint) => {
+          const isHere = endpoint?.spec.node === this.#nodeName;
+          return [{ kind: "endpoint", name, value: isHere ? endpointFacts(endpoint) : undefined }];
+        });
+      case "IPReservation":
+        return this.#with(kind, key, text, (reservation) => {
+          this.#reservations.set(name, reservation?.spec.reservedCIDRs ?? []);
+          return NOTHING;
+        });
+      case "IPAMConfig":
+      case "FelixConfiguration":
+      case "BGPConfiguration":
+        return name === "default" ? this.#learnSetting(key, kind, text) : NOTHING;
+    }
+  }
+
+  #learnSetting(
+    key: string,
+    kind: "IPAMConfig" | "FelixConfiguration" | "BGPConfiguration",
+    text: string | undefined,
+  ): readonly Fact[] {
+    switch (kind) {
+      case "IPAMConfig":
+        return this.#with(kind, key, text, (config) => {
+          this.#ipamConfig = config;
+          return NOTHING;
+        });
+      case "FelixConfiguration":
+        return this.#with(kind, key, text, (felix) => {
+          this.#felix = felix;
+          return [this.#settings()];
+        });
+      case "BGPConfiguration":
+        return this.#with(kind, key, text, (bgp) => {
+          this.#bgp = bgp;
+          return [this.#settings()];
+        });
+    }
+  }
+
+  #settings(): Fact {
+    return { kind: "settings", value: settingsOf(this.#felix, this.#bgp) };
+  }
+
+  #learnBlock(key: string, cidr: Cidr, text: string | undefined): readonly Fact[] {
+    const reading = this.#read(key, text, parseBlock);
+    if (reading.kind === "unreadable") return NOTHING;
+    const block = reading.value?.deleted === true ? undefined : reading.value;
+    return [{ kind: "block", cidr, value: block && blockFacts(block) }];
+  }
+
+  #learnAffinity(
+    key: string,
+    claim: { readonly node: NodeName; readonly cidr: Cidr },
+    text: string | undefined,
+  ): readonly Fact[] {
+    const reading = this.#read(key, text, parseAffinity);
+    if (reading.kind === "unreadable") return NOTHING;
+    const isConfirmed = reading.value?.state === "confirmed" && !reading.value.deleted;
+    return [{ kind: "affinity", ...claim, value: reading.value && isConfirmed }];
+  }
+
+  #with<K extends Kind>(
+    kind: K,
+    key: string,
+    text: string | undefined,
+    learn: (value: Resources[K] | undefined) => readonly Fact[],
+  ): readonly Fact[] {
+    const reading = this.#read(key, text, (stored) => parseStoredResource(kind, parseJson(stored)));
+    return reading.kind === "read" ? learn(reading.value) : NOTHING;
+  }
+
+  /** One bad write must not undo what holds: an unreadable value is told, and otherwise as if it had not been written. */
+  #read<T>(key: string, text: string | undefined, parse: (text: string) => Parsed<T>): Reading<T> {
+    const parsed = text === undefined ? { kind: "ok" as const, value: undefined } : parse(text);
+    if (parsed.kind === "ok") {
+      this.#unreadable.delete(key);
+      return { kind: "read", value: parsed.value };
+    }
+    const issues = formatIssues(parsed.issues);
+    this.#unreadable.set(key, `datastore: cannot use what is stored under "${key}": ${issues}`);
+    this.#log.warn("Cannot use what is stored; the last good value holds", { key, issues });
+    return { kind: "unreadable" };
+  }
+}
+
+/** Text that is no JSON becomes a value that no schema takes. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Bird } from "../bird/bird.ts";
+import { birdFiles } from "../bird/daemon.ts";
+import { createBird } from "../bird/supervisor.ts";
+import { ENDPOINT_NAMESPACE } from "../cni/endpoint.ts";
+import { type Dataplane, createDataplane } from "../dataplane/dataplane.ts";
+import { type Rtnetlink, openRtnetlink } from "../dataplane/netlink/rtnetlink.ts";
+import { procSys } from "../dataplane/sysctl.ts";
+import { connectStore } from "../datastore/client.ts";
+import { openEmbeddedStore } from "../datastore/embedded.ts";
+import type { Store } from "../datastore/store.ts";
+import { Calculation } from "../desired/calculation.ts";
+import type { Fact } from "../desired/facts.ts";
+import type { DesiredDelta } from "../desired/wanted.ts";
+import type { Clock } from "../system/clock.ts";
+import type { Log } from "../system/log.ts";
+import type { ProcessRunner } from "../system/process.ts";
+import { Catalog } from "./catalog.ts";
+import { type Cluster, followCluster } from "./cluster.ts";
+import { type AgentConfig, birdDirectory } from "./config.ts";
+import { type Registration, createRegistration } from "./registration.ts";
+import { type RouteSourceSwitch, createRouteSourceSwitch } from "./route-source.ts";
+
+/** What the operating system gives. */
+export interface AgentCollaborators {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly processes: ProcessRunner;
+}
+
+/** The data path of one node, from the datastore to the kernel and BIRD. */
+export interface AgentParts {
+  readonly store: Store;
+  readonly catalog: Catalog;
+  readonly cluster: Cluster;
+  readonly calculation: Calculation;
+  readonly rtnetlink: Rtnetlink;
+  readonly dataplane: Dataplane;
+  readonly bird: Bird;
+  readonly registration: Registration;
+  readonly routeSource: RouteSourceSwitch;
+}
+
+export interface PartsOptions {
+  /** Called after what has become known was worked into the desired state. */
+  readonly onDelta: (delta: DesiredDelta) => void;
+  /** Called when anything may have changed that status tells of. */
+  readonly onChange: () => void;
+}
+
+/** Opens the parts in the order in which they need each other; `stack` closes them in reverse. */
+export async function openParts(
+  stack: AsyncDisposableStack,
+  config: AgentConfig,
+  { clock, log, processes }: AgentCollaborators,
+  { onDelta, onChange }: PartsOptions,
+): Promise<AgentParts> {
+  const { nodeName } = config;
+  const store = stack.use(await openStore(config));
+  const registration = createRegistration(store, config);
+  const rtnetlink = stack.use(openRtnetlink());
+  const kernel = { rtnetlink, sysctls: procSys, clock, log: log.scope("dataplane") };
+  const dataplane = stack.use(createDataplane(kernel, { onChange }));
+  const directory = birdDirectory(config);
+  const bird = stack.use(createBird({ processes, clock, log: log.scope("bird") }, { directory }));
+  stack.defer(bird.onChange(onChange));
+  const calculation = new Calculation(nodeName);
+  const routeSource = stack.use(
+    createRouteSourceSwitch(
+      { bird, dataplane, registration, clock, log: log.scope("route-source") },
+      { nodeName, birdLogFile: birdFiles(directory).log, wanted: () => calculation.bird(), onChange },
+    ),
+  );
+  const onFacts = (facts: readonly Fact[]): void => {
+    const delta = calculation.update(facts);
+    dataplane.update(delta);
+    onDelta(delta);
+  };
+  const catalog = new Catalog(log.scope("catalog"), nodeName);
+  const cluster = stack.use(
+    followCluster(
+      { store, catalog, clock, log: log.scope("cluster") },
+      { nodeName, namespace: ENDPOINT_NAMESPACE, onFacts, onState: onChange },
+    ),
+  );
+  return { store, catalog, cluster, calculation, rtnetlink, dataplane, bird, registration, routeSource };
+}
+
+async function openStore({ datastore }: AgentConfig): Promise<Store> {
+  switch (datastore.kind) {
+    case "embedded":
+      await mkdir(dirname(datastore.path), { recursive: true, mode: 0o700 });
+      return openEmbeddedStore({ path: datastore.path });
+    case "socket":
+      return connectStore({ socketPath: datastore.path });
+  }
+}
