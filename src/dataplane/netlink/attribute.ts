@@ -4,6 +4,7 @@ import {
   getU16be,
   getU32,
   getU32be,
+  getU64,
   getU8,
   putU16,
   putU16be,
@@ -166,6 +167,11 @@ export class AttributeDecoder {
 
   u32(): number {
     return getU32(this.#bytes, this.#want(4));
+  }
+
+  /** Exact up to 2 ** 53. */
+  u64(): number {
+    return getU64(this.#bytes, this.#want(8));
   }
 
   /** In network byte order. */

@@ -41,6 +41,23 @@ function done(sequence: number, body: Uint8Array = new Uint8Array(4)): NetlinkMe
   return { type: NLMSG_DONE, flags: NLM_F_MULTI, sequence, portId: 0, body };
 }
 
+test("a write ends where another request would make it longer than the kernel takes", async () => {
+  const writes: number[] = [];
+  const socket = createFakeSocket(acknowledge);
+  const trace = (direction: string, bytes: Uint8Array): void => {
+    if (direction === "out") writes.push(bytes.length);
+  };
+  await using connection = new Connection(socket, { trace });
+  const sizes = [60_000, 60_000, 60_000, 200_000, 4];
+  const requests = sizes.map((size) => ({ ...request(0), body: new Uint8Array(size) }));
+  const results = await connection.execute(requests);
+  assert.deepEqual(
+    results,
+    sizes.map(() => undefined),
+  );
+  assert.deepEqual(writes, [120_032, 60_016, 200_016, 20]);
+});
+
 test("only the last request of a batch asks for an acknowledgement, and all are numbered in order", async () => {
   const sent: NetlinkMessage[] = [];
   const socket = createFakeSocket((message) => {

@@ -7,8 +7,10 @@ import {
   NLM_F_REQUEST,
   NLMSG_DONE,
   NLMSG_ERROR,
+  NLMSG_HDRLEN,
   decodeMessages,
   encodeMessages,
+  nlmsgAlign,
 } from "./message.ts";
 import type { Dump, NetlinkRequest } from "./request.ts";
 import type { NetlinkSocket } from "./socket.ts";
@@ -25,6 +27,8 @@ export interface WaitOptions {
  * the receive buffer.
  */
 const BATCH = 200;
+/** The kernel takes no longer write than the send buffer, which is 208 KiB unless the system says otherwise. */
+const BATCH_BYTES = 128 * 1024;
 /** How often a listing starts over because the table changed under it. */
 const DUMP_ATTEMPTS = 10;
 /** enum of asm-generic/errno-base.h: what the kernel calls an interrupted dump. */
@@ -53,8 +57,8 @@ export class Connection implements AsyncDisposable {
     { signal }: WaitOptions = {},
   ): Promise<readonly (KernelError | undefined)[]> {
     const results: (KernelError | undefined)[] = [];
-    for (let start = 0; start < requests.length; start += BATCH) {
-      const batch = requests.slice(start, start + BATCH);
+    while (results.length < requests.length) {
+      const batch = nextBatch(requests, results.length);
       // A turn for each batch, so that a few urgent requests need not wait for a hundred thousand others.
       results.push(...(await this.#inTurn(() => this.#executeBatch(batch, signal), signal)));
     }
@@ -173,4 +177,14 @@ export class Connection implements AsyncDisposable {
     this.#turn = run.catch(() => undefined);
     return run;
   }
+}
+
+/** One request at least. */
+function nextBatch(requests: readonly NetlinkRequest[], start: number): readonly NetlinkRequest[] {
+  let [end, size] = [start, 0];
+  for (; end < requests.length && end - start < BATCH; end++) {
+    size += NLMSG_HDRLEN + nlmsgAlign(requests[end]?.body.length ?? 0);
+    if (end > start && size > BATCH_BYTES) break;
+  }
+  return requests.slice(start, end);
 }

@@ -7,6 +7,7 @@ import {
   getU16be,
   getU32,
   getU32be,
+  getU64,
   getU8,
   putU16,
   putU16be,
@@ -20,6 +21,7 @@ test("the least significant byte comes first, and the highest bit counts as it s
   const bytes = wire`80 ff 34 12 fe ff ff ff`;
   assert.deepEqual([getU8(bytes, 0), getU16(bytes, 2)], [0x80, 0x1234]);
   assert.deepEqual([getU32(bytes, 4), getI32(bytes, 4)], [0xfffffffe, -2]);
+  assert.equal(getU64(wire`fe ff ff ff 01 00 00 00`, 0), 0x1fffffffe);
 });
 
 test("what is put is what is there, cut to its size", () => {

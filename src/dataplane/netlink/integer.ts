@@ -21,6 +21,11 @@ export function getI32(bytes: Uint8Array, offset: number): number {
   return getU16(bytes, offset) | (getU16(bytes, offset + 2) << 16);
 }
 
+/** Exact up to 2 ** 53. */
+export function getU64(bytes: Uint8Array, offset: number): number {
+  return getU32(bytes, offset) + getU32(bytes, offset + 4) * 2 ** 32;
+}
+
 export function putU8(bytes: Uint8Array, offset: number, value: number): void {
   if (offset >= bytes.length) throw new RangeError(`Cannot write byte ${offset}: there are ${bytes.length}`);
   bytes[offset] = value;
