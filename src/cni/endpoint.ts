@@ -38,6 +38,8 @@ function identityOf(node: NodeName, containerID: string, endpoint: string) {
 export interface Endpoints {
   /** The record of this very attachment; another network's of the same container and interface name is not it. */
   find(attachment: Attachment, options: WaitOptions): Promise<WorkloadEndpoint | undefined>;
+  /** Throws {@link CniError} for an attachment that cannot be recorded, before anything is taken for it. */
+  requireNameable(attachment: Attachment): void;
   /** Records a new attachment; throws {@link CniError} where there is one already, or where it cannot be named. */
   create(attachment: Attachment, ips: readonly Ip[], options: WaitOptions): Promise<Revision>;
   /** Removes the record of this very attachment; succeeds also where there is none. */
@@ -56,13 +58,12 @@ export function createEndpoints(store: Store, node: NodeName): Endpoints {
     async find(attachment, options) {
       return (await read(attachment, options))?.endpoint;
     },
+    requireNameable(attachment) {
+      requireKey(node, attachment);
+    },
     async create(attachment, ips, options) {
       const { containerId, ifName } = attachment;
-      const key = keyOf(node, attachment);
-      if (key === undefined) {
-        const message = `Cannot record "${ifName}" of container "${containerId}": Calico's endpoint names have no form for these`;
-        throw new CniError("invalidEnvironment", message);
-      }
+      const key = requireKey(node, attachment);
       const endpoint = renderEndpoint(node, attachment, ips);
       const result = await store.put(key, JSON.stringify(endpoint), { ...options, expect: "absent" });
       if (result.kind === "written") return result.revision;
@@ -83,6 +84,14 @@ export function createEndpoints(store: Store, node: NodeName): Endpoints {
 interface Recorded {
   readonly entry: Entry;
   readonly endpoint: WorkloadEndpoint;
+}
+
+function requireKey(node: NodeName, attachment: Attachment): string {
+  const key = keyOf(node, attachment);
+  if (key !== undefined) return key;
+  const { containerId, ifName } = attachment;
+  const message = `Cannot record "${ifName}" of container "${containerId}": Calico's endpoint names have no form for these`;
+  throw new CniError("invalidEnvironment", message);
 }
 
 /** `undefined` where an endpoint of these parts cannot be named, and so cannot exist. */

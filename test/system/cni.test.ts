@@ -2,7 +2,12 @@
 // The plugin as a runtime sees it: an executable, its environment, its two streams.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { connectStore } from "../../src/datastore/client.ts";
+import { resourceKey } from "../../src/model/keys.ts";
 import {
   type Lab,
   type Outcome,
@@ -12,6 +17,7 @@ import {
   createLab,
   eventually,
   execute,
+  readStore,
   succeed,
 } from "./harness.ts";
 
@@ -83,6 +89,29 @@ describe("the CNI plugin", () => {
       await lab.exec("host1", "ip", "-br", "link"),
       JSON.stringify(dataplane.wanted),
     ].join("\n");
+  };
+  /** Carries out what must leave the host, the kernel's part and the datastore's, exactly as it was. */
+  const changingNothing = async (action: () => Promise<void>): Promise<void> => {
+    const look = async (): Promise<readonly string[]> => [
+      await inventory(),
+      ...Array.from(await readStore(lab), (entry) => entry.join(" ")),
+    ];
+    const start = await look();
+    await action();
+    assert.deepEqual(await look(), start);
+  };
+  /** An ADD that changes nothing and fails. */
+  const refusesToAdd = async (
+    code: number,
+    message: RegExp,
+    config: object,
+    env: Readonly<Record<string, string>>,
+  ): Promise<void> => {
+    await changingNothing(async () => {
+      const refused = failure(await call("ADD", config, env));
+      assert.equal(refused.code, code, refused.msg);
+      assert.match(refused.msg, message);
+    });
   };
   const isAttached = async (): Promise<boolean> =>
     (await succeed("ip", ["-n", netns, "-br", "link"])).includes("eth0");
@@ -163,48 +192,98 @@ describe("the CNI plugin", () => {
       {},
       { CNI_NETNS: "/etc/hostname" },
     ],
-    ["the node's own namespace", 4, /node's own/, {}, { CNI_NETNS: "" }],
+    ["a container ID that no record can be named after", 4, /"abc-"/, {}, { CNI_CONTAINERID: "abc-" }],
   ];
   for (const [what, code, message, config, env] of refusals) {
     it(`refuses ${what} with code ${code}, and changes nothing`, async () => {
-      const start = await inventory();
-      const own = what.includes("own") ? { CNI_NETNS: `/run/netns/${(await lab.host("host1")).netns}` } : env;
-      const refused = failure(await call("ADD", config, own));
-      assert.equal(refused.code, code, refused.msg);
-      assert.match(refused.msg, message);
-      assert.equal(await inventory(), start);
+      await refusesToAdd(code, message, config, env);
     });
   }
 
+  it("refuses the node's own namespace with code 4, and changes nothing", async () => {
+    const { netns: own } = await lab.host("host1");
+    await refusesToAdd(4, /node's own/, {}, { CNI_NETNS: `/run/netns/${own}` });
+  });
+
+  it("refuses a pipe as a namespace with code 4, and the agent goes on answering", async () => {
+    const directory = await mkdtemp(join(tmpdir(), `${lab.name}-`));
+    const pipe = join(directory, "pipe");
+    try {
+      await succeed("mkfifo", [pipe]);
+      // Whoever opens it for reading waits until somebody opens it for writing.
+      await refusesToAdd(4, /namespace/, {}, { CNI_NETNS: pipe });
+      assert.equal((await agentStatus(lab, "host1")).ready, true);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  it("deletes what was refused for its container ID", async () => {
+    await changingNothing(async () => {
+      const deleted = await call("DEL", {}, { CNI_CONTAINERID: "abc-" });
+      assert.deepEqual([deleted.code, deleted.stdout], [0, ""], deleted.stdout);
+    });
+  });
+
+  it("leaves an attachment alone when another network's of the same name is deleted", async () => {
+    const result = await add({ name: "net1" });
+    await changingNothing(async () => {
+      const deleted = await call("DEL", { name: "net2" });
+      assert.equal(deleted.code, 0, deleted.stdout);
+      const checked = await call("CHECK", { name: "net1", prevResult: result });
+      assert.equal(checked.code, 0, checked.stdout);
+    });
+    assert.equal((await call("DEL", { name: "net1" })).code, 0);
+    assert.equal(await isAttached(), false);
+  });
+
+  it("refuses to take an address with code 7 while two pools overlap, and names both", async () => {
+    await using store = connectStore({ socketPath: lab.agentSocket("host1") });
+    const key = resourceKey("IPPool", "rival");
+    const pool = {
+      apiVersion: "projectcalico.org/v3",
+      kind: "IPPool",
+      metadata: { name: "rival" },
+      spec: { cidr: "10.1.128.0/17", blockSize: 26, ipipMode: "Never", vxlanMode: "Never" },
+    };
+    /** The outcome of an ADD, which is undone. */
+    const tryAdd = async (): Promise<Outcome> => {
+      const outcome = await call("ADD");
+      await call("DEL");
+      return outcome;
+    };
+    await store.put(key, JSON.stringify(pool), { expect: "absent" });
+    try {
+      await eventually(async () => (await tryAdd()).code !== 0, "the agent having read of the second pool");
+      await refusesToAdd(7, /"rival".*"default-ipv4-ippool"|"default-ipv4-ippool".*"rival"/, {}, {});
+    } finally {
+      await store.delete(key);
+    }
+    await eventually(async () => (await tryAdd()).code === 0, "an address, without the second pool");
+  });
+
   it("refuses what is no JSON with code 6", async () => {
-    const refused = failure(
-      await execute(MARGAY_CNI, [], { stdin: '{"cniVersion":', env: environment("ADD") }),
-    );
-    assert.equal(refused.code, 6, refused.msg);
+    await changingNothing(async () => {
+      const stdin = '{"cniVersion":';
+      const refused = failure(await execute(MARGAY_CNI, [], { stdin, env: environment("ADD") }));
+      assert.equal(refused.code, 6, refused.msg);
+    });
   });
 
   it("refuses an interface name that is taken, and leaves its holder alone", async () => {
     const result = await add();
-    const start = await inventory();
-    const refused = failure(await call("ADD"));
-    assert.deepEqual([refused.code, /interface of that name/.test(refused.msg)], [4, true], refused.msg);
-    assert.equal(await inventory(), start);
+    await refusesToAdd(4, /interface of that name/, {}, {});
     assert.equal((await call("CHECK", { prevResult: result })).code, 0);
     await call("DEL");
   });
 
-  const damages: readonly (readonly [
-    what: string,
-    command: string,
-    where: "container" | "host",
-    message: RegExp,
-  ])[] = [
-    ["a missing address", "addr flush dev eth0", "container", /address ".*\/32" is missing/],
-    ["a missing route", "route del default", "container", /route "0\.0\.0\.0\/0"/],
-    ["a missing neighbour entry", "neigh del 169.254.1.1 dev eth0", "container", /neighbour entry/],
-    ["an interface that is down", "link set eth0 down", "container", /down/],
+  const damages: readonly (readonly [what: string, command: string, message: RegExp])[] = [
+    ["a missing address", "addr flush dev eth0", /address ".*\/32" is missing/],
+    ["a missing route", "route del default", /route "0\.0\.0\.0\/0"/],
+    ["a missing neighbour entry", "neigh del 169.254.1.1 dev eth0", /neighbour entry/],
+    ["an interface that is down", "link set eth0 down", /down/],
   ];
-  for (const [what, command, , message] of damages) {
+  for (const [what, command, message] of damages) {
     it(`notices ${what} in CHECK`, async () => {
       const result = await add();
       await succeed("ip", ["-n", netns, ...command.split(" ")]);
