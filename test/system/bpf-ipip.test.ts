@@ -225,6 +225,23 @@ describe("IPIP by BPF programs", () => {
     assert.ok(packets - start.packets < 10, `cut before the underlay: ${packets - start.packets} packets`);
   });
 
+  it("carries tunnels that containers have among themselves, cut into segments by them", async () => {
+    for (const [from, to] of [
+      [1, 2],
+      [2, 1],
+    ] as const)
+      ip(
+        `-n ${container(from)} link add vxlan0 mtu 1400 type vxlan id 7 remote ${containerOf(to)} dstport 4789`,
+        `-n ${container(from)} address add 172.16.0.${from}/24 dev vxlan0`,
+        `-n ${container(from)} link set vxlan0 up`,
+      );
+    await inside(container(1), "ethtool", "-K", "vxlan0", "gso", "off", "tso", "off");
+    using receiver = await startReceiver(2);
+    const line = receiver.line();
+    const told = await inside(container(1), process.execPath, STREAM, "tcp", "172.16.0.2", "4");
+    assert.equal(await line, told.trim());
+  });
+
   it("has a packet that is too big answered by the kernel, or cut where it may be", async () => {
     // A stream may have found out before.
     ip(`-n ${container(1)} route flush cache`);

@@ -74,6 +74,9 @@ const BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 = 1 << 1;
 /** The outer header has no checksum over the payload, so what is known of the inner one's stays true. Linux 5.8. */
 const BPF_F_ADJ_ROOM_NO_CSUM_RESET = 1 << 5;
 
+// #define EALREADY 114 (asm-generic/errno.h)
+const EALREADY = 114;
+
 const ETHERNET = 14;
 /** Of an IPv4 header without options. */
 const HEADER = 20;
@@ -117,6 +120,11 @@ export function encapsulation(own: Ipv4): readonly Line[] {
     ...outerLength(R8),
     ...outerHeader(own, { node: R7, length: R8, tos: R9 }),
     ...adjustRoom(HEADER, BPF_F_ADJ_ROOM_ENCAP_L3_IPV4),
+    // The kernel keeps account of one outer header, and that is the one of a container's own tunnel. Large packets of
+    // such a tunnel are lost later, because nobody could segment them.
+    jne(R0, -EALREADY, "has room"),
+    ...adjustRoom(HEADER, 0),
+    label("has room"),
     // Without a header it must not go out: it would show what the tunnel is to hide.
     jne(R0, 0, "drop"),
     ...store(ETHERNET, NEW, HEADER),
