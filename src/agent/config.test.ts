@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { ResourceError } from "../model/issue.ts";
+import { birdDirectory, readAgentConfig } from "./config.ts";
+
+describe("an agent's configuration", () => {
+  const directory = mkdtempSync(join(tmpdir(), "margay-config-"));
+  const path = join(directory, "agent.yaml");
+  after(() => {
+    rmSync(directory, { recursive: true });
+  });
+  const read = (text: string): ReturnType<typeof readAgentConfig> => {
+    writeFileSync(path, text);
+    return readAgentConfig(path);
+  };
+  const node = "nodeName: host1\naddress: 192.168.0.101/24\n";
+  /** 107 bytes are what a socket's address has room for. */
+  const socketOf = (bytes: number): string => `/${"s".repeat(bytes - 1)}`;
+
+  it("needs a name and an address, and has defaults for everything else", async () => {
+    const config = await read(node);
+    assert.deepEqual(config, {
+      nodeName: "host1",
+      address: "192.168.0.101/24",
+      stateDirectory: "/run/margay",
+      socket: "/run/margay/agent.sock",
+      datastore: { kind: "embedded", path: "/var/lib/margay/margay.db" },
+      log: { level: "info" },
+    });
+    assert.equal(birdDirectory(config), "/run/margay/bird");
+  });
+
+  it("may be JSON, and takes what it says", async () => {
+    const config = {
+      nodeName: "host2",
+      address: "192.168.0.102/24",
+      stateDirectory: "/tmp/state",
+      socket: socketOf(107),
+      datastore: { kind: "socket", path: "/tmp/store.sock" },
+      log: { level: "debug" },
+    };
+    assert.deepEqual(await read(JSON.stringify(config)), config);
+  });
+
+  const faults: readonly (readonly [what: string, text: string, code: string, at: string])[] = [
+    ["an unknown field", `${node}frob: 1\n`, "unknown-field", "frob"],
+    ["an unknown field inside", `${node}log: { colour: red }\n`, "unknown-field", "log.colour"],
+    ["no name", "address: 192.168.0.101/24\n", "missing-field", "nodeName"],
+    ["no address", "nodeName: host1\n", "missing-field", "address"],
+    [
+      "a name that no node can have",
+      "nodeName: Host_1\naddress: 192.168.0.101/24\n",
+      "invalid-value",
+      "nodeName",
+    ],
+    ["an address without a length", "nodeName: host1\naddress: 192.168.0.101\n", "invalid-value", "address"],
+    ["an address of IPv6", "nodeName: host1\naddress: fd00::1/64\n", "invalid-value", "address"],
+    ["an octet too large", "nodeName: host1\naddress: 192.168.0.256/24\n", "invalid-value", "address"],
+    ["a relative path", `${node}stateDirectory: run\n`, "invalid-value", "stateDirectory"],
+    ["an over-long socket", `${node}socket: ${socketOf(108)}\n`, "invalid-value", "socket"],
+    ["an unknown level", `${node}log: { level: loud }\n`, "invalid-value", "log.level"],
+    ["a number for a name", "nodeName: 1\naddress: 192.168.0.101/24\n", "wrong-type", "nodeName"],
+  ];
+  for (const [what, text, code, at] of faults) {
+    it(`is refused with ${what}`, async () => {
+      await assert.rejects(read(text), (error) => {
+        assert.ok(error instanceof ResourceError);
+        assert.deepEqual(
+          error.issues.map((issue) => [issue.code, issue.path]),
+          [[code, at]],
+          error.message,
+        );
+        assert.ok(
+          error.message.startsWith(`Cannot use agent configuration "${path}": ${at}: `),
+          error.message,
+        );
+        return true;
+      });
+    });
+  }
+
+  it("is refused with every fault at once", async () => {
+    await assert.rejects(read("frob: 1\n"), /nodeName: .*; address: .*; frob: there is no field "frob"$/);
+  });
+
+  it("is refused by name where it is no YAML, or not there", async () => {
+    await assert.rejects(read("nodeName: [\n"), { name: "ResourceError", message: new RegExp(`"${path}"`) });
+    rmSync(path);
+    await assert.rejects(readAgentConfig(path), { name: "ResourceError", message: /no such file/ });
+  });
+});

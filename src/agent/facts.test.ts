@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { IpamBlock } from "../model/ipam-block.ts";
+import type { Kind, Resources } from "../model/resource.ts";
+import { API_VERSION, parseResource, unwrap } from "../model/resource.ts";
+import { parseCidr } from "../net/cidr.ts";
+import { blockFacts, endpointFacts, nodeFacts, poolFacts, settingsOf } from "./facts.ts";
+
+function resource<K extends Kind>(kind: K, spec: object, metadata: object = {}): Resources[K] {
+  const value = { apiVersion: API_VERSION, kind, metadata: { name: "default", ...metadata }, spec };
+  return unwrap(parseResource(kind, value), kind);
+}
+
+describe("the facts of a node", () => {
+  const bgp = { ipv4Address: "192.168.0.101/24" };
+
+  it("are its address and the network that is on", () => {
+    assert.deepEqual(nodeFacts(resource("Node", { bgp: { ...bgp, asNumber: 64513 } })), {
+      address: "192.168.0.101",
+      subnet: "192.168.0.0/24",
+      asNumber: 64513,
+      routeSource: "datastore",
+    });
+  });
+
+  it("are none where it has no address", () => {
+    assert.equal(nodeFacts(resource("Node", {})), undefined);
+  });
+
+  for (const [said, routeSource] of [
+    ["bird", "bird"],
+    ["starting", "starting"],
+    ["datastore", "datastore"],
+    ["frob", "datastore"],
+  ] as const) {
+    it(`take a route source "${said}" for ${routeSource}`, () => {
+      const node = resource("Node", { bgp }, { annotations: { "margay/route-source": said } });
+      assert.equal(nodeFacts(node)?.routeSource, routeSource);
+    });
+  }
+});
+
+describe("the facts of a block", () => {
+  const block = (affinity: string | null): IpamBlock => ({
+    cidr: parseCidr("10.1.0.4/30"),
+    affinity,
+    allocations: [0, 1, null, 2],
+    unallocated: [2],
+    attributes: [
+      { handle_id: "net.a", secondary: { node: "host1" } },
+      { handle_id: "net.b", secondary: { node: "host2" } },
+      { handle_id: "net.c", secondary: {} },
+    ],
+    sequenceNumber: 1n,
+    sequenceNumberForAllocation: {},
+    deleted: false,
+  });
+  const away = { ip: "10.1.0.5", node: "host2" };
+  const here = { ip: "10.1.0.4", node: "host1" };
+
+  it("are the node it belongs to, and the addresses in use elsewhere", () => {
+    assert.deepEqual(blockFacts(block("host:host1")), { cidr: "10.1.0.4/30", node: "host1", strays: [away] });
+  });
+
+  for (const affinity of [null, "virtual:load-balancer"]) {
+    it(`have every address in use elsewhere where the affinity is ${affinity}`, () => {
+      const { node, strays } = blockFacts(block(affinity));
+      assert.deepEqual([node, strays], [undefined, [here, away]]);
+    });
+  }
+});
+
+describe("the facts of an endpoint", () => {
+  const spec = {
+    orchestrator: "cni",
+    workload: "abc",
+    node: "host1",
+    containerID: "abc",
+    endpoint: "eth0",
+    ipNetworks: ["10.1.0.4/32"],
+    interfaceName: "cali0123456789a",
+  };
+  const metadata = { name: "host1-cni-abc-eth0", namespace: "default" };
+
+  it("are its interface and addresses", () => {
+    const endpoint = resource("WorkloadEndpoint", { ...spec, mac: "02:00:00:00:00:01" }, metadata);
+    assert.deepEqual(endpointFacts(endpoint), {
+      ifName: "cali0123456789a",
+      mac: "02:00:00:00:00:01",
+      ips: ["10.1.0.4"],
+    });
+  });
+
+  it("are none without a MAC address", () => {
+    assert.equal(endpointFacts(resource("WorkloadEndpoint", spec, metadata)), undefined);
+  });
+});
+
+it("a pool's facts are its prefix, and whether it is announced", () => {
+  const cidr = "10.1.0.0/16";
+  assert.deepEqual(poolFacts(resource("IPPool", { cidr })), { cidr, disableBgpExport: false });
+  assert.equal(poolFacts(resource("IPPool", { cidr, disableBGPExport: true })).disableBgpExport, true);
+});
+
+describe("the cluster's settings", () => {
+  const defaults = { routeSource: "bird", asNumber: 64512, nodeMesh: true, listenPort: 179 };
+
+  it("have defaults where nothing is stored", () => {
+    assert.deepEqual(settingsOf(undefined, undefined), defaults);
+  });
+
+  it("are what the two resources say", () => {
+    const felix = resource("FelixConfiguration", { programClusterRoutes: "Enabled" });
+    const bgp = resource("BGPConfiguration", {
+      asNumber: 65000,
+      nodeToNodeMeshEnabled: false,
+      listenPort: 1790,
+    });
+    const said = { routeSource: "datastore", asNumber: 65000, nodeMesh: false, listenPort: 1790 };
+    assert.deepEqual(settingsOf(felix, bgp), said);
+    assert.deepEqual(settingsOf(felix, undefined), { ...defaults, routeSource: "datastore" });
+    const off = resource("FelixConfiguration", { programClusterRoutes: "Disabled" });
+    assert.deepEqual(settingsOf(off, undefined), defaults);
+  });
+});

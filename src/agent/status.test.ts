@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { BirdStatus } from "../bird/bird.ts";
+import type { SessionState } from "../bird/sessions.ts";
+import type { WantedBird } from "../desired/wanted.ts";
+import { parseIpv4 } from "../net/ipv4.ts";
+import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
+
+const NAMES = ["host2", "host3"] as const;
+const ADDRESSES = ["192.168.0.102", "192.168.0.103"] as const;
+
+const WANTED: WantedBird = {
+  nodeAddress: parseIpv4("192.168.0.101"),
+  asNumber: 64512,
+  listenPort: 179,
+  peers: NAMES.map((name, index) => ({
+    name,
+    address: parseIpv4(ADDRESSES[index] ?? ""),
+    asNumber: 64512,
+  })),
+  originated: [],
+  poolCidrs: [],
+  purpose: "routes",
+};
+
+/** A BIRD with sessions in these states, with {@link NAMES} in order. */
+function running(...states: readonly SessionState[]): BirdStatus {
+  const sessions = states.map((state, index) => ({
+    name: `mesh_${index}`,
+    peer: parseIpv4(ADDRESSES[index] ?? ""),
+    state,
+    sinceMs: 0,
+    imported: 0,
+    exported: 0,
+    peerRestarting: false,
+    lastError: undefined,
+  }));
+  return { kind: "running", pid: 1, version: "2.0.12", sessions, recovering: false };
+}
+
+const WELL: AgentState = {
+  nodeName: "host1",
+  datastoreTrouble: undefined,
+  isSynced: true,
+  routeSource: "bird",
+  routeSourceTrouble: undefined,
+  relyingOnBird: [],
+  unreadable: [],
+  wantedBird: WANTED,
+  bird: running("Established", "Established"),
+  dataplane: {
+    isSettled: true,
+    wanted: { link: 0, sysctl: 0, neighbour: 0, route: 0 },
+    faults: [],
+    blocked: [],
+  },
+  unroutable: [],
+};
+
+const FAULT = { kind: "route", key: "10.1.0.0/26 metric 1024", reason: "no way" } as const;
+const MISSING_2 = 'bird: no session with node "host2" (192.168.0.102): Active';
+const MISSING_3 = 'bird: no session with node "host3" (192.168.0.103): Idle';
+
+interface Row {
+  readonly what: string;
+  readonly state: Partial<AgentState>;
+  readonly reasons?: readonly string[];
+  readonly degraded?: readonly string[];
+}
+
+const ROWS: readonly Row[] = [
+  { what: "all is well", state: {} },
+  {
+    what: "the datastore cannot be reached",
+    state: { datastoreTrouble: "nobody listens" },
+    reasons: ["datastore: nobody listens"],
+  },
+  {
+    what: "not everything has been read, whatever else there is",
+    state: { isSynced: false, routeSourceTrouble: "refused", bird: { kind: "stopped" } },
+    reasons: ["datastore: not everything has been read yet"],
+    degraded: NAMES.map(
+      (name, index) => `bird: no session with node "${name}" (${ADDRESSES[index] ?? ""}): not configured yet`,
+    ),
+  },
+  {
+    what: "an object cannot be programmed",
+    state: { dataplane: { ...WELL.dataplane, faults: [FAULT] } },
+    reasons: ["10.1.0.0/26 metric 1024: no way"],
+  },
+  {
+    what: "an object waits for another",
+    state: { dataplane: { ...WELL.dataplane, blocked: [FAULT] } },
+  },
+  {
+    what: "BIRD refuses its configuration",
+    state: { routeSourceTrouble: "BIRD refuses" },
+    reasons: ["bird: BIRD refuses"],
+  },
+  {
+    what: "one of two sessions is down",
+    state: { bird: running("Established", "Idle") },
+    degraded: [MISSING_3],
+  },
+  {
+    what: "every session is down",
+    state: { bird: running("Active", "Idle") },
+    reasons: [MISSING_2, MISSING_3],
+    degraded: [MISSING_2, MISSING_3],
+  },
+  {
+    what: "a node is alone",
+    state: { bird: running(), wantedBird: { ...WANTED, peers: [] } },
+  },
+  {
+    what: "BIRD does not run",
+    state: { bird: { kind: "stopped" }, wantedBird: { ...WANTED, peers: [] } },
+    reasons: ["bird: it does not run yet"],
+  },
+  {
+    what: "BIRD ended",
+    state: { bird: { kind: "restarting", lastError: "killed" }, wantedBird: { ...WANTED, peers: [] } },
+    reasons: ["bird: it ended and is started again: killed"],
+  },
+  {
+    what: "BIRD is not the source of routes and does not run",
+    state: { routeSource: "datastore", bird: { kind: "stopped" } },
+  },
+  {
+    what: "another node still relies on a BIRD that is to be left",
+    state: { routeSource: "datastore", relyingOnBird: ["host2"], bird: running("Established", "Idle") },
+    degraded: ['bird: it goes on announcing, for node "host2" relies on it'],
+  },
+  {
+    what: "another node relies on BIRD where BIRD is the source",
+    state: { relyingOnBird: ["host2"] },
+  },
+  {
+    what: "something stored cannot be read",
+    state: { unreadable: ["datastore: cannot use it"] },
+    degraded: ["datastore: cannot use it"],
+  },
+];
+
+describe("an agent's state", () => {
+  for (const { what, state, reasons = [], degraded = [] } of ROWS) {
+    const isReady = reasons.length === 0;
+    it(`is ${isReady ? "ready" : "not ready"} where ${what}`, () => {
+      const whole = { ...WELL, ...state };
+      assert.deepEqual(reasonsOf(whole), reasons);
+      assert.deepEqual(degradationsOf(whole), degraded);
+      const status = renderStatus(whole, { pid: 7, memory: { rss: 2, heapUsed: 1 } });
+      assert.deepEqual([status.ready, status.reasons, status.degraded], [isReady, reasons, degraded]);
+    });
+  }
+
+  it("shows BIRD where it runs, and null where it does not", () => {
+    const own = { pid: 7, memory: { rss: 2, heapUsed: 1 } };
+    const { bird } = renderStatus(WELL, own);
+    assert.deepEqual({ kind: "running", ...bird }, WELL.bird);
+    assert.equal(bird !== null && "kind" in bird, false);
+    assert.equal(renderStatus({ ...WELL, bird: { kind: "stopped" } }, own).bird, null);
+  });
+});
