@@ -36,7 +36,10 @@ export interface ForwardingEntry {
   readonly ifIndex: number;
   /** All zeros is whatever address has no entry of its own. */
   readonly mac: Mac;
-  /** The other end of the tunnel; absent in a bridge. */
+  /**
+   * The other end of the tunnel; absent in a bridge. Kernels like 6.1 tell of each change to a VXLAN device's table twice, the second
+   * time without this.
+   */
   readonly dst?: Ip;
   /** `NUD_*`. */
   readonly state: number;
