@@ -17,7 +17,7 @@ describe("an agent that cannot start", () => {
     await rm(directory, { recursive: true });
   });
   const at = (name: string): string => join(directory, name);
-  /** In a network namespace of its own, for the case that it starts after all. */
+  /** In namespaces of its own, for the case that it starts after all: what it starts ends with it. */
   const runAgent = async (more: object): Promise<Outcome> => {
     const config = {
       nodeName: "host1",
@@ -28,7 +28,16 @@ describe("an agent that cannot start", () => {
       ...more,
     };
     await writeFile(at("agent.json"), JSON.stringify(config));
-    return execute("unshare", ["--net", MARGAY, "agent", "--config", at("agent.json")]);
+    return execute("unshare", [
+      "--net",
+      "--pid",
+      "--fork",
+      "--kill-child",
+      MARGAY,
+      "agent",
+      "--config",
+      at("agent.json"),
+    ]);
   };
 
   it("for an unknown field says so in one line", async () => {

@@ -4,10 +4,13 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text as readText } from "node:stream/consumers";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { connectStore } from "../../src/datastore/client.ts";
 import {
   type Lab,
   type Outcome,
@@ -187,22 +190,41 @@ describe("an agent that is stopped in the midst of its calls", () => {
     async () => {
       await using lab = await createLab({ routeSource: "datastore" });
       const names = Array.from({ length: 40 }, (_, index) => `${lab.name}s${index}`);
-      const call = (command: string, container: string, more: object = {}): Promise<Outcome> =>
-        callCni(
-          {
-            cniVersion: "1.0.0",
-            name: "margay",
-            type: "margay-cni",
-            agentSocket: lab.agentSocket("host1"),
-            ...more,
-          },
-          {
-            CNI_COMMAND: command,
-            CNI_CONTAINERID: container,
-            CNI_NETNS: `/run/netns/${container}`,
-            CNI_IFNAME: "eth0",
-          },
-        );
+      const configOf = (more: object = {}): object => ({
+        cniVersion: "1.0.0",
+        name: "margay",
+        type: "margay-cni",
+        agentSocket: lab.agentSocket("host1"),
+        ...more,
+      });
+      const environmentOf = (command: string, container: string): Record<string, string> => ({
+        CNI_COMMAND: command,
+        CNI_CONTAINERID: container,
+        CNI_NETNS: `/run/netns/${container}`,
+        CNI_IFNAME: "eth0",
+      });
+      const call = (command: string, container: string, more?: object): Promise<Outcome> =>
+        callCni(configOf(more), environmentOf(command, container));
+      /** What the plugin sends, without its start, so that many are under way at once. @returns `undefined` where it failed */
+      const addAtOnce = async (container: string): Promise<object | undefined> => {
+        const body = JSON.stringify({ environment: environmentOf("ADD", container), config: configOf() });
+        const headers = { "content-length": Buffer.byteLength(body) };
+        const options = {
+          socketPath: lab.agentSocket("host1"),
+          path: "/cni",
+          method: "POST",
+          agent: false,
+          headers,
+        };
+        try {
+          const sent = request(options).end(body);
+          const [response] = (await once(sent, "response")) as [IncomingMessage];
+          const answer = JSON.parse(await readText(response)) as object;
+          return response.statusCode === 200 ? answer : undefined;
+        } catch {
+          return undefined;
+        }
+      };
       /** The keys and texts in the datastore that name the container. */
       const tracesOf = (store: ReadonlyMap<string, string>, container: string): readonly string[] =>
         [...store].filter((entry) => new RegExp(`${container}\\b`).test(entry.join(" "))).map(([key]) => key);
@@ -214,45 +236,41 @@ describe("an agent that is stopped in the midst of its calls", () => {
         });
       }
       const { agent } = await lab.host("host1");
-      let isStopped = false;
-      let added = 0;
-      const outcomes = await Promise.all(
-        names.map(async (name) => {
-          const outcome = await call("ADD", name);
-          if (outcome.code === 0) added++;
-          if (added >= 5 && !isStopped) {
-            isStopped = true;
-            process.kill(agent?.pid ?? assert.fail("no agent"), "SIGTERM");
-          }
-          return { name, outcome };
-        }),
-      );
+      const pid = agent?.pid ?? assert.fail("no agent");
+      const addByPlugin = async (container: string): Promise<object | undefined> => {
+        const { code, stdout } = await call("ADD", container);
+        return code === 0 ? (JSON.parse(stdout) as object) : undefined;
+      };
+      await using store = connectStore({ socketPath: lab.agentSocket("host1") });
+      const { revision: after } = await store.list("/calico/ipam/");
+      const changes = store.watch("/calico/ipam/", { after, signal: AbortSignal.timeout(60_000) });
+      const adding = names.map(async (name, index) => {
+        // The plugin takes so long to start that its calls come when the agent is about to end, or has ended.
+        const result = await (index < 20 ? addAtOnce(name) : addByPlugin(name));
+        return { name, result };
+      });
+      // An address is being taken, and no container is whole yet.
+      for await (const batch of changes) if (batch.length > 0) break;
+      process.kill(pid, "SIGTERM");
+      const results = await Promise.all(adding);
       await eventually(async () => (await lab.host("host1")).agent === null, "the end of host1's agent");
       await lab.repair();
-      const [whole, failed] = [true, false].map((isWhole) =>
-        outcomes.filter(({ outcome: { code } }) => (code === 0) === isWhole),
-      );
-      for (const { name, outcome } of whole ?? []) {
-        const { code, stdout } = await call("CHECK", name, {
-          prevResult: JSON.parse(outcome.stdout) as object,
-        });
+      const whole = results.filter(({ result }) => result !== undefined);
+      const failed = results.filter(({ result }) => result === undefined);
+      for (const { name, result } of whole) {
+        const { code, stdout } = await call("CHECK", name, { prevResult: result });
         assert.equal(code, 0, stdout);
       }
-      for (const { name } of failed ?? []) {
+      for (const { name } of failed) {
         const { code, stdout } = await call("DEL", name);
         assert.equal(code, 0, stdout);
       }
       const left = await readStore(lab);
-      for (const { name } of whole ?? []) assert.notDeepEqual(tracesOf(left, name), [], `${name} is known`);
-      for (const { name } of failed ?? [])
-        assert.deepEqual(tracesOf(left, name), [], `nothing is left of ${name}`);
+      for (const { name } of whole) assert.notDeepEqual(tracesOf(left, name), [], `${name} is known`);
+      for (const { name } of failed) assert.deepEqual(tracesOf(left, name), [], `nothing is left of ${name}`);
       const links = await lab.exec("host1", "ip", "-br", "link", "show", "type", "veth");
       const nodeEnds = links.split("\n").filter((line) => line.startsWith("cali"));
-      assert.equal(
-        nodeEnds.length,
-        (whole?.length ?? 0) + 2,
-        "the containers of the lab, and those that were added",
-      );
+      assert.equal(nodeEnds.length, whole.length + 2, "the containers of the lab, and those that were added");
     },
   );
 });
