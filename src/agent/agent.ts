@@ -9,11 +9,13 @@ import { type Allocator, createAllocator } from "../ipam/allocator.ts";
 import { Conditions } from "../system/conditions.ts";
 import type { AgentConfig } from "./config.ts";
 import { measureMemory } from "./memory.ts";
-import { createNodeView } from "./node-view.ts";
+import { createNodeView, underlayMtu } from "./node-view.ts";
 import { type AgentCollaborators, type AgentParts, openParts } from "./parts.ts";
 import { persist } from "./persist.ts";
 import { type AgentServices, serveAgent } from "./server.ts";
+import type { Settler } from "./settler.ts";
 import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
+import { createVxlanEnd } from "./vxlan-end.ts";
 
 /**
  * Starts a node's agent in the current network namespace. Disposing it stops the process's work and nothing else: routes stay, and BIRD goes
@@ -48,6 +50,7 @@ class Agent implements AsyncDisposable {
   readonly #allocator: Allocator;
   readonly #node: NodeView;
   readonly #cni: CniService;
+  readonly #vxlanEnd: Settler;
   readonly #stopping = new AbortController();
   /** Whether the datastore was read, and the kernel brought in line, once. */
   #isStarted = false;
@@ -68,6 +71,26 @@ class Agent implements AsyncDisposable {
     this.#conditions = conditions;
     this.#allocator = createAllocator({ store, clock, log: log.scope("ipam") }, { nodeName });
     this.#node = createNodeView({ config, catalog, cluster, rtnetlink, isStarted: () => this.#isStarted });
+    this.#vxlanEnd = createVxlanEnd(
+      {
+        allocator: this.#allocator,
+        registration: parts.registration,
+        dataplane,
+        clock,
+        log: log.scope("vxlan"),
+      },
+      {
+        nodeName,
+        learn: (value) => {
+          parts.learn([{ kind: "vxlanEnd", value }]);
+        },
+        pools: () => catalog.pools,
+        limits: () => this.#node.limits(),
+        onChange: () => {
+          conditions.check();
+        },
+      },
+    );
     const endpoints = createEndpoints(store, nodeName);
     this.#cni = createCniService(
       {
@@ -90,7 +113,10 @@ class Agent implements AsyncDisposable {
 
   noteDelta(delta: DesiredDelta): void {
     if (!this.#isStarted) return;
-    if (delta.bird) this.#parts.routeSource.update();
+    if (delta.bird) {
+      this.#parts.routeSource.update();
+      this.#vxlanEnd.update();
+    }
     // Somebody has deleted or changed the record of a node that lives.
     if (this.#parts.catalog.self?.spec.bgp?.ipv4Address !== this.#config.address) this.#register();
   }
@@ -112,6 +138,7 @@ class Agent implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();
     await this.#starting;
+    await this.#vxlanEnd[Symbol.asyncDispose]();
   }
 
   async #start(): Promise<void> {
@@ -120,13 +147,20 @@ class Agent implements AsyncDisposable {
     const persistence = { ...this.#collaborators, signal };
     await persist("register the node", () => registration.register({ signal }), persistence);
     await cluster.synced({ signal });
+    await persist("find the underlay", () => this.#learnUnderlay(), persistence);
     await persist("read the kernel's state", () => dataplane.start(), persistence);
     this.#isStarted = true;
     const { nodeName, socket } = this.#config;
     this.#collaborators.log.info("Started", { nodeName, socket });
     routeSource.update();
+    this.#vxlanEnd.update();
     this.#conditions.check();
     await this.#claimFirstBlock();
+  }
+
+  async #learnUnderlay(): Promise<void> {
+    const mtu = await underlayMtu(this.#parts.rtnetlink, this.#config);
+    this.#parts.learn([{ kind: "underlay", mtu }]);
   }
 
   /** Others learn of a node's block before its first container needs it. */
@@ -165,6 +199,7 @@ class Agent implements AsyncDisposable {
       routeSourceTrouble: routeSource.trouble,
       relyingOnBird: calculation.relyingOnBird(),
       unreadable: catalog.unreadable,
+      vxlanTrouble: this.#vxlanEnd.trouble,
       wantedBird: calculation.bird(),
       bird: bird.status(),
       dataplane: dataplane.status(),

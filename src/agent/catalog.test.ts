@@ -28,6 +28,7 @@ describe("a catalog", () => {
       subnet: "192.168.0.0/24",
       asNumber: undefined,
       routeSource: "bird",
+      vxlan: undefined,
     };
     assert.deepEqual(fact, { kind: "node", name: "host2", value });
   });
@@ -56,10 +57,11 @@ describe("a catalog", () => {
 
   it("counts a claim only once it is confirmed", () => {
     const catalog = createCatalog();
-    const learn = (state: string) => catalog.learn(affinityKey(HOST1, BLOCK), JSON.stringify({ state }))[0];
-    assert.equal(learn("pending")?.value, false);
-    assert.equal(learn("confirmed")?.value, true);
-    assert.equal(learn("pendingDeletion")?.value, false);
+    const learn = (state: string) => {
+      const [fact] = catalog.learn(affinityKey(HOST1, BLOCK), JSON.stringify({ state }));
+      return fact?.kind === "affinity" && fact.value;
+    };
+    assert.deepEqual(["pending", "confirmed", "pendingDeletion"].map(learn), [false, true, false]);
   });
 
   it("keeps the last good value of what cannot be read any more, and says so until it can", () => {

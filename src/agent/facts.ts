@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type {
   BlockFacts,
+  Encapsulation,
   EndpointFacts,
   NodeFacts,
   PoolFacts,
@@ -23,6 +24,7 @@ export const ROUTE_SOURCE_ANNOTATION = "margay/route-source";
 /** `undefined` for a node without an IPv4 address: nothing can be routed to it. */
 export function nodeFacts(node: Node): NodeFacts | undefined {
   const { ipv4Address, asNumber } = node.spec.bgp ?? {};
+  const { ipv4VXLANTunnelAddr: ip4, vxlanTunnelMACAddr: mac } = node.spec;
   if (ipv4Address === undefined) return undefined;
   const { ip, prefixLength } = parseInterfaceAddress(ipv4Address);
   return {
@@ -30,6 +32,7 @@ export function nodeFacts(node: Node): NodeFacts | undefined {
     subnet: cidrOf(ip, prefixLength),
     asNumber,
     routeSource: parseRouteSource(node.metadata.annotations?.[ROUTE_SOURCE_ANNOTATION]),
+    vxlan: ip4 === undefined || mac === undefined ? undefined : { ip: ip4, mac },
   };
 }
 
@@ -62,7 +65,14 @@ export function endpointFacts({ spec }: WorkloadEndpoint): EndpointFacts | undef
 }
 
 export function poolFacts({ spec }: IPPool): PoolFacts {
-  return { cidr: spec.cidr, disableBgpExport: spec.disableBGPExport };
+  return { cidr: spec.cidr, encapsulation: encapsulationOf(spec), disableBgpExport: spec.disableBGPExport };
+}
+
+/** The two modes exclude each other. */
+function encapsulationOf({ ipipMode, vxlanMode }: IPPool["spec"]): Encapsulation {
+  if (vxlanMode !== "Never") return { kind: "vxlan", crossSubnet: vxlanMode === "CrossSubnet" };
+  if (ipipMode !== "Never") return { kind: "ipip", crossSubnet: ipipMode === "CrossSubnet" };
+  return { kind: "none" };
 }
 
 /** The settings of the two resources named `default`; an absent one stands for its defaults. */
@@ -77,6 +87,8 @@ export function settingsOf(
     asNumber: bgpSpec.asNumber,
     nodeMesh: bgpSpec.nodeToNodeMeshEnabled,
     listenPort: bgpSpec.listenPort,
+    vxlanVni: felixSpec.vxlanVNI,
+    vxlanPort: felixSpec.vxlanPort,
   };
 }
 

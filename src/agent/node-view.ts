@@ -4,6 +4,7 @@ import type { NodeView } from "../cni/collaborators.ts";
 import { listAddresses } from "../dataplane/netlink/address.ts";
 import { listLinks } from "../dataplane/netlink/link.ts";
 import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
+import { VXLAN_OVERHEAD_BYTES } from "../desired/wanted.ts";
 import type { Limits } from "../ipam/assignment.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { formatIssues } from "../model/issue.ts";
@@ -42,7 +43,7 @@ export function createNodeView({
     },
     limits: () => limitsOf(catalog),
     pools: () => usablePools(catalog, underlay, nodeName),
-    mtu: () => mtuOf(rtnetlink, config),
+    mtu: async () => (await underlayMtu(rtnetlink, config)) - overheadOf(catalog.pools),
     endpointsSeen: (revision, options) => cluster.endpointsSeen(revision, options),
   };
 }
@@ -68,8 +69,13 @@ function limitsOf({ ipamConfig, reservations }: Catalog): Limits {
   return { strictAffinity, maxBlocks: maxBlocksPerHost, autoAllocateBlocks, reservations };
 }
 
+/** Bytes that the largest encapsulation in use adds to a packet. */
+function overheadOf(pools: readonly IPPool[]): number {
+  return pools.some(({ spec }) => spec.vxlanMode !== "Never") ? VXLAN_OVERHEAD_BYTES : 0;
+}
+
 /** The MTU of the interface that carries the node's address. */
-async function mtuOf(rtnetlink: Rtnetlink, { address, nodeName }: AgentConfig): Promise<number> {
+export async function underlayMtu(rtnetlink: Rtnetlink, { address, nodeName }: AgentConfig): Promise<number> {
   const { ip } = parseInterfaceAddress(address);
   const carrier = (await rtnetlink.list(listAddresses)).find((candidate) => candidate.ip === ip);
   const link = (await rtnetlink.list(listLinks)).find(({ index }) => index === carrier?.ifIndex);

@@ -41,6 +41,8 @@ export interface AgentParts {
   readonly bird: Bird;
   readonly registration: Registration;
   readonly routeSource: RouteSourceSwitch;
+  /** Works facts that no entry of the datastore tells into the desired state. */
+  readonly learn: (facts: readonly Fact[]) => void;
 }
 
 export interface PartsOptions {
@@ -70,10 +72,16 @@ export async function openParts(
   const routeSource = stack.use(
     createRouteSourceSwitch(
       { bird, dataplane, registration, clock, log: log.scope("route-source") },
-      { nodeName, birdLogFile: birdFiles(directory).log, wanted: () => calculation.bird(), onChange },
+      {
+        nodeName,
+        birdLogFile: birdFiles(directory).log,
+        wanted: () => calculation.bird(),
+        isRoutable: (cidrs) => calculation.isRoutable(cidrs),
+        onChange,
+      },
     ),
   );
-  const onFacts = (facts: readonly Fact[]): void => {
+  const learn = (facts: readonly Fact[]): void => {
     const delta = calculation.update(facts);
     dataplane.update(delta);
     onDelta(delta);
@@ -82,10 +90,21 @@ export async function openParts(
   const cluster = stack.use(
     followCluster(
       { store, catalog, clock, log: log.scope("cluster") },
-      { nodeName, namespace: ENDPOINT_NAMESPACE, onFacts, onState: onChange },
+      { nodeName, namespace: ENDPOINT_NAMESPACE, onFacts: learn, onState: onChange },
     ),
   );
-  return { store, catalog, cluster, calculation, rtnetlink, dataplane, bird, registration, routeSource };
+  return {
+    store,
+    catalog,
+    cluster,
+    calculation,
+    rtnetlink,
+    dataplane,
+    bird,
+    registration,
+    routeSource,
+    learn,
+  };
 }
 
 async function openStore({ datastore }: AgentConfig): Promise<Store> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DatastoreError, type Entry, type Store, type WaitOptions } from "../datastore/store.ts";
-import type { NodeFacts } from "../desired/facts.ts";
+import type { NodeFacts, VxlanEnd } from "../desired/facts.ts";
 import { formatIssues } from "../model/issue.ts";
 import { resourceKey } from "../model/keys.ts";
 import { mergePatch } from "../model/merge-patch.ts";
@@ -20,6 +20,8 @@ export interface Registration {
     source: NodeFacts["routeSource"],
     options: WaitOptions & { readonly isFailed?: boolean },
   ): Promise<void>;
+  /** Records this node's end of VXLAN tunnels, or that it has none. */
+  recordVxlanEnd(end: VxlanEnd | undefined, options: WaitOptions): Promise<void>;
 }
 
 export function createRegistration(store: Store, { nodeName, address }: AgentConfig): Registration {
@@ -28,6 +30,10 @@ export function createRegistration(store: Store, { nodeName, address }: AgentCon
   const spec = { bgp: { ipv4Address: address } };
   return {
     register: (options) => patchNode(store, key, empty, () => ({ spec }), options),
+    recordVxlanEnd(end, options) {
+      const change = { ipv4VXLANTunnelAddr: end?.ip ?? null, vxlanTunnelMACAddr: end?.mac ?? null };
+      return patchNode(store, key, empty, () => ({ spec: { ...spec, ...change } }), options);
+    },
     announceRouteSource: (source, { isFailed = false, ...options }) =>
       patchNode(
         store,

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Bird, ConfigureResult } from "../bird/bird.ts";
 import type { WantedBird } from "../desired/wanted.ts";
+import { parseCidr } from "../net/cidr.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
 import { createFakeClock } from "../system/clock.ts";
 import { silentLog } from "../system/log.ts";
@@ -27,6 +28,7 @@ function createTrial(results: readonly ConfigureResult[] = []) {
   let settled = Promise.withResolvers<undefined>();
   let isRunning = false;
   let hasBirdRoutes = false;
+  let isRoutable = true;
   const bird: Bird = {
     adopt: () => Promise.resolve(isRunning),
     configure(text) {
@@ -68,7 +70,13 @@ function createTrial(results: readonly ConfigureResult[] = []) {
   };
   const routeSource = createRouteSourceSwitch(
     { bird, dataplane, registration, clock, log: silentLog },
-    { nodeName: "host1", birdLogFile: "/run/x/bird.log", wanted: () => wanted, onChange: () => undefined },
+    {
+      nodeName: "host1",
+      birdLogFile: "/run/x/bird.log",
+      wanted: () => wanted,
+      isRoutable: () => isRoutable,
+      onChange: () => undefined,
+    },
   );
   return {
     told,
@@ -76,6 +84,11 @@ function createTrial(results: readonly ConfigureResult[] = []) {
     routeSource,
     want(next: WantedBird | undefined) {
       wanted = next;
+      routeSource.update();
+    },
+    /** Says whether other nodes have their ends of the tunnel. */
+    setRoutable(is: boolean) {
+      isRoutable = is;
       routeSource.update();
     },
     settle() {
@@ -178,6 +191,45 @@ describe("the switch of route sources", () => {
     trial.clock.advance(1000);
     await trial.idle();
     assert.equal(trial.routeSource.trouble, undefined);
+    assert.equal(trial.told.at(-1), "node says bird");
+  });
+
+  it("keeps BIRD at a pool that turns to a tunnel until the tunnel's routes are in place", async () => {
+    const trial = createTrial();
+    trial.want({ ...WANTED, poolCidrs: [parseCidr("10.1.0.0/16")] });
+    await trial.idle();
+    trial.setRoutable(false);
+    await trial.idle();
+    trial.told.length = 0;
+    trial.want(WANTED);
+    await trial.idle();
+    assert.deepEqual(trial.told, []);
+    trial.setRoutable(true);
+    await trial.idle();
+    assert.deepEqual(trial.told, []);
+    trial.settle();
+    await trial.idle();
+    assert.deepEqual(trial.told, [
+      "our routes are in place",
+      "node says starting",
+      "bird programs",
+      "node says bird",
+    ]);
+  });
+
+  it("waits no longer than ten seconds for a node without an end of the tunnel", async () => {
+    const trial = createTrial();
+    trial.want({ ...WANTED, poolCidrs: [parseCidr("10.1.0.0/16")] });
+    await trial.idle();
+    trial.setRoutable(false);
+    await trial.idle();
+    trial.told.length = 0;
+    trial.want(WANTED);
+    await trial.idle();
+    trial.clock.advance(10_000);
+    await trial.idle();
+    trial.settle();
+    await trial.idle();
     assert.equal(trial.told.at(-1), "node says bird");
   });
 

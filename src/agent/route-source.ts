@@ -3,9 +3,11 @@ import type { Bird } from "../bird/bird.ts";
 import { renderBirdConfig } from "../bird/config.ts";
 import type { WantedBird } from "../desired/wanted.ts";
 import type { Dataplane } from "../dataplane/dataplane.ts";
+import type { Cidr } from "../net/cidr.ts";
 import type { Clock } from "../system/clock.ts";
-import { type Log, describeError } from "../system/log.ts";
+import type { Log } from "../system/log.ts";
 import type { Registration } from "./registration.ts";
+import { type Settler, type Waiting, createSettler } from "./settler.ts";
 
 export interface RouteSourceCollaborators {
   readonly bird: Bird;
@@ -20,6 +22,8 @@ export interface RouteSourceOptions {
   readonly birdLogFile: string;
   /** What BIRD is to do, as it is now. */
   readonly wanted: () => WantedBird | undefined;
+  /** Whether every block inside the prefixes has a route from the datastore. */
+  readonly isRoutable: (cidrs: readonly Cidr[]) => boolean;
   /** Called when {@link RouteSourceSwitch.trouble} may have changed. */
   readonly onChange: () => void;
 }
@@ -29,16 +33,11 @@ export interface RouteSourceOptions {
  * agent's own goes when BIRD's to the same destination has come. From BIRD: it withdraws from the kernel only when the agent's own
  * routes are all in place, goes on announcing while another node relies on that, and stops last.
  */
-export interface RouteSourceSwitch extends AsyncDisposable {
-  /** Called when what BIRD is to do may have changed. */
-  update(): void;
-  /** Why BIRD is not as it should be, if it is not. */
-  readonly trouble: string | undefined;
-}
+export type RouteSourceSwitch = Settler;
 
 const GRACEFUL_RESTART_SECONDS = 120;
-const FIRST_RETRY_MS = 1000;
-const LAST_RETRY_MS = 30_000;
+/** How long BIRD goes on for a pool that turns to a tunnel of which some node has no end. */
+const TUNNEL_TIMEOUT_MS = 10_000;
 /** BIRD takes its routes back at once; one that recovers from a crash first waits for its peers, 15 s at the most. */
 const WITHDRAW_TIMEOUT_MS = 30_000;
 
@@ -46,80 +45,45 @@ export function createRouteSourceSwitch(
   collaborators: RouteSourceCollaborators,
   options: RouteSourceOptions,
 ): RouteSourceSwitch {
-  const { clock, log } = collaborators;
-  const abort = new AbortController();
-  /** Aborted by each update: what is waited for may no longer be wanted. */
-  let outdated = new AbortController();
-  let isStale = false;
-  let isRunning = false;
-  let running: Promise<void> = Promise.resolve();
-  let trouble: string | undefined;
-
-  let failures = 0;
-  const isOver = (): boolean => abort.signal.aborted;
-
-  const run = async (): Promise<void> => {
-    isRunning = true;
-    while (isStale && !isOver()) {
-      isStale = false;
-      outdated = new AbortController();
-      const { signal } = abort;
-      const wait = AbortSignal.any([signal, outdated.signal]);
-      const onWait = (pending: string): void => {
-        trouble = `waiting before BIRD is left: ${pending}`;
-      };
-      try {
-        await settle(collaborators, options, { signal, wait, onWait });
-        trouble = undefined;
-        failures = 0;
-        options.onChange();
-      } catch (error) {
-        if (wait.aborted) continue;
-        trouble = describeError(error);
-        log.warn("Cannot bring BIRD to what is wanted", { error });
-        isStale = true;
-        options.onChange();
-        const delayMs = Math.min(FIRST_RETRY_MS * 2 ** failures++, LAST_RETRY_MS);
-        await clock.sleep(delayMs, { signal }).catch(() => undefined);
-      }
-    }
-    isRunning = false;
-  };
-
-  return {
-    get trouble() {
-      return trouble;
+  /** The pools that BIRD brings routes of. */
+  let served: readonly Cidr[] = [];
+  return createSettler(collaborators, {
+    what: "bring BIRD to what is wanted",
+    async settle(waiting) {
+      const wanted = options.wanted();
+      if (wanted === undefined) return;
+      const leaving = served.filter((cidr) => !wanted.poolCidrs.includes(cidr));
+      await untilRoutable(collaborators, options, leaving, waiting);
+      await settle(collaborators, options, wanted, waiting);
+      served = wanted.poolCidrs;
     },
-    update() {
-      isStale = true;
-      outdated.abort();
-      if (!isRunning) running = run();
-    },
-    async [Symbol.asyncDispose]() {
-      abort.abort();
-      await running;
-    },
-  };
+    onChange: options.onChange,
+  });
 }
 
-interface Waiting {
-  /** Ends with the agent: what has been begun with BIRD is finished. */
-  readonly signal: AbortSignal;
-  /** Ends also when something else is wanted. */
-  readonly wait: AbortSignal;
-  readonly onWait: (pending: string) => void;
+/** A pool that turns to a tunnel keeps BIRD's routes until its own are in place; a node without an end of the tunnel is not waited for long. */
+async function untilRoutable(
+  { clock, dataplane }: RouteSourceCollaborators,
+  { isRoutable }: RouteSourceOptions,
+  leaving: readonly Cidr[],
+  { wait, onWait }: Waiting,
+): Promise<void> {
+  if (leaving.length === 0) return;
+  if (!isRoutable(leaving)) {
+    onWait(`other nodes' ends of the tunnel for ${leaving.join(", ")}`);
+    // Every end that comes is an update, which starts this anew.
+    await clock.sleep(TUNNEL_TIMEOUT_MS, { signal: wait });
+  }
+  await dataplane.remoteRoutesInPlace({ signal: wait, onWait });
 }
 
 async function settle(
   collaborators: RouteSourceCollaborators,
   options: RouteSourceOptions,
+  wanted: WantedBird,
   waiting: Waiting,
 ): Promise<void> {
-  const wanted = options.wanted();
-  switch (wanted?.purpose) {
-    case undefined:
-      // What is not known is not to be acted on: BIRD stays as it is.
-      return;
+  switch (wanted.purpose) {
     case "routes":
       await relyOnBird(collaborators, options, wanted, waiting);
       return;

@@ -12,6 +12,7 @@ export interface AgentState {
   readonly isSynced: boolean;
   readonly routeSource: RouteSource;
   readonly routeSourceTrouble: string | undefined;
+  readonly vxlanTrouble: string | undefined;
   /** Nodes that rely on what this one's BIRD announces. */
   readonly relyingOnBird: readonly string[];
   /** What is stored and cannot be read; the last good value holds. */
@@ -65,6 +66,7 @@ export function reasonsOf(state: AgentState): readonly string[] {
   if (!state.isSynced) return [...reasons, "datastore: not everything has been read yet"];
   for (const { key, reason } of state.dataplane.faults) reasons.push(`${key}: ${reason}`);
   if (state.routeSourceTrouble !== undefined) reasons.push(`bird: ${state.routeSourceTrouble}`);
+  if (state.vxlanTrouble !== undefined) reasons.push(`vxlan: ${state.vxlanTrouble}`);
   return [...reasons, ...birdReasons(state)];
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../system/clock.ts";
 import { type Log, describeError } from "../system/log.ts";
+import { planAddress } from "./address.ts";
+import { planForwarding } from "./forwarding.ts";
 import { planLink } from "./link.ts";
 import { planNeighbour } from "./neighbour.ts";
 import type { KernelError } from "./netlink/kernel-error.ts";
@@ -21,14 +23,19 @@ export interface Kernel {
 
 /**
  * Brings the kernel closer to what is wanted, one batch per kind of object. An interface has to be up before routes and neighbours hold on
- * it, and a packet may only meet a node end that is fully set; so the order is links, sysctls, neighbours, routes.
+ * it, and a packet may only meet a node end that is fully set; so the order is links, addresses, sysctls, forwarding entries,
+ * neighbours, routes.
  */
 export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
-  const { links, sysctls, neighbours, routes } = tables;
+  const { links, addresses, sysctls, forwarding, neighbours, routes } = tables;
   try {
     const linkPlans = plans(links.table, kernel, (key) => planLink(key, links));
     await carryOut("link", links.table, linkPlans, kernel);
+    const addressPlans = plans(addresses, kernel, (key) => planAddress(key, addresses, links));
+    await carryOut("address", addresses, addressPlans, kernel);
     applySysctls(sysctls, kernel);
+    const forwardingPlans = plans(forwarding, kernel, (key) => planForwarding(key, forwarding, links));
+    await carryOut("forwarding", forwarding, forwardingPlans, kernel);
     const neighbourPlans = plans(neighbours, kernel, (key) => planNeighbour(key, neighbours, links));
     await carryOut("neighbour", neighbours, neighbourPlans, kernel);
     const routePlans = plans(routes.table, kernel, (key) => planRoute(key, routes, links));
@@ -66,10 +73,11 @@ async function carryOut<W, S>(
       case "blocked":
         table.block(key, plan.reason);
         break;
+      case "create":
       case "change":
       case "remove": {
         const after = plan.kind === "change" ? plan.after : undefined;
-        steps.push({ key, request: plan.request, before: table.seen(key), after });
+        steps.push({ key, kind: plan.kind, request: plan.request, before: table.seen(key), after });
         // Expected before it is asked for, so that whatever event comes meanwhile has the last word.
         table.expect(key, after);
         break;
@@ -83,6 +91,7 @@ async function carryOut<W, S>(
 
 interface Step<S> {
   readonly key: string;
+  readonly kind: "create" | "change" | "remove";
   readonly request: NetlinkRequest;
   readonly before: S | undefined;
   readonly after: S | undefined;
@@ -91,12 +100,12 @@ interface Step<S> {
 function conclude<W, S>(
   kind: string,
   table: ReconcileTable<W, S>,
-  { key, request, before, after }: Step<S>,
+  { key, kind: verb, request, before, after }: Step<S>,
   error: KernelError | undefined,
   { clock, log }: Kernel,
 ): void {
   // To remove what is no longer there is to have succeeded.
-  if (error === undefined || (after === undefined && GONE.includes(error.code))) {
+  if (error === undefined || (verb === "remove" && GONE.includes(error.code))) {
     table.done(key);
     log.debug(request.description, { kind, key });
     return;

@@ -116,7 +116,7 @@ class KernelDataplane implements Dataplane {
     const { table } = this.#tables.routes;
     const pending = (): string | undefined => {
       for (const [key, { target, standing }] of table.wantedEntries()) {
-        if (target.kind !== "gateway" || standing !== "present") continue;
+        if (target.kind === "link" || target.kind === "blackhole" || standing !== "present") continue;
         const reason = table.pendingAt(key);
         if (reason !== undefined) return reason;
       }
@@ -238,7 +238,7 @@ class KernelDataplane implements Dataplane {
 }
 
 function statusOf(tables: Tables): DataplaneStatus {
-  const wanted = { link: 0, sysctl: 0, neighbour: 0, route: 0 };
+  const wanted = { link: 0, address: 0, sysctl: 0, forwarding: 0, neighbour: 0, route: 0 };
   const faults: Pending[] = [];
   const blocked: Pending[] = [];
   for (const kind of KINDS) {

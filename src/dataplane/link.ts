@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type WantedLink, linkKey } from "../desired/wanted.ts";
+import { VXLAN_DEVICE, type WantedLink, linkKey } from "../desired/wanted.ts";
 import type { IfName } from "../net/if-name.ts";
-import { type Link, setLink } from "./netlink/link.ts";
+import { type Link, deleteLink, setLink } from "./netlink/link.ts";
+import { createVxlan } from "./netlink/link-vxlan.ts";
 import { DONE, type Plan } from "./plan.ts";
 import { ReconcileTable } from "./table.ts";
 
@@ -12,7 +13,16 @@ export function isNodeEnd(link: Link): boolean {
   return link.kind === "veth" && NODE_END.test(link.name);
 }
 
-/** The node's interfaces: all of them for lookups, the node ends to be reconciled. */
+/** Ownership: the tunnel device is ours by its name. */
+function isTunnel(link: Link): boolean {
+  return link.name === VXLAN_DEVICE;
+}
+
+function isOurs(link: Link): boolean {
+  return isNodeEnd(link) || isTunnel(link);
+}
+
+/** The node's interfaces: all of them for lookups, ours to be reconciled. */
 export class LinkTable {
   readonly table = new ReconcileTable<WantedLink, Link>((wanted) => wanted.name);
   readonly #byIndex = new Map<number, Link>();
@@ -26,10 +36,21 @@ export class LinkTable {
     return this.#byName.get(name);
   }
 
-  /** Whether the interface is a node end; routes and neighbours on it are ours too. */
+  /** Whether the interface is a node end. */
   isNodeEndIndex(index: number | undefined): boolean {
     const link = index === undefined ? undefined : this.#byIndex.get(index);
     return link !== undefined && isNodeEnd(link);
+  }
+
+  /** Whether the interface is a tunnel device; addresses and forwarding entries on it are ours too. */
+  isTunnelIndex(index: number | undefined): boolean {
+    const link = index === undefined ? undefined : this.#byIndex.get(index);
+    return link !== undefined && isTunnel(link);
+  }
+
+  /** Whether routes and neighbours on the interface are ours. */
+  isOurIndex(index: number | undefined): boolean {
+    return this.isNodeEndIndex(index) || this.isTunnelIndex(index);
   }
 
   see(link: Link): void {
@@ -37,7 +58,7 @@ export class LinkTable {
     if (before !== undefined && before.name !== link.name) this.#forget(before);
     this.#byIndex.set(link.index, link);
     this.#byName.set(link.name, link);
-    if (isNodeEnd(link)) this.table.see(linkKey(link.name), link);
+    if (isOurs(link)) this.table.see(linkKey(link.name), link);
   }
 
   remove(link: Link): void {
@@ -52,7 +73,7 @@ export class LinkTable {
       this.#byIndex.set(link.index, link);
       this.#byName.set(link.name, link);
     }
-    this.table.reset(new Map(links.filter(isNodeEnd).map((link) => [linkKey(link.name), link])));
+    this.table.reset(new Map(links.filter(isOurs).map((link) => [linkKey(link.name), link])));
   }
 
   #forget(link: Link): void {
@@ -65,25 +86,58 @@ export class LinkTable {
   }
 }
 
-/**
- * Node ends come and go with their containers, by ADD and DEL: the reconciler sets them right. One of no known container is set
- * down, so that it forwards nothing, and no further: a record that was lost and comes back finds its container whole.
- */
-export function planLink(key: string, { table }: LinkTable): Plan<Link> {
+export function planLink(key: string, links: LinkTable): Plan<Link> {
+  const { table } = links;
   const wanted = table.wanted(key);
   const seen = table.seen(key);
-  if (wanted === undefined) {
-    if (seen?.up !== true) return DONE;
-    return {
-      kind: "change",
-      request: setLink({ index: seen.index, up: false }),
-      after: { ...seen, up: false },
-    };
-  }
+  if (wanted?.kind === "nodeEnd") return planNodeEnd(wanted, seen);
+  if (wanted?.kind === "vxlan") return planVxlan(wanted, links.byName(wanted.name));
+  if (seen === undefined) return DONE;
+  return isNodeEnd(seen)
+    ? closeNodeEnd(seen)
+    : { kind: "remove", request: deleteLink({ index: seen.index }) };
+}
+
+/** Node ends come and go with their containers, by ADD and DEL; here they are set right. */
+function planNodeEnd(wanted: WantedLink & { readonly kind: "nodeEnd" }, seen: Link | undefined): Plan<Link> {
   if (seen === undefined) return { kind: "blocked", reason: missing(wanted.name) };
   if (seen.up && seen.mac === wanted.mac) return DONE;
   const request = setLink({ index: seen.index, up: true, mac: wanted.mac });
   return { kind: "change", request, after: { ...seen, up: true, mac: wanted.mac } };
+}
+
+/** Set down, so that it forwards nothing, and no further: a record that was lost and comes back finds its container whole. */
+function closeNodeEnd(seen: Link): Plan<Link> {
+  if (!seen.up) return DONE;
+  return {
+    kind: "change",
+    request: setLink({ index: seen.index, up: false }),
+    after: { ...seen, up: false },
+  };
+}
+
+/** What a device was made with cannot be changed: one with other parameters is replaced. */
+function planVxlan(wanted: WantedLink & { readonly kind: "vxlan" }, seen: Link | undefined): Plan<Link> {
+  const { name, mac, mtu, vni, port, localIp } = wanted;
+  if (seen === undefined) {
+    return {
+      kind: "create",
+      request: createVxlan({ name, mac, mtu, up: true, vni, port, localIp, learning: false }),
+    };
+  }
+  const { tunnel } = seen;
+  const isRight =
+    tunnel?.kind === "vxlan" &&
+    tunnel.vni === vni &&
+    tunnel.port === port &&
+    tunnel.localIp === localIp &&
+    tunnel.remoteIp === undefined &&
+    !tunnel.learning &&
+    !tunnel.external;
+  if (!isRight) return { kind: "remove", request: deleteLink({ index: seen.index }) };
+  if (seen.up && seen.mac === mac && seen.mtu === mtu) return DONE;
+  const request = setLink({ index: seen.index, up: true, mac, mtu });
+  return { kind: "change", request, after: { ...seen, up: true, mac, mtu } };
 }
 
 export function missing(ifName: IfName): string {

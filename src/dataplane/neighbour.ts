@@ -12,15 +12,15 @@ export function createNeighbourTable(): NeighbourTable {
   return new ReconcileTable((wanted) => wanted.ifName);
 }
 
-/** The key of an entry on a node end; `undefined` for all others, which are not ours to look at. */
+/** The key of an entry on an interface of ours; `undefined` for all others, which are not ours to look at. */
 export function seenNeighbourKey(neighbour: Neighbour, links: LinkTable): string | undefined {
   const link = links.byIndex(neighbour.ifIndex);
-  return link !== undefined && links.isNodeEndIndex(link.index)
+  return link !== undefined && links.isOurIndex(link.index)
     ? neighbourKey(link.name, neighbour.ip)
     : undefined;
 }
 
-/** Ownership: a permanent entry on a node end is ours; what the kernel learnt there by itself ages by itself. */
+/** Ownership: a permanent entry on an interface of ours is ours; what the kernel learnt there by itself ages by itself. */
 export function planNeighbour(key: string, table: NeighbourTable, links: LinkTable): Plan<Neighbour> {
   const wanted = table.wanted(key);
   const seen = table.seen(key);

@@ -7,6 +7,8 @@ export type Plan<S> =
   /** Something else has to come first; its coming marks the key again. */
   | { readonly kind: "blocked"; readonly reason: string }
   | { readonly kind: "change"; readonly request: NetlinkRequest; readonly after: S }
+  /** What comes of it is seen by its event. */
+  | { readonly kind: "create"; readonly request: NetlinkRequest }
   | { readonly kind: "remove"; readonly request: NetlinkRequest };
 
 export const DONE: Plan<never> = { kind: "done" };

@@ -22,7 +22,7 @@ export const RTPROT_MARGAY = 80;
 /** The main table's routes: ours to be reconciled, and the destinations that BIRD has brought. */
 export class RouteTable {
   readonly table = new ReconcileTable<WantedRoute, KernelRoute>((wanted) =>
-    wanted.target.kind === "link" ? wanted.target.ifName : undefined,
+    "ifName" in wanted.target ? wanted.target.ifName : undefined,
   );
   /** destination -> the interface that BIRD's route leads out of, where it has one only */
   readonly #birds = new Map<Cidr, number | undefined>();
@@ -84,11 +84,11 @@ export function seenRouteKey(route: KernelRoute): string {
   return routeKey(route.dst, route.metric);
 }
 
-/** Routes with our protocol, and whatever anybody but the kernel put on a node end. */
+/** Routes with our protocol, and whatever anybody but the kernel put on an interface of ours. */
 function isOurs(route: KernelRoute, links: LinkTable): boolean {
   if (route.table !== RT_TABLE_MAIN) return false;
   if (route.protocol === RTPROT_MARGAY) return true;
-  return route.protocol !== RTPROT_KERNEL && links.isNodeEndIndex(route.ifIndex);
+  return route.protocol !== RTPROT_KERNEL && links.isOurIndex(route.ifIndex);
 }
 
 function isOfBird(route: KernelRoute): boolean {
@@ -116,7 +116,8 @@ export function planRoute(key: string, routes: RouteTable, links: LinkTable): Pl
 
 const COMMON = { table: RT_TABLE_MAIN, protocol: RTPROT_MARGAY, onlink: false } as const;
 
-type ResolvedTarget = Pick<KernelRoute, "type" | "scope"> & Partial<Pick<KernelRoute, "ifIndex" | "gateway">>;
+type ResolvedTarget = Pick<KernelRoute, "type" | "scope"> &
+  Partial<Pick<KernelRoute, "ifIndex" | "gateway" | "onlink">>;
 
 /** The target in the kernel's terms, or why there is none now. */
 function resolveTarget(target: RouteTarget, links: LinkTable): ResolvedTarget | string {
@@ -130,6 +131,13 @@ function resolveTarget(target: RouteTarget, links: LinkTable): ResolvedTarget | 
     }
     case "gateway":
       return { type: "unicast", scope: RT_SCOPE_UNIVERSE, gateway: target.gateway };
+    case "tunnel": {
+      const link = links.byName(target.ifName);
+      if (link?.up !== true) return missing(target.ifName);
+      const { gateway } = target;
+      // The other end is not on this node's network: that it is behind the device has to be taken for granted.
+      return { type: "unicast", scope: RT_SCOPE_UNIVERSE, ifIndex: link.index, gateway, onlink: true };
+    }
     case "blackhole":
       return { type: "blackhole", scope: RT_SCOPE_UNIVERSE };
   }

@@ -36,7 +36,8 @@ export function wantedBird({
       .sort((a, b) => (a.name < b.name ? -1 : 1)),
     originated: [...originated].sort(),
     poolCidrs: [...pools.values()]
-      .filter((pool) => !pool.disableBgpExport)
+      // Packets of the others must not travel as they are; the agent brings their routes.
+      .filter((pool) => !pool.disableBgpExport && pool.encapsulation.kind === "none")
       .map((pool) => pool.cidr)
       .sort(),
     purpose: purposeOf(settings, relyingOnBird(nodes, self)),

@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Cidr, cidrContainsIp, hostCidr, isHostCidr } from "../net/cidr.ts";
 import type { Contribution } from "./contributions.ts";
-import type { BlockFacts, NodeFacts, RouteSource } from "./facts.ts";
-import { BLOCK_METRIC, type RouteTarget, type Unroutable, type WantedRoute, routeKey } from "./wanted.ts";
+import type { BlockFacts, Encapsulation, NodeFacts, RouteSource } from "./facts.ts";
+import {
+  BLOCK_METRIC,
+  type RouteTarget,
+  type Unroutable,
+  VXLAN_DEVICE,
+  type WantedRoute,
+  routeKey,
+} from "./wanted.ts";
 
 /** What the routes of a block depend on besides the block itself. */
 export interface BlockContext {
@@ -10,6 +17,10 @@ export interface BlockContext {
   readonly self: string;
   readonly routeSource: RouteSource;
   readonly node: (name: string) => NodeFacts | undefined;
+  /** How packets for addresses of the prefix travel between nodes. */
+  readonly encapsulation: (dst: Cidr) => Encapsulation;
+  /** Whether this node has an end of the VXLAN tunnel. */
+  readonly hasVxlanEnd: boolean;
   readonly isConfirmed: (node: string, block: Cidr) => boolean;
 }
 
@@ -62,18 +73,45 @@ type RemoteRoute =
   | { readonly kind: "route"; readonly route: Contribution<WantedRoute> }
   | { readonly kind: "unroutable"; readonly unroutable: Unroutable };
 
-function remoteRoute({ dst, node: name }: Holding, { self, routeSource, node }: BlockContext): RemoteRoute {
+function remoteRoute({ dst, node: name }: Holding, context: BlockContext): RemoteRoute {
+  const { self, node, encapsulation } = context;
   const there = node(name);
   const here = node(self);
   if (there === undefined) return unroutable(dst, `node "${name}" has not registered an address`);
   if (here === undefined) return unroutable(dst, `this node, "${self}", has not registered an address`);
-  if (!cidrContainsIp(here.subnet, there.address)) {
-    return unroutable(dst, `node "${name}" (${there.address}) is not on this node's network ${here.subnet}`);
+  const isNear = cidrContainsIp(here.subnet, there.address);
+  const how = encapsulation(dst);
+  switch (how.kind) {
+    case "none":
+      if (isNear) return directRoute(dst, there, isBirds(there, context));
+      return unroutable(
+        dst,
+        `node "${name}" (${there.address}) is not on this node's network ${here.subnet}`,
+      );
+    case "vxlan":
+      // As in Calico, the agent brings these routes whatever the source of the others.
+      if (how.crossSubnet && isNear) return directRoute(dst, there, false);
+      return vxlanRoute(dst, name, there, context);
+    case "ipip":
+      return unroutable(dst, "its pool wants IPIP, which this version does not have");
   }
-  // A node that does not announce is not waited for, so that routes are there before and while BGP starts.
-  const isBirds = routeSource === "bird" && there.routeSource === "bird";
-  const target = { kind: "gateway", gateway: there.address } as const;
-  return { kind: "route", route: blockRoute(dst, target, isBirds ? "untilReplaced" : "present") };
+}
+
+/** A node that does not announce is not waited for, so that routes are there before and while BGP starts. */
+function isBirds(there: NodeFacts, { routeSource }: BlockContext): boolean {
+  return routeSource === "bird" && there.routeSource === "bird";
+}
+
+function directRoute(dst: Cidr, { address }: NodeFacts, isBrought: boolean): RemoteRoute {
+  const target = { kind: "gateway", gateway: address } as const;
+  return { kind: "route", route: blockRoute(dst, target, isBrought ? "untilReplaced" : "present") };
+}
+
+function vxlanRoute(dst: Cidr, name: string, there: NodeFacts, { hasVxlanEnd }: BlockContext): RemoteRoute {
+  if (there.vxlan === undefined) return unroutable(dst, `node "${name}" has no end of the VXLAN tunnel yet`);
+  if (!hasVxlanEnd) return unroutable(dst, "this node has no end of the VXLAN tunnel yet");
+  const target = { kind: "tunnel", ifName: VXLAN_DEVICE, gateway: there.vxlan.ip } as const;
+  return { kind: "route", route: blockRoute(dst, target, "present") };
 }
 
 function unroutable(dst: Cidr, reason: string): RemoteRoute {

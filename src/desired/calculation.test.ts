@@ -70,7 +70,7 @@ function settings(more: Partial<Settings>): Fact {
 const POOL: Fact = {
   kind: "pool",
   name: "default",
-  value: { cidr: parseCidr("10.1.0.0/16"), disableBgpExport: false },
+  value: { cidr: parseCidr("10.1.0.0/16"), encapsulation: { kind: "none" }, disableBgpExport: false },
 };
 const TWO_NODES = [POOL, node("host1", "192.168.0.101"), node("host2", "192.168.0.102")];
 const TWO_BLOCKS = [
@@ -80,6 +80,24 @@ const TWO_BLOCKS = [
   affinity("host2", BLOCK2),
 ];
 const BY_DATASTORE = settings({ routeSource: "datastore" });
+
+const END1 = { ip: parseIpv4("10.1.1.1"), mac: parseMac("66:00:00:00:00:01") };
+const END2 = { ip: parseIpv4("10.1.2.1"), mac: parseMac("66:00:00:00:00:02") };
+const VXLAN_NODES = [
+  node("host1", "192.168.0.101", { vxlan: END1, routeSource: "bird" }),
+  node("host2", "192.168.0.102", { vxlan: END2, routeSource: "bird" }),
+] as const;
+const OWN_END: Fact = { kind: "vxlanEnd", value: END1 };
+const UNDERLAY: Fact = { kind: "underlay", mtu: 1500 };
+
+function vxlanPool(crossSubnet: boolean): Fact {
+  const value = {
+    cidr: parseCidr("10.1.0.0/16"),
+    encapsulation: { kind: "vxlan", crossSubnet },
+    disableBgpExport: false,
+  } as const;
+  return { kind: "pool", name: "default", value };
+}
 
 const STATES: Readonly<Record<string, readonly Fact[]>> = {
   "an empty cluster": [],
@@ -106,6 +124,24 @@ const STATES: Readonly<Record<string, readonly Fact[]>> = {
     ...TWO_BLOCKS,
   ],
   "host3 with the address of host2": [...TWO_NODES, ...TWO_BLOCKS, node("host3", "192.168.0.102")],
+  "VXLAN always": [...VXLAN_NODES, vxlanPool(false), ...TWO_BLOCKS, OWN_END, UNDERLAY],
+  "VXLAN across subnets, host2 near": [...VXLAN_NODES, vxlanPool(true), ...TWO_BLOCKS, OWN_END, UNDERLAY],
+  "VXLAN across subnets, host2 far": [
+    VXLAN_NODES[0],
+    node("host2", "192.168.7.102", { vxlan: END2 }),
+    vxlanPool(true),
+    ...TWO_BLOCKS,
+    OWN_END,
+    UNDERLAY,
+  ],
+  "VXLAN while host2 has no end yet": [
+    VXLAN_NODES[0],
+    node("host2", "192.168.0.102"),
+    vxlanPool(false),
+    ...TWO_BLOCKS,
+    OWN_END,
+    UNDERLAY,
+  ],
   "a pending claim of host2": [
     ...TWO_NODES,
     block(BLOCK2, "host2"),
@@ -182,14 +218,27 @@ function identity(fact: Fact): string {
     case "affinity":
       return `affinity ${fact.node} ${fact.cidr}`;
     case "settings":
-      return "settings";
+    case "vxlanEnd":
+    case "underlay":
+      return fact.kind;
   }
 }
 
 function undo(fact: Fact): Fact {
-  return fact.kind === "settings"
-    ? { kind: "settings", value: DEFAULT_SETTINGS }
-    : { ...fact, value: undefined };
+  switch (fact.kind) {
+    case "settings":
+      return { kind: "settings", value: DEFAULT_SETTINGS };
+    case "underlay":
+      // There always is one.
+      return fact;
+    case "node":
+    case "block":
+    case "affinity":
+    case "endpoint":
+    case "pool":
+    case "vxlanEnd":
+      return { ...fact, value: undefined };
+  }
 }
 
 /** What has to be told to get from one state to the other. */
@@ -243,8 +292,8 @@ function routesIn(state: string): readonly string[] {
   return outcomeOf(STATES[state] ?? assert.fail(state))
     .routes.filter(({ dst }) => dst !== "169.254.1.1/32")
     .map(({ dst, target, standing }) => {
-      const where = { link: "dev", gateway: "via", blackhole: "blackhole" }[target.kind];
-      const what = target.kind === "link" ? target.ifName : target.kind === "gateway" ? target.gateway : "";
+      const where = { link: "dev", gateway: "via", tunnel: "through", blackhole: "blackhole" }[target.kind];
+      const what = target.kind === "link" ? target.ifName : target.kind === "blackhole" ? "" : target.gateway;
       return [dst, where, what, standing === "present" ? "" : standing]
         .filter((part) => part !== "")
         .join(" ");
@@ -265,6 +314,10 @@ describe("the routes of a node", () => {
       ["10.1.1.0/26 blackhole", "10.1.2.0/26 via 192.168.0.102"],
     ],
     ["host2 starting its BIRD", ["10.1.1.0/26 blackhole", "10.1.2.0/26 via 192.168.0.102"]],
+    ["VXLAN always", ["10.1.1.0/26 blackhole", "10.1.2.0/26 through 10.1.2.1"]],
+    ["VXLAN across subnets, host2 near", ["10.1.1.0/26 blackhole", "10.1.2.0/26 via 192.168.0.102"]],
+    ["VXLAN across subnets, host2 far", ["10.1.1.0/26 blackhole", "10.1.2.0/26 through 10.1.2.1"]],
+    ["VXLAN while host2 has no end yet", ["10.1.1.0/26 blackhole"]],
     ["a pending claim of host2", []],
     ["a claim of host2 to a block that is host1's", ["10.1.1.0/26 blackhole"]],
     ["an address of host2's block used on host1", ["10.1.2.0/26 via 192.168.0.102"]],
@@ -285,6 +338,35 @@ describe("the routes of a node", () => {
   it("always lead the gateway's address out of another interface, so that proxy ARP answers for it", () => {
     const [route] = outcomeOf([]).routes;
     assert.deepEqual([route?.dst, route?.target], ["169.254.1.1/32", { kind: "link", ifName: "lo" }]);
+  });
+});
+
+describe("VXLAN", () => {
+  const { links, addresses, forwarding, neighbours, bird } = outcomeOf(STATES["VXLAN always"] ?? []);
+
+  it("needs one device with the node's end, small enough for the outer headers", () => {
+    const device = { vni: 4096, port: 4789, localIp: "192.168.0.101", mtu: 1450 };
+    assert.deepEqual(links, [{ kind: "vxlan", name: "vxlan.calico", mac: END1.mac, ...device }]);
+    assert.deepEqual(addresses, [{ ifName: "vxlan.calico", ip: END1.ip }]);
+  });
+
+  it("needs a forwarding entry and a neighbour entry for each other node, so that nothing is asked or learnt", () => {
+    assert.deepEqual(forwarding, [{ ifName: "vxlan.calico", mac: END2.mac, dst: "192.168.0.102" }]);
+    assert.deepEqual(neighbours, [{ ifName: "vxlan.calico", ip: END2.ip, mac: END2.mac }]);
+  });
+
+  it("is none of BIRD's business", () => {
+    assert.deepEqual(bird?.poolCidrs, []);
+  });
+
+  it("leaves nothing where this node's end is given up", () => {
+    const { links, addresses, forwarding, neighbours } = outcomeOf([
+      ...VXLAN_NODES,
+      POOL,
+      ...TWO_BLOCKS,
+      UNDERLAY,
+    ]);
+    assert.deepEqual([links, addresses, forwarding, neighbours], [[], [], [], []]);
   });
 });
 
@@ -356,7 +438,7 @@ describe("a container's node end", () => {
   const { links, neighbours, sysctls } = outcomeOf(STATES["a container"] ?? []);
 
   it("has the fixed MAC address and a permanent neighbour entry for the container", () => {
-    assert.deepEqual(links, [{ name: "cali00000000001", mac: "ee:ee:ee:ee:ee:ee" }]);
+    assert.deepEqual(links, [{ kind: "nodeEnd", name: "cali00000000001", mac: "ee:ee:ee:ee:ee:ee" }]);
     assert.deepEqual(neighbours, [{ ifName: "cali00000000001", ip: "10.1.1.2", mac: "02:00:00:00:00:01" }]);
   });
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Cidr, hostCidr } from "../net/cidr.ts";
+import { type Cidr, cidrContains, hostCidr } from "../net/cidr.ts";
 import { addressConflicts, relyingOnBird, wantedBird } from "./bird.ts";
 import { type BlockContext, type BlockRoutes, blockRoutes } from "./block.ts";
 import { Contributions } from "./contributions.ts";
@@ -7,10 +7,12 @@ import { endpointLinks, endpointNeighbours, endpointRoutes, endpointSysctls } fr
 import {
   type BlockFacts,
   DEFAULT_SETTINGS,
+  type Encapsulation,
   type Fact,
   type NodeFacts,
   type PoolFacts,
   type Settings,
+  type VxlanEnd,
 } from "./facts.ts";
 import {
   type DesiredDelta,
@@ -18,7 +20,9 @@ import {
   LOOPBACK,
   type Unroutable,
   WORKLOAD_METRIC,
+  type WantedAddress,
   type WantedBird,
+  type WantedForwarding,
   type WantedLink,
   type WantedNeighbour,
   type WantedRoute,
@@ -26,10 +30,13 @@ import {
   routeKey,
   sysctlKey,
 } from "./wanted.ts";
+import { type VxlanOwn, type VxlanPeer, ownVxlan, vxlanPeer } from "./vxlan.ts";
 
 /** Everything this node should have, sorted: for comparison, tests and people. */
 export interface DesiredState {
   readonly links: readonly WantedLink[];
+  readonly addresses: readonly WantedAddress[];
+  readonly forwarding: readonly WantedForwarding[];
   readonly sysctls: readonly WantedSysctl[];
   readonly neighbours: readonly WantedNeighbour[];
   readonly routes: readonly WantedRoute[];
@@ -37,6 +44,8 @@ export interface DesiredState {
   readonly unroutable: readonly Unroutable[];
 }
 
+const NO_TUNNEL: VxlanOwn = { links: [], addresses: [] };
+const NO_PEER: VxlanPeer = { neighbours: [], forwarding: [] };
 const NO_ROUTES: BlockRoutes = { routes: [], originated: [], unroutable: [] };
 
 /**
@@ -58,6 +67,8 @@ export class Calculation {
   readonly #unroutable = new Map<Cidr, readonly Unroutable[]>();
 
   readonly #links = new Contributions<WantedLink>();
+  readonly #addresses = new Contributions<WantedAddress>();
+  readonly #forwarding = new Contributions<WantedForwarding>();
   readonly #sysctls = new Contributions<WantedSysctl>();
   readonly #neighbours = new Contributions<WantedNeighbour>();
   readonly #routes = new Contributions<WantedRoute>();
@@ -65,6 +76,10 @@ export class Calculation {
   /** Blocks to look at again before the next delta is given out. */
   readonly #stale = new Set<Cidr>();
   #isBirdStale = true;
+  /** Nodes whose end of the tunnel to look at again. */
+  readonly #staleNodes = new Set<string>();
+  #vxlanEnd: VxlanEnd | undefined;
+  #underlayMtu: number | undefined;
 
   constructor(self: string) {
     this.#self = self;
@@ -76,10 +91,14 @@ export class Calculation {
     for (const fact of facts) this.#learn(fact);
     for (const cidr of this.#stale) this.#recalculate(cidr);
     this.#stale.clear();
+    for (const name of this.#staleNodes) this.#recalculateTunnel(name);
+    this.#staleNodes.clear();
     const bird = this.#isBirdStale;
     this.#isBirdStale = false;
     return {
       links: this.#links.takeDelta(),
+      addresses: this.#addresses.takeDelta(),
+      forwarding: this.#forwarding.takeDelta(),
       sysctls: this.#sysctls.takeDelta(),
       neighbours: this.#neighbours.takeDelta(),
       routes: this.#routes.takeDelta(),
@@ -105,6 +124,12 @@ export class Calculation {
     return all.sort((a, b) => (a.dst < b.dst ? -1 : 1));
   }
 
+  /** Whether every destination inside the prefixes that needs a route has one. */
+  isRoutable(cidrs: readonly Cidr[]): boolean {
+    const missing = [...this.#unroutable.values()].flat();
+    return !missing.some(({ dst }) => cidrs.some((cidr) => cidrContains(cidr, dst)));
+  }
+
   /** The other nodes that rely on what this one's BIRD announces. */
   relyingOnBird(): readonly string[] {
     return relyingOnBird(this.#nodes, this.#self);
@@ -119,6 +144,8 @@ export class Calculation {
     const values = <T>(table: Contributions<T>): readonly T[] => table.entries().map(([, value]) => value);
     return {
       links: values(this.#links),
+      addresses: values(this.#addresses),
+      forwarding: values(this.#forwarding),
       sysctls: values(this.#sysctls),
       neighbours: values(this.#neighbours),
       routes: values(this.#routes),
@@ -131,6 +158,7 @@ export class Calculation {
     switch (fact.kind) {
       case "node":
         setOrDelete(this.#nodes, fact.name, fact.value);
+        this.#staleNodes.add(fact.name);
         this.#isBirdStale = true;
         // Every remote route depends on whether this node itself has an address.
         this.#invalidate(
@@ -156,11 +184,23 @@ export class Calculation {
       case "pool":
         setOrDelete(this.#pools, fact.name, fact.value);
         this.#isBirdStale = true;
+        // Rare, and every route may travel otherwise now.
+        this.#invalidate(this.#blocks.keys());
         break;
       case "settings":
         if (fact.value.routeSource !== this.#settings.routeSource) this.#invalidate(this.#blocks.keys());
         this.#settings = fact.value;
         this.#isBirdStale = true;
+        this.#staleNodes.add(this.#self);
+        break;
+      case "vxlanEnd":
+        this.#vxlanEnd = fact.value;
+        this.#invalidate(this.#blocks.keys());
+        for (const name of [this.#self, ...this.#nodes.keys()]) this.#staleNodes.add(name);
+        break;
+      case "underlay":
+        this.#underlayMtu = fact.mtu;
+        this.#staleNodes.add(this.#self);
         break;
     }
   }
@@ -188,14 +228,43 @@ export class Calculation {
     setOrDelete(this.#unroutable, cidr, orUndefined(outcome.unroutable));
   }
 
+  #recalculateTunnel(name: string): void {
+    const node = this.#vxlanEnd === undefined ? undefined : this.#nodes.get(name);
+    const source = `vxlan ${name}`;
+    if (name === this.#self) {
+      const own = this.#ownVxlan();
+      this.#links.set(source, own.links);
+      this.#addresses.set(source, own.addresses);
+      return;
+    }
+    const peer = node === undefined ? NO_PEER : vxlanPeer(node);
+    this.#neighbours.set(source, peer.neighbours);
+    this.#forwarding.set(source, peer.forwarding);
+  }
+
+  #ownVxlan(): VxlanOwn {
+    const here = this.#nodes.get(this.#self);
+    const mtu = this.#underlayMtu;
+    if (this.#vxlanEnd === undefined || here === undefined || mtu === undefined) return NO_TUNNEL;
+    return ownVxlan(this.#vxlanEnd, here, this.#settings, mtu);
+  }
+
   #context(): BlockContext {
     return {
       self: this.#self,
       routeSource: this.#settings.routeSource,
       node: (name) => this.#nodes.get(name),
+      encapsulation: (dst) => encapsulationOf(this.#pools.values(), dst),
+      hasVxlanEnd: this.#vxlanEnd !== undefined,
       isConfirmed: (node, block) => this.#confirmed.has(claimKey(node, block)),
     };
   }
+}
+
+/** Pools do not overlap; an address in none travels as it is. */
+function encapsulationOf(pools: Iterable<PoolFacts>, dst: Cidr): Encapsulation {
+  for (const { cidr, encapsulation } of pools) if (cidrContains(cidr, dst)) return encapsulation;
+  return { kind: "none" };
 }
 
 function nodesOf(block: BlockFacts | undefined): readonly string[] {

@@ -18,7 +18,7 @@ import {
 } from "./wanted.ts";
 
 export function endpointLinks({ ifName }: EndpointFacts): readonly Contribution<WantedLink>[] {
-  return [{ key: linkKey(ifName), value: { name: ifName, mac: NODE_END_MAC } }];
+  return [{ key: linkKey(ifName), value: { kind: "nodeEnd", name: ifName, mac: NODE_END_MAC } }];
 }
 
 /** `<container>/32 dev cali… scope link` for each address. */

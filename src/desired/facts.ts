@@ -20,6 +20,14 @@ export interface NodeFacts {
    * announce yet; `bird`, it relies on BIRD, and announces.
    */
   readonly routeSource: RouteSource | "starting";
+  /** The node's end of VXLAN tunnels, once it has one. */
+  readonly vxlan?: VxlanEnd | undefined;
+}
+
+/** A node's end of VXLAN tunnels: what other nodes need to know to send to it. */
+export interface VxlanEnd {
+  readonly ip: Ipv4;
+  readonly mac: Mac;
 }
 
 /** An address that is in use on a node other than the one its block is affine to. */
@@ -43,8 +51,16 @@ export interface EndpointFacts {
   readonly ips: readonly Ip[];
 }
 
+/** How packets between nodes travel: as they are, or inside others. */
+export type Encapsulation =
+  | { readonly kind: "none" }
+  /** `crossSubnet`: only between nodes that are on different networks. */
+  | { readonly kind: "vxlan"; readonly crossSubnet: boolean }
+  | { readonly kind: "ipip"; readonly crossSubnet: boolean };
+
 export interface PoolFacts {
   readonly cidr: Cidr;
+  readonly encapsulation: Encapsulation;
   readonly disableBgpExport: boolean;
 }
 
@@ -54,14 +70,18 @@ export interface Settings {
   readonly asNumber: number;
   readonly nodeMesh: boolean;
   readonly listenPort: number;
+  readonly vxlanVni: number;
+  readonly vxlanPort: number;
 }
 
-/** Calico's defaults: BGPConfiguration's, and BIRD as the source of routes. */
+/** Calico's defaults, and BIRD as the source of routes. */
 export const DEFAULT_SETTINGS: Settings = {
   routeSource: "bird",
   asNumber: 64512,
   nodeMesh: true,
   listenPort: 179,
+  vxlanVni: 4096,
+  vxlanPort: 4789,
 };
 
 /** One thing that is now so; `value: undefined` says that it is no more. */
@@ -77,4 +97,8 @@ export type Fact =
     }
   | { readonly kind: "endpoint"; readonly name: string; readonly value: EndpointFacts | undefined }
   | { readonly kind: "pool"; readonly name: string; readonly value: PoolFacts | undefined }
-  | { readonly kind: "settings"; readonly value: Settings };
+  | { readonly kind: "settings"; readonly value: Settings }
+  /** This node's own end of VXLAN tunnels. Others learn of it by its Node, later: they may send once they know. */
+  | { readonly kind: "vxlanEnd"; readonly value: VxlanEnd | undefined }
+  /** The interface that carries this node's address; its MTU in bytes. */
+  | { readonly kind: "underlay"; readonly mtu: number };

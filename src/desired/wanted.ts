@@ -18,16 +18,47 @@ export const WORKLOAD_METRIC = 0;
 /** Metric of block routes: Calico's `ipv4NormalRoutePriority`, behind BIRD's own 32. */
 export const BLOCK_METRIC = 1024;
 
-/** A node end, `cali…`. */
-export interface WantedLink {
-  readonly name: IfName;
+/** An interface of ours. */
+export type WantedLink =
+  /** A node end, `cali…`: it comes and goes with its container. */
+  | { readonly kind: "nodeEnd"; readonly name: IfName; readonly mac: Mac }
+  /** The node's one VXLAN device, whatever the number of other nodes. */
+  | {
+      readonly kind: "vxlan";
+      readonly name: IfName;
+      readonly mac: Mac;
+      readonly vni: number;
+      readonly port: number;
+      /** The source address of outer packets. */
+      readonly localIp: Ipv4;
+      readonly mtu: number;
+    };
+
+/** Calico's name for the VXLAN device. */
+export const VXLAN_DEVICE: IfName = parseIfName("vxlan.calico");
+/** Outer IPv4, UDP and VXLAN headers, and the inner Ethernet header (RFC 7348 section 5). */
+export const VXLAN_OVERHEAD_BYTES = 50;
+
+/** An address on an interface of ours, as a /32. */
+export interface WantedAddress {
+  readonly ifName: IfName;
+  readonly ip: Ip;
+}
+
+/** Where frames for another node's end of the tunnel go. */
+export interface WantedForwarding {
+  readonly ifName: IfName;
   readonly mac: Mac;
+  /** The other node. */
+  readonly dst: Ip;
 }
 
 /** Where a route leads. */
 export type RouteTarget =
   | { readonly kind: "link"; readonly ifName: IfName }
   | { readonly kind: "gateway"; readonly gateway: Ip }
+  /** Through a tunnel, to the other node's end of it. */
+  | { readonly kind: "tunnel"; readonly ifName: IfName; readonly gateway: Ip }
   | { readonly kind: "blackhole" };
 
 /** A route of the main table. */
@@ -88,6 +119,8 @@ export type Delta<T> = ReadonlyMap<string, T | undefined>;
 /** What changed in this node's desired state. */
 export interface DesiredDelta {
   readonly links: Delta<WantedLink>;
+  readonly addresses: Delta<WantedAddress>;
+  readonly forwarding: Delta<WantedForwarding>;
   readonly sysctls: Delta<WantedSysctl>;
   readonly neighbours: Delta<WantedNeighbour>;
   readonly routes: Delta<WantedRoute>;
@@ -101,6 +134,14 @@ export function linkKey(name: IfName): string {
 
 export function routeKey(dst: Cidr, metric: number): string {
   return `${dst} metric ${metric}`;
+}
+
+export function addressKey(ifName: IfName, ip: Ip): string {
+  return `${ip} on ${ifName}`;
+}
+
+export function forwardingKey(ifName: IfName, mac: Mac): string {
+  return `${mac} dev ${ifName}`;
 }
 
 export function neighbourKey(ifName: IfName, ip: Ip): string {
