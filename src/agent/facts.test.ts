@@ -21,7 +21,14 @@ describe("the facts of a node", () => {
       subnet: "192.168.0.0/24",
       asNumber: 64513,
       routeSource: "datastore",
+      vxlan: undefined,
     });
+  });
+
+  it("have an end of VXLAN tunnels where both its addresses are recorded", () => {
+    const both = { bgp, ipv4VXLANTunnelAddr: "10.1.0.1", vxlanTunnelMACAddr: "66:00:00:00:00:01" };
+    assert.deepEqual(nodeFacts(resource("Node", both))?.vxlan, { ip: "10.1.0.1", mac: "66:00:00:00:00:01" });
+    assert.equal(nodeFacts(resource("Node", { bgp, ipv4VXLANTunnelAddr: "10.1.0.1" }))?.vxlan, undefined);
   });
 
   it("are none where it has no address", () => {
@@ -97,14 +104,23 @@ describe("the facts of an endpoint", () => {
   });
 });
 
-it("a pool's facts are its prefix, and whether it is announced", () => {
+it("a pool's facts are its prefix, how its packets travel, and whether it is announced", () => {
   const cidr = "10.1.0.0/16";
-  assert.deepEqual(poolFacts(resource("IPPool", { cidr })), { cidr, disableBgpExport: false });
+  const plain = { cidr, encapsulation: { kind: "none" }, disableBgpExport: false };
+  assert.deepEqual(poolFacts(resource("IPPool", { cidr })), plain);
+  for (const [mode, encapsulation] of [
+    [{ vxlanMode: "Always" }, { kind: "vxlan", crossSubnet: false }],
+    [{ vxlanMode: "CrossSubnet" }, { kind: "vxlan", crossSubnet: true }],
+    [{ ipipMode: "CrossSubnet" }, { kind: "ipip", crossSubnet: true }],
+  ] as const) {
+    assert.deepEqual(poolFacts(resource("IPPool", { cidr, ...mode })).encapsulation, encapsulation);
+  }
   assert.equal(poolFacts(resource("IPPool", { cidr, disableBGPExport: true })).disableBgpExport, true);
 });
 
 describe("the cluster's settings", () => {
-  const defaults = { routeSource: "bird", asNumber: 64512, nodeMesh: true, listenPort: 179 };
+  const bgpDefaults = { routeSource: "bird", asNumber: 64512, nodeMesh: true, listenPort: 179 };
+  const defaults = { ...bgpDefaults, vxlanVni: 4096, vxlanPort: 4789 };
 
   it("have defaults where nothing is stored", () => {
     assert.deepEqual(settingsOf(undefined, undefined), defaults);
@@ -117,7 +133,13 @@ describe("the cluster's settings", () => {
       nodeToNodeMeshEnabled: false,
       listenPort: 1790,
     });
-    const said = { routeSource: "datastore", asNumber: 65000, nodeMesh: false, listenPort: 1790 };
+    const said = {
+      ...defaults,
+      routeSource: "datastore",
+      asNumber: 65000,
+      nodeMesh: false,
+      listenPort: 1790,
+    };
     assert.deepEqual(settingsOf(felix, bgp), said);
     assert.deepEqual(settingsOf(felix, undefined), { ...defaults, routeSource: "datastore" });
     const off = resource("FelixConfiguration", { programClusterRoutes: "Disabled" });

@@ -16,6 +16,7 @@ import { parseIpv4 } from "../net/ipv4.ts";
 import { parseMac } from "../net/mac.ts";
 import { LinkTable, isNodeEnd, planLink } from "./link.ts";
 import { createNeighbourTable, planNeighbour, seenNeighbourKey } from "./neighbour.ts";
+import type { VxlanTunnel } from "./netlink/link-vxlan.ts";
 import { type Link, setLink } from "./netlink/link.ts";
 import {
   NUD_PERMANENT,
@@ -94,7 +95,7 @@ describe("the plan of a link", () => {
   for (const [what, isWanted, seen, plan] of rows) {
     it(what, () => {
       const links = linksOf(...(seen === undefined ? [] : [seen]));
-      if (isWanted) links.table.want(new Map([[END, { name: END, mac: NODE_END_MAC }]]));
+      if (isWanted) links.table.want(new Map([[END, { kind: "nodeEnd", name: END, mac: NODE_END_MAC }]]));
       assert.deepEqual(planLink(END, links), plan);
     });
   }
@@ -104,6 +105,69 @@ describe("the plan of a link", () => {
     const ours = names.filter((name) => name.length < 16 && isNodeEnd({ ...LINK, name: parseIfName(name) }));
     assert.deepEqual(ours, [END]);
     assert.equal(isNodeEnd({ ...LINK, kind: "dummy" }), false);
+  });
+});
+
+describe("the plan of the VXLAN device", () => {
+  const NAME = parseIfName("vxlan.calico");
+  const wanted = {
+    kind: "vxlan",
+    name: NAME,
+    mac: OTHER_MAC,
+    vni: 4096,
+    port: 4789,
+    localIp: parseIpv4("192.168.0.101"),
+    mtu: 1450,
+  } as const;
+  const tunnel: VxlanTunnel = {
+    kind: "vxlan",
+    vni: 4096,
+    port: 4789,
+    localIp: wanted.localIp,
+    learning: false,
+    ttl: 0,
+    tos: 0,
+    dontFragment: "unset",
+    udpChecksum: true,
+    groupPolicy: false,
+    external: false,
+  };
+  const device: Link = { ...LINK, name: NAME, kind: "vxlan", mac: OTHER_MAC, mtu: 1450, up: true, tunnel };
+  const planOf = (isWanted: boolean, seen: Link | undefined): Plan<Link>["kind"] => {
+    const links = linksOf(...(seen === undefined ? [] : [seen]));
+    if (isWanted) links.table.want(new Map([[NAME, wanted]]));
+    return planLink(NAME, links).kind;
+  };
+
+  it("makes it, and leaves it where all is as wanted", () => {
+    assert.deepEqual([planOf(true, undefined), planOf(true, device)], ["create", "done"]);
+  });
+
+  it("sets what can be set", () => {
+    const damaged = [
+      { ...device, mtu: 1400 },
+      { ...device, up: false },
+      { ...device, mac: NODE_END_MAC },
+    ];
+    assert.deepEqual(
+      damaged.map((seen) => planOf(true, seen)),
+      ["change", "change", "change"],
+    );
+  });
+
+  it("removes one with other parameters, to be made anew", () => {
+    const others: Partial<VxlanTunnel>[] = [
+      { vni: 1 },
+      { port: 8472 },
+      { learning: true },
+      { external: true },
+    ];
+    const plans = others.map((other) => planOf(true, { ...device, tunnel: { ...tunnel, ...other } }));
+    assert.deepEqual(plans, ["remove", "remove", "remove", "remove"]);
+  });
+
+  it("removes it where it is not wanted", () => {
+    assert.equal(planOf(false, device), "remove");
   });
 });
 
