@@ -38,8 +38,8 @@ function identityOf(node: NodeName, containerID: string, endpoint: string) {
 export interface Endpoints {
   /** The record of this very attachment; another network's of the same container and interface name is not it. */
   find(attachment: Attachment, options: WaitOptions): Promise<WorkloadEndpoint | undefined>;
-  /** Throws {@link CniError} for an attachment that cannot be recorded, before anything is taken for it. */
-  requireNameable(attachment: Attachment): void;
+  /** Throws {@link CniError} where the attachment cannot be recorded: it has no name, or another network has taken it. */
+  requireFree(attachment: Attachment, options: WaitOptions): Promise<void>;
   /** Records a new attachment; throws {@link CniError} where there is one already, or where it cannot be named. */
   create(attachment: Attachment, ips: readonly Ip[], options: WaitOptions): Promise<Revision>;
   /** Removes the record of this very attachment; succeeds also where there is none. */
@@ -52,23 +52,22 @@ export function createEndpoints(store: Store, node: NodeName): Endpoints {
     const entry = key === undefined ? undefined : await store.get(key, options);
     if (entry === undefined) return undefined;
     const endpoint = parseEndpoint(entry);
-    return endpoint.spec.interfaceName === attachment.nodeEnd ? { entry, endpoint } : undefined;
+    return isOf(attachment, endpoint) ? { entry, endpoint } : undefined;
   };
   return {
     async find(attachment, options) {
       return (await read(attachment, options))?.endpoint;
     },
-    requireNameable(attachment) {
-      requireKey(node, attachment);
+    async requireFree(attachment, options) {
+      const entry = await store.get(requireKey(node, attachment), options);
+      if (entry !== undefined && !isOf(attachment, parseEndpoint(entry))) throw takenByAnother(attachment);
     },
     async create(attachment, ips, options) {
-      const { containerId, ifName } = attachment;
       const key = requireKey(node, attachment);
       const endpoint = renderEndpoint(node, attachment, ips);
       const result = await store.put(key, JSON.stringify(endpoint), { ...options, expect: "absent" });
       if (result.kind === "written") return result.revision;
-      const message = `Cannot add "${ifName}" to container "${containerId}": another network has attached it`;
-      throw new CniError("invalidEnvironment", message);
+      throw takenByAnother(attachment);
     },
     async remove(attachment) {
       const recorded = await read(attachment);
@@ -84,6 +83,16 @@ export function createEndpoints(store: Store, node: NodeName): Endpoints {
 interface Recorded {
   readonly entry: Entry;
   readonly endpoint: WorkloadEndpoint;
+}
+
+/** The node end's name holds the network, which the record's key does not. */
+function isOf({ nodeEnd }: Attachment, { spec }: WorkloadEndpoint): boolean {
+  return spec.interfaceName === nodeEnd;
+}
+
+function takenByAnother({ containerId, ifName }: Attachment): CniError {
+  const message = `Cannot add "${ifName}" to container "${containerId}": another network has attached it`;
+  return new CniError("invalidEnvironment", message);
 }
 
 function requireKey(node: NodeName, attachment: Attachment): string {

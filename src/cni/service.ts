@@ -90,7 +90,7 @@ async function add(
   signal: AbortSignal,
 ): Promise<object> {
   const netns = request.netns ?? "";
-  collaborators.endpoints.requireNameable(attachment);
+  await collaborators.endpoints.requireFree(attachment, { signal });
   await using container = openContainer(netns);
   await requireFreeName(container, attachment);
   // What an attachment of the same name left: its interface is gone from the container, so it is dead.

@@ -225,9 +225,11 @@ describe("the CNI plugin", () => {
     });
   });
 
-  it("leaves an attachment alone when another network's of the same name is deleted", async () => {
+  it("leaves an attachment alone when another network's of the same name is added and deleted", async () => {
     const result = await add({ name: "net1" });
     await changingNothing(async () => {
+      const added = failure(await call("ADD", { name: "net2" }));
+      assert.match(added.msg, /another network has attached it/);
       const deleted = await call("DEL", { name: "net2" });
       assert.equal(deleted.code, 0, deleted.stdout);
       const checked = await call("CHECK", { name: "net1", prevResult: result });
