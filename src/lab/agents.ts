@@ -140,7 +140,7 @@ function startAgent(layout: Layout, host: string): number {
   try {
     // A child starts in the namespace of the thread that forks it.
     const child = netns.run(() =>
-      spawn(process.execPath, [PROGRAM, "agent", "--config", config], {
+      spawn(process.execPath, [...process.execArgv, PROGRAM, "agent", "--config", config], {
         cwd: "/",
         detached: true,
         // Nothing of the caller's, npm's many variables above all.
