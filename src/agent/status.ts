@@ -27,6 +27,8 @@ export interface AgentState {
 export interface AgentStatus {
   readonly nodeName: string;
   readonly pid: number;
+  /** Whether the datastore was read and the kernel brought in line: from then on it serves CNI. */
+  readonly started: boolean;
   readonly ready: boolean;
   /** Why it is not ready, most basic cause first. */
   readonly reasons: readonly string[];
@@ -48,6 +50,7 @@ export function renderStatus(
   return {
     nodeName: state.nodeName,
     pid,
+    started: state.isSynced,
     ready: reasons.length === 0,
     reasons,
     degraded: degradationsOf(state),

@@ -6,6 +6,8 @@ import { routeSourceField } from "./topology-schema.ts";
 
 /** The part of an agent's status that the lab goes by. */
 const status = z.object({
+  /** Whether it serves CNI. */
+  started: z.boolean(),
   ready: z.boolean(),
   /** Why it is not. */
   reasons: z.array(z.string()),

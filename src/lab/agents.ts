@@ -173,18 +173,22 @@ async function untilAnswering(
   const deadline = clock.now() + START_TIMEOUT_MS;
   for (;;) {
     try {
-      await readReadiness(agentSocket, { waitMs: 0, signal });
-      return;
+      const { started } = await readReadiness(agentSocket, { waitMs: 0, signal });
+      if (started) return;
     } catch (cause) {
       signal.throwIfAborted();
       if (netnsIdAt(`/proc/${pid}/ns/net`) === undefined) throw await agentEnded(host, agentLog, cause);
-      if (clock.now() > deadline) {
-        const message = `Cannot reach agent of host "${host}": no answer after ${START_TIMEOUT_MS} ms`;
-        throw new LabError("failed", `${message}; its log is "${agentLog}"`, { cause });
-      }
+      if (clock.now() > deadline) throw late(host, agentLog, "no answer", cause);
     }
+    // It answers, and reads the datastore still: it would refuse containers.
+    if (clock.now() > deadline) throw late(host, agentLog, "it is not through with starting", undefined);
     await clock.sleep(RETRY_MS, { signal });
   }
+}
+
+function late(host: string, agentLog: string, state: string, cause: unknown): LabError {
+  const message = `Cannot use agent of host "${host}": ${state} after ${START_TIMEOUT_MS} ms; its log is "${agentLog}"`;
+  return new LabError("failed", message, { cause });
 }
 
 async function agentEnded(host: string, agentLog: string, cause: unknown): Promise<LabError> {

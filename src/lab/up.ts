@@ -140,11 +140,17 @@ async function attachMissing(
   for (let index = 0; index < missing.length; index += PARALLEL_ATTACHMENTS) {
     const batch = missing.slice(index, index + PARALLEL_ATTACHMENTS);
     tools.progress(`attaching ${batch.map(({ name }) => name).join(", ")}`);
-    const attached = await Promise.all(batch.map(attachOne));
+    const attached = await allOrFirstFailure(batch.map(attachOne));
     complete = { ...complete, containers: [...complete.containers, ...attached] };
     await writeState(layout, complete);
   }
   return complete;
+}
+
+/** As `Promise.all`, but nothing is under way any more when it fails: what there is can be removed then. */
+async function allOrFirstFailure<T>(tasks: readonly Promise<T>[]): Promise<readonly T[]> {
+  await Promise.allSettled(tasks);
+  return await Promise.all(tasks);
 }
 
 /** The value as it is once it has been in the state file. */
