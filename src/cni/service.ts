@@ -3,13 +3,13 @@ import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import { deleteLink } from "../dataplane/netlink/link.ts";
 import { DatastoreError } from "../datastore/store.ts";
 import type { Ip } from "../net/ip.ts";
+import { Lock } from "../system/lock.ts";
 import { describeError } from "../system/log.ts";
 import { type Attachment, describeAttachment } from "./attachment.ts";
 import { check } from "./check.ts";
 import type { CniCollaborators, NodeView } from "./collaborators.ts";
 import { type Container, configure, connect, findLink, openContainer } from "./container.ts";
 import { CniError } from "./error.ts";
-import { KeyedQueue } from "./keyed-queue.ts";
 import { type CniRequest, type RawCniRequest, parseCniRequest } from "./request.ts";
 import { renderResult } from "./result.ts";
 
@@ -30,7 +30,7 @@ interface Waiting {
 }
 
 export function createCniService(collaborators: CniCollaborators, node: NodeView): CniService {
-  const queue = new KeyedQueue();
+  const calls = new Lock();
   let isStopping = false;
   return {
     async handle(raw, { signal }) {
@@ -44,7 +44,7 @@ export function createCniService(collaborators: CniCollaborators, node: NodeView
       if (node.notReady !== undefined) throw new CniError("tryAgainLater", node.notReady);
       const limit = AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]);
       // A runtime may not run two calls for one container at once; one that does must not confuse us.
-      return queue.run(attachment.nodeEnd, async () => {
+      return calls.run(attachment.nodeEnd, async () => {
         try {
           return await carryOut(request, attachment, collaborators, node, limit);
         } catch (error) {
@@ -54,7 +54,7 @@ export function createCniService(collaborators: CniCollaborators, node: NodeView
     },
     async [Symbol.asyncDispose]() {
       isStopping = true;
-      await queue.idle();
+      await calls.idle();
     },
   };
 }

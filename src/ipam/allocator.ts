@@ -25,7 +25,7 @@ import {
 } from "./block.ts";
 import type { BlockListing } from "./block-listing.ts";
 import { Ledger } from "./ledger.ts";
-import { Lock } from "./lock.ts";
+import { Lock } from "../system/lock.ts";
 import { type Lookup, type LookupOptions, lookUp } from "./lookup.ts";
 import { type IpamDependencies, NodeBlocks } from "./node-blocks.ts";
 import { type Attempt, Search, reservedBy } from "./search.ts";

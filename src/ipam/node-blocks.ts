@@ -15,7 +15,7 @@ import type { Limit, Limits } from "./assignment.ts";
 import { type Reserved, affinityOf, countFree, isEmpty, newBlock } from "./block.ts";
 import { type BlockListing, freeBlocks, overlapping, readListing } from "./block-listing.ts";
 import { Cell, type Codec } from "./cell.ts";
-import { Lock } from "./lock.ts";
+import { Lock } from "../system/lock.ts";
 
 export interface IpamDependencies {
   readonly store: Store;

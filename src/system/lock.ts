@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { abortable } from "./abortable.ts";
 
 /** Runs tasks one at a time for each key, in the order they came. */
 export class Lock {
@@ -11,26 +12,17 @@ export class Lock {
     const tail = before === undefined ? done : before.then(() => done);
     this.#tails.set(key, tail);
     try {
-      await untilAborted(before, signal);
+      signal?.throwIfAborted();
+      if (before !== undefined) await abortable(before, signal);
       return await task();
     } finally {
       resolve(undefined);
       if (this.#tails.get(key) === tail) this.#tails.delete(key);
     }
   }
-}
 
-async function untilAborted(before: Promise<undefined> | undefined, signal?: AbortSignal): Promise<void> {
-  signal?.throwIfAborted();
-  if (signal === undefined || before === undefined) return before;
-  const { promise: aborted, reject } = Promise.withResolvers<undefined>();
-  const abort = (): void => {
-    reject(signal.reason);
-  };
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    await Promise.race([before, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
+  /** Resolves when every task that was asked for until now has ended. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#tails.values());
   }
 }
