@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Kind } from "../desired/wanted.ts";
 import type { Clock } from "../system/clock.ts";
 import { type Log, describeError } from "../system/log.ts";
 import { planAddress } from "./address.ts";
 import { planForwarding } from "./forwarding.ts";
 import { planLink } from "./link.ts";
 import { planNeighbour } from "./neighbour.ts";
-import type { KernelError } from "./netlink/kernel-error.ts";
+import { KernelError } from "./netlink/kernel-error.ts";
 import type { NetlinkRequest } from "./netlink/request.ts";
 import type { Rtnetlink } from "./netlink/rtnetlink.ts";
 import type { Plan } from "./plan.ts";
 import { planRoute } from "./route.ts";
+import { planRule } from "./rule.ts";
 import { type SysctlFiles, type SysctlTable, applySysctl } from "./sysctl.ts";
 import type { ReconcileTable } from "./table.ts";
 import { type Tables, allTables } from "./tables.ts";
@@ -24,60 +26,62 @@ export interface Kernel {
 /**
  * Brings the kernel closer to what is wanted, one batch per kind of object. An interface has to be up before routes and neighbours hold on
  * it, and a packet may only meet a node end that is fully set; so the order is links, addresses, sysctls, forwarding entries,
- * neighbours, routes.
+ * neighbours, rules, routes.
  */
 export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
-  const { links, addresses, sysctls, forwarding, neighbours, routes } = tables;
+  const { link: links, address, sysctl, forwarding, neighbour, rule, route } = tables;
+  const byRtnetlink = (requests: readonly NetlinkRequest[]): Promise<readonly (Error | undefined)[]> =>
+    kernel.rtnetlink.execute(requests);
+  const reconcile = <W, S>(kind: Kind, table: ReconcileTable<W, S>, plan: (key: string) => Plan<S>) =>
+    applyTable({ kind, table, plan, execute: byRtnetlink }, kernel);
   try {
-    const linkPlans = plans(links.table, kernel, (key) => planLink(key, links));
-    await carryOut("link", links.table, linkPlans, kernel);
-    const addressPlans = plans(addresses, kernel, (key) => planAddress(key, addresses, links));
-    await carryOut("address", addresses, addressPlans, kernel);
-    applySysctls(sysctls, kernel);
-    const forwardingPlans = plans(forwarding, kernel, (key) => planForwarding(key, forwarding, links));
-    await carryOut("forwarding", forwarding, forwardingPlans, kernel);
-    const neighbourPlans = plans(neighbours, kernel, (key) => planNeighbour(key, neighbours, links));
-    await carryOut("neighbour", neighbours, neighbourPlans, kernel);
-    const routePlans = plans(routes.table, kernel, (key) => planRoute(key, routes, links));
-    await carryOut("route", routes.table, routePlans, kernel);
+    await reconcile("link", links.table, (key) => planLink(key, links));
+    await reconcile("address", address.table, (key) => planAddress(key, address, links));
+    applySysctls(sysctl, kernel);
+    await reconcile("forwarding", forwarding, (key) => planForwarding(key, forwarding, links));
+    await reconcile("neighbour", neighbour, (key) => planNeighbour(key, neighbour, links));
+    await reconcile("rule", rule, (key) => planRule(key, rule));
+    await reconcile("route", route.table, (key) => planRoute(key, route, links));
   } finally {
     for (const table of allTables(tables)) table.giveUp();
   }
 }
 
-interface KeyedPlan<S> {
-  readonly key: string;
-  readonly plan: Plan<S>;
+/** How the objects of one kind are brought to what is wanted. */
+export interface Means<W, S, R> {
+  readonly kind: Kind;
+  readonly table: ReconcileTable<W, S>;
+  readonly plan: (key: string) => Plan<S, R>;
+  /** Carries the requests out in their order, and gives what came of each; `undefined` is success. */
+  readonly execute: (requests: readonly R[]) => Promise<readonly (Error | undefined)[]>;
 }
 
-function plans<W, S>(
-  table: ReconcileTable<W, S>,
-  { clock }: Kernel,
-  plan: (key: string) => Plan<S>,
-): readonly KeyedPlan<S>[] {
-  return table.takeDirty(clock.now()).map((key) => ({ key, plan: plan(key) }));
+/** Something that can be asked for, and said in a log. */
+export interface Request {
+  /** What it does, as error texts say it after "Cannot". */
+  readonly description: string;
 }
 
-async function carryOut<W, S>(
-  kind: string,
-  table: ReconcileTable<W, S>,
-  keyedPlans: readonly KeyedPlan<S>[],
-  kernel: Kernel,
+/** Plans every key that may differ, and carries the steps out in one batch. */
+export async function applyTable<W, S, R extends Request>(
+  { kind, table, plan, execute }: Means<W, S, R>,
+  kernel: Pick<Kernel, "clock" | "log">,
 ): Promise<void> {
-  const steps: Step<S>[] = [];
-  for (const { key, plan } of keyedPlans) {
-    switch (plan.kind) {
+  const steps: Step<S, R>[] = [];
+  const keyedPlans = table.takeDirty(kernel.clock.now()).map((key) => [key, plan(key)] as const);
+  for (const [key, next] of keyedPlans) {
+    switch (next.kind) {
       case "done":
         table.done(key);
         break;
       case "blocked":
-        table.block(key, plan.reason);
+        table.block(key, next.reason);
         break;
       case "create":
       case "change":
       case "remove": {
-        const after = plan.kind === "change" ? plan.after : undefined;
-        steps.push({ key, kind: plan.kind, request: plan.request, before: table.seen(key), after });
+        const after = next.kind === "change" ? next.after : undefined;
+        steps.push({ key, kind: next.kind, requests: next.requests, before: table.seen(key), after });
         // Expected before it is asked for, so that whatever event comes meanwhile has the last word.
         table.expect(key, after);
         break;
@@ -85,29 +89,34 @@ async function carryOut<W, S>(
     }
   }
   if (steps.length === 0) return;
-  const results = await kernel.rtnetlink.execute(steps.map(({ request }) => request));
-  for (const [index, step] of steps.entries()) conclude(kind, table, step, results[index], kernel);
+  const results = await execute(steps.flatMap(({ requests }) => requests));
+  let next = 0;
+  for (const step of steps) {
+    const errors = results.slice(next, (next += step.requests.length));
+    conclude(kind, table, step, errors, kernel);
+  }
 }
 
-interface Step<S> {
+interface Step<S, R> {
   readonly key: string;
   readonly kind: "create" | "change" | "remove";
-  readonly request: NetlinkRequest;
+  readonly requests: readonly R[];
   readonly before: S | undefined;
   readonly after: S | undefined;
 }
 
-function conclude<W, S>(
-  kind: string,
+function conclude<W, S, R extends Request>(
+  kind: Kind,
   table: ReconcileTable<W, S>,
-  { key, kind: verb, request, before, after }: Step<S>,
-  error: KernelError | undefined,
-  { clock, log }: Kernel,
+  { key, kind: verb, requests, before, after }: Step<S, R>,
+  errors: readonly (Error | undefined)[],
+  { clock, log }: Pick<Kernel, "clock" | "log">,
 ): void {
   // To remove what is no longer there is to have succeeded.
-  if (error === undefined || (verb === "remove" && GONE.includes(error.code))) {
+  const error = errors.find((found) => found !== undefined && !(verb === "remove" && isGone(found)));
+  if (error === undefined) {
     table.done(key);
-    log.debug(request.description, { kind, key });
+    for (const { description } of requests) log.debug(description, { kind, key });
     return;
   }
   if (table.seen(key) === after) table.expect(key, before);
@@ -117,6 +126,10 @@ function conclude<W, S>(
 }
 
 const GONE: readonly string[] = ["ESRCH", "ENOENT", "ENODEV", "EADDRNOTAVAIL"];
+
+function isGone(error: Error): boolean {
+  return error instanceof KernelError && GONE.includes(error.code);
+}
 
 function applySysctls(table: SysctlTable, { sysctls, clock, log }: Kernel): void {
   for (const key of table.takeDirty(clock.now())) {

@@ -1,20 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { DesiredDelta } from "../desired/wanted.ts";
+import { type DesiredDelta, KINDS, type Kind, forEveryKind } from "../desired/wanted.ts";
 import type { Cidr } from "../net/cidr.ts";
 import { Conditions } from "../system/conditions.ts";
 import { type Kernel, applyAll } from "./apply.ts";
 import type { RtEvent } from "./netlink/rtnetlink.ts";
-import {
-  KINDS,
-  type Kind,
-  allTables,
-  createTables,
-  listSeen,
-  noteEvent,
-  noteWanted,
-  type Tables,
-  tableOf,
-} from "./tables.ts";
+import { allTables, createTables, listSeen, noteEvent, noteWanted, type Tables, tableOf } from "./tables.ts";
 
 /** How long to wait before listing again after a listing that failed. */
 const RELIST_PAUSE_MS = 1000;
@@ -105,7 +95,7 @@ class KernelDataplane implements Dataplane {
   }
 
   async programmed(ifName: string, { signal }: WaitOptions): Promise<void> {
-    const isWanted = (): boolean => this.#tables.links.table.wanted(ifName) !== undefined;
+    const isWanted = (): boolean => this.#tables.link.table.wanted(ifName) !== undefined;
     await this.#conditions.until(() => isWanted() && this.pendingOn(ifName).length === 0, signal);
   }
 
@@ -113,7 +103,7 @@ class KernelDataplane implements Dataplane {
     signal,
     onWait,
   }: WaitOptions & { readonly onWait: (pending: string) => void }): Promise<void> {
-    const { table } = this.#tables.routes;
+    const { table } = this.#tables.route;
     const pending = (): string | undefined => {
       for (const [key, { target, standing }] of table.wantedEntries()) {
         if (target.kind === "link" || target.kind === "blackhole" || standing !== "present") continue;
@@ -135,7 +125,7 @@ class KernelDataplane implements Dataplane {
   }
 
   hasBirdRoutes(cidrs: readonly Cidr[]): boolean {
-    return this.#tables.routes.birdsInside(cidrs).length > 0;
+    return this.#tables.route.birdsInside(cidrs).length > 0;
   }
 
   pendingOn(ifName: string): readonly string[] {
@@ -193,7 +183,7 @@ class KernelDataplane implements Dataplane {
   }
 
   #subscribe(signal: AbortSignal): AsyncIterable<readonly RtEvent[]> {
-    return this.#kernel.rtnetlink.events(["link", "address", "route", "neighbour"], { signal });
+    return this.#kernel.rtnetlink.events(["link", "address", "route", "neighbour", "rule"], { signal });
   }
 
   async #followEvents(first: AsyncIterable<readonly RtEvent[]>, signal: AbortSignal): Promise<void> {
@@ -238,15 +228,13 @@ class KernelDataplane implements Dataplane {
 }
 
 function statusOf(tables: Tables): DataplaneStatus {
-  const wanted = { link: 0, address: 0, sysctl: 0, forwarding: 0, neighbour: 0, route: 0 };
-  const faults: Pending[] = [];
-  const blocked: Pending[] = [];
-  for (const kind of KINDS) {
-    const table = tableOf(tables, kind);
-    wanted[kind] = table.wantedCount;
-    for (const [key, { message }] of table.faults) faults.push({ kind, key, reason: message });
-    for (const [key, reason] of table.blocked) blocked.push({ kind, key, reason });
-  }
+  const wanted = forEveryKind((kind) => tableOf(tables, kind).wantedCount);
+  const pending = (entries: (kind: Kind) => Iterable<readonly [key: string, reason: string]>): Pending[] =>
+    KINDS.flatMap((kind) => Array.from(entries(kind), ([key, reason]) => ({ kind, key, reason })));
+  const faults = pending((kind) =>
+    Array.from(tableOf(tables, kind).faults, ([key, { message }]) => [key, message]),
+  );
+  const blocked = pending((kind) => tableOf(tables, kind).blocked);
   const isSettled = allTables(tables).every((table) => !table.isBusy);
   return { isSettled, wanted, faults, blocked };
 }

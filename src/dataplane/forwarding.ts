@@ -28,12 +28,12 @@ export function planForwarding(key: string, table: ForwardingTable, links: LinkT
   const wanted = table.wanted(key);
   const seen = table.seen(key);
   if (wanted === undefined)
-    return seen === undefined ? DONE : { kind: "remove", request: deleteForwardingEntry(seen) };
+    return seen === undefined ? DONE : { kind: "remove", requests: [deleteForwardingEntry(seen)] };
   const link = links.byName(wanted.ifName);
   if (link === undefined) return { kind: "blocked", reason: missing(wanted.ifName) };
   const { mac, dst } = wanted;
   if (seen?.ifIndex === link.index && seen.dst === dst && (seen.state & NUD_PERMANENT) !== 0) return DONE;
   const entry = { ifIndex: link.index, mac, dst };
   const after = { ...entry, state: NUD_PERMANENT, flags: NTF_SELF };
-  return { kind: "change", request: replaceForwardingEntry(entry), after };
+  return { kind: "change", requests: [replaceForwardingEntry(entry)], after };
 }

@@ -95,7 +95,7 @@ export function planLink(key: string, links: LinkTable): Plan<Link> {
   if (seen === undefined) return DONE;
   return isNodeEnd(seen)
     ? closeNodeEnd(seen)
-    : { kind: "remove", request: deleteLink({ index: seen.index }) };
+    : { kind: "remove", requests: [deleteLink({ index: seen.index })] };
 }
 
 /** Node ends come and go with their containers, by ADD and DEL; here they are set right. */
@@ -103,7 +103,7 @@ function planNodeEnd(wanted: WantedLink & { readonly kind: "nodeEnd" }, seen: Li
   if (seen === undefined) return { kind: "blocked", reason: missing(wanted.name) };
   if (seen.up && seen.mac === wanted.mac) return DONE;
   const request = setLink({ index: seen.index, up: true, mac: wanted.mac });
-  return { kind: "change", request, after: { ...seen, up: true, mac: wanted.mac } };
+  return { kind: "change", requests: [request], after: { ...seen, up: true, mac: wanted.mac } };
 }
 
 /** Set down, so that it forwards nothing, and no further: a record that was lost and comes back finds its container whole. */
@@ -111,7 +111,7 @@ function closeNodeEnd(seen: Link): Plan<Link> {
   if (!seen.up) return DONE;
   return {
     kind: "change",
-    request: setLink({ index: seen.index, up: false }),
+    requests: [setLink({ index: seen.index, up: false })],
     after: { ...seen, up: false },
   };
 }
@@ -122,7 +122,7 @@ function planVxlan(wanted: WantedLink & { readonly kind: "vxlan" }, seen: Link |
   if (seen === undefined) {
     return {
       kind: "create",
-      request: createVxlan({ name, mac, mtu, up: true, vni, port, localIp, learning: false }),
+      requests: [createVxlan({ name, mac, mtu, up: true, vni, port, localIp, learning: false })],
     };
   }
   const { tunnel } = seen;
@@ -134,10 +134,10 @@ function planVxlan(wanted: WantedLink & { readonly kind: "vxlan" }, seen: Link |
     tunnel.remoteIp === undefined &&
     !tunnel.learning &&
     !tunnel.external;
-  if (!isRight) return { kind: "remove", request: deleteLink({ index: seen.index }) };
+  if (!isRight) return { kind: "remove", requests: [deleteLink({ index: seen.index })] };
   if (seen.up && seen.mac === mac && seen.mtu === mtu) return DONE;
   const request = setLink({ index: seen.index, up: true, mac, mtu });
-  return { kind: "change", request, after: { ...seen, up: true, mac, mtu } };
+  return { kind: "change", requests: [request], after: { ...seen, up: true, mac, mtu } };
 }
 
 export function missing(ifName: IfName): string {

@@ -26,12 +26,12 @@ export function planNeighbour(key: string, table: NeighbourTable, links: LinkTab
   const seen = table.seen(key);
   const isPermanent = seen?.state === NUD_PERMANENT;
   if (wanted === undefined) {
-    return seen !== undefined && isPermanent ? { kind: "remove", request: deleteNeighbour(seen) } : DONE;
+    return seen !== undefined && isPermanent ? { kind: "remove", requests: [deleteNeighbour(seen)] } : DONE;
   }
   const link = links.byName(wanted.ifName);
   if (link === undefined) return { kind: "blocked", reason: missing(wanted.ifName) };
   if (isPermanent && seen.mac === wanted.mac && seen.ifIndex === link.index) return DONE;
   const { ip, mac } = wanted;
   const entry = { ifIndex: link.index, family: familyOf(ip), ip, mac, state: NUD_PERMANENT, flags: 0 };
-  return { kind: "change", request: replaceNeighbour(entry), after: entry };
+  return { kind: "change", requests: [replaceNeighbour(entry)], after: entry };
 }

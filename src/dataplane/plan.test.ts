@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
+  MAIN_TABLE,
   NODE_END_MAC,
   type RouteTarget,
   type WantedNeighbour,
@@ -65,7 +66,7 @@ describe("the plan of a link", () => {
   const down = { ...LINK, up: false };
   const up = (mac = NODE_END_MAC): Plan<Link> => ({
     kind: "change",
-    request: setLink({ index: 7, up: true, mac }),
+    requests: [setLink({ index: 7, up: true, mac })],
     after: LINK,
   });
   const rows: readonly (readonly [
@@ -87,7 +88,7 @@ describe("the plan of a link", () => {
       "sets one of nobody's down",
       false,
       LINK,
-      { kind: "change", request: setLink({ index: 7, up: false }), after: down },
+      { kind: "change", requests: [setLink({ index: 7, up: false })], after: down },
     ],
     ["leaves one of nobody's that is down", false, down, { kind: "done" }],
     ["is nothing for one that is gone", false, undefined, { kind: "done" }],
@@ -197,7 +198,7 @@ describe("the plan of a neighbour", () => {
   const key = neighbourKey(END, ip);
   const wanted: WantedNeighbour = { ifName: END, ip, mac: OTHER_MAC };
   const entry: Neighbour = { ifIndex: 7, family: 4, ip, mac: OTHER_MAC, state: NUD_PERMANENT, flags: 0 };
-  const put: Plan<Neighbour> = { kind: "change", request: replaceNeighbour(entry), after: entry };
+  const put: Plan<Neighbour> = { kind: "change", requests: [replaceNeighbour(entry)], after: entry };
   const learnt = { ...entry, state: NUD_REACHABLE };
   const rows: readonly (readonly [
     what: string,
@@ -210,7 +211,7 @@ describe("the plan of a neighbour", () => {
     ["makes one that was learnt permanent", wanted, learnt, put],
     ["sets its address", wanted, { ...entry, mac: NODE_END_MAC }, put],
     ["moves it to the interface that has the name now", wanted, { ...entry, ifIndex: 6 }, put],
-    ["removes a permanent one", undefined, entry, { kind: "remove", request: deleteNeighbour(entry) }],
+    ["removes a permanent one", undefined, entry, { kind: "remove", requests: [deleteNeighbour(entry)] }],
     ["leaves one that was learnt to age", undefined, learnt, { kind: "done" }],
     ["is nothing for one that is gone", undefined, undefined, { kind: "done" }],
   ];
@@ -250,6 +251,7 @@ describe("the plan of a route", () => {
   const hole: KernelRoute = { ...common, type: "blackhole", scope: RT_SCOPE_UNIVERSE };
   const birds: KernelRoute = { ...seenRemote, protocol: RTPROT_BIRD, metric: 32 };
   const wanted = (target: RouteTarget, standing: WantedRoute["standing"] = "present"): WantedRoute => ({
+    table: MAIN_TABLE,
     dst,
     metric: 1024,
     target,
@@ -257,12 +259,12 @@ describe("the plan of a route", () => {
   });
   const add = (after: KernelRoute): Plan<KernelRoute> => ({
     kind: "change",
-    request: addRoute(after),
+    requests: [addRoute(after)],
     after,
   });
   const put = (after: KernelRoute): Plan<KernelRoute> => ({
     kind: "change",
-    request: replaceRoute(after),
+    requests: [replaceRoute(after)],
     after,
   });
   const done: Plan<KernelRoute> = { kind: "done" };
@@ -309,7 +311,7 @@ describe("the plan of a route", () => {
       "removes one that is not wanted",
       undefined,
       [seenRemote],
-      { kind: "remove", request: deleteRoute(seenRemote) },
+      { kind: "remove", requests: [deleteRoute(seenRemote)] },
     ],
     ["leaves the kernel's own on a node end", undefined, [{ ...local, protocol: RTPROT_KERNEL }], done],
     ["leaves those of other tables", undefined, [{ ...seenRemote, table: 100 }], done],
@@ -319,7 +321,7 @@ describe("the plan of a route", () => {
       "removes one when BIRD's has come",
       later,
       [seenRemote, birds],
-      { kind: "remove", request: deleteRoute(seenRemote) },
+      { kind: "remove", requests: [deleteRoute(seenRemote)] },
     ],
   ];
   for (const [what, value, seen, plan] of rows) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BLOCK_METRIC, type RouteTarget, type WantedRoute, routeKey } from "../desired/wanted.ts";
+import { BLOCK_METRIC, MAIN_TABLE, type RouteTarget, type WantedRoute, routeKey } from "../desired/wanted.ts";
 import { type Cidr, cidrContains } from "../net/cidr.ts";
+import type { Ip } from "../net/ip.ts";
 import { type LinkTable, missing } from "./link.ts";
 import {
   type KernelRoute,
@@ -8,24 +9,27 @@ import {
   RTPROT_KERNEL,
   RT_SCOPE_LINK,
   RT_SCOPE_UNIVERSE,
-  RT_TABLE_MAIN,
   addRoute,
   deleteRoute,
   replaceRoute,
 } from "./netlink/route.ts";
 import { DONE, type Plan } from "./plan.ts";
 import { ReconcileTable } from "./table.ts";
+import { UnderlayRoutes, type Way, isForUnderlay } from "./underlay.ts";
 
 /** Ownership: the routing protocol number by which a restarted agent recognises its routes. */
 export const RTPROT_MARGAY = 80;
+/** Routes of our protocol in other tables are not ours. */
+const OUR_TABLES: readonly number[] = [MAIN_TABLE];
 
-/** The main table's routes: ours to be reconciled, and the destinations that BIRD has brought. */
+/** Routes: ours to be reconciled, the destinations that BIRD has brought, and the ways of the underlay. */
 export class RouteTable {
   readonly table = new ReconcileTable<WantedRoute, KernelRoute>((wanted) =>
     "ifName" in wanted.target ? wanted.target.ifName : undefined,
   );
   /** destination -> the interface that BIRD's route leads out of, where it has one only */
   readonly #birds = new Map<Cidr, number | undefined>();
+  readonly #underlay = new UnderlayRoutes();
 
   isBirds(dst: Cidr): boolean {
     return this.#birds.has(dst);
@@ -36,26 +40,54 @@ export class RouteTable {
     return [...this.#birds.keys()].filter((dst) => cidrs.some((cidr) => cidrContains(cidr, dst)));
   }
 
+  /** The way that the underlay has to an address. */
+  wayTo(ip: Ip): Way | undefined {
+    return this.#underlay.wayTo(ip);
+  }
+
+  /** Whether BIRD's routes lead out of the interface. */
+  hasBirdsOn(index: number): boolean {
+    return [...this.#birds.values()].includes(index);
+  }
+
   see(route: KernelRoute, links: LinkTable): void {
     if (isOurs(route, links)) {
       this.table.see(seenRouteKey(route), route);
       return;
     }
+    if (route.table !== MAIN_TABLE) return;
     // A route that takes the place of ours tells of itself only: ours is gone without an event.
-    if (route.table === RT_TABLE_MAIN) this.table.see(seenRouteKey(route), undefined);
-    if (isOfBird(route)) this.#noteBird(route, true);
+    this.table.see(seenRouteKey(route), undefined);
+    if (route.protocol === RTPROT_BIRD) this.#noteBird(route, true);
+    else if (isForUnderlay(route)) {
+      this.#underlay.see(route);
+      this.#markUnderlay();
+    }
   }
 
   remove(route: KernelRoute, links: LinkTable): void {
-    if (isOurs(route, links)) this.table.see(seenRouteKey(route), undefined);
-    else if (route.table === RT_TABLE_MAIN) this.table.mark(seenRouteKey(route));
-    if (isOfBird(route)) this.#noteBird(route, false);
+    if (isOurs(route, links)) {
+      this.table.see(seenRouteKey(route), undefined);
+      return;
+    }
+    if (route.table !== MAIN_TABLE) return;
+    this.table.mark(seenRouteKey(route));
+    if (route.protocol === RTPROT_BIRD) this.#noteBird(route, false);
+    else if (isForUnderlay(route)) {
+      this.#underlay.remove(route);
+      this.#markUnderlay();
+    }
   }
 
   reset(routes: readonly KernelRoute[], links: LinkTable): void {
     this.#birds.clear();
-    for (const route of routes) if (isOfBird(route)) this.#birds.set(route.dst, route.ifIndex);
+    this.#underlay.clear();
     const ours = routes.filter((route) => isOurs(route, links));
+    for (const route of routes) {
+      if (route.table !== MAIN_TABLE || isOurs(route, links)) continue;
+      if (route.protocol === RTPROT_BIRD) this.#birds.set(route.dst, route.ifIndex);
+      else if (isForUnderlay(route)) this.#underlay.see(route);
+    }
     this.table.reset(new Map(ours.map((route) => [seenRouteKey(route), route])));
   }
 
@@ -63,6 +95,14 @@ export class RouteTable {
   forgetInterface(index: number): void {
     this.table.forget((route) => route.ifIndex === index);
     for (const [dst, ifIndex] of this.#birds) if (ifIndex === index) this.#forgetBird(dst);
+    this.#underlay.forgetInterface(index);
+    this.#markUnderlay();
+  }
+
+  /** Routes that follow the underlay's ways are looked at again. Those ways change rarely. */
+  #markUnderlay(): void {
+    for (const [key, { target }] of this.table.wantedEntries())
+      if (target.kind === "underlay") this.table.mark(key);
   }
 
   #noteBird({ dst, ifIndex }: KernelRoute, isThere: boolean): void {
@@ -81,46 +121,47 @@ export class RouteTable {
 }
 
 export function seenRouteKey(route: KernelRoute): string {
-  return routeKey(route.dst, route.metric);
+  return routeKey(route.dst, route.metric, route.table);
 }
 
-/** Routes with our protocol, and whatever anybody but the kernel put on an interface of ours. */
+/** Routes with our protocol in a table of ours, and whatever anybody but kernel and BIRD put on an interface of ours. */
 function isOurs(route: KernelRoute, links: LinkTable): boolean {
-  if (route.table !== RT_TABLE_MAIN) return false;
+  if (!OUR_TABLES.includes(route.table)) return false;
   if (route.protocol === RTPROT_MARGAY) return true;
-  return route.protocol !== RTPROT_KERNEL && links.isOurIndex(route.ifIndex);
-}
-
-function isOfBird(route: KernelRoute): boolean {
-  return route.table === RT_TABLE_MAIN && route.protocol === RTPROT_BIRD;
+  if (route.table !== MAIN_TABLE || route.protocol === RTPROT_KERNEL) return false;
+  // BIRD leads packets into a tunnel device, and never to a container.
+  const isBirds = route.protocol === RTPROT_BIRD && !links.isNodeEndIndex(route.ifIndex);
+  return !isBirds && links.isOurIndex(route.ifIndex);
 }
 
 export function planRoute(key: string, routes: RouteTable, links: LinkTable): Plan<KernelRoute> {
   const { table } = routes;
   const wanted = table.wanted(key);
   const seen = table.seen(key);
-  if (wanted === undefined) return seen === undefined ? DONE : { kind: "remove", request: deleteRoute(seen) };
+  if (wanted === undefined)
+    return seen === undefined ? DONE : { kind: "remove", requests: [deleteRoute(seen)] };
   if (wanted.standing === "untilReplaced") {
     // Make before break: ours goes when BIRD's route to the same destination has come.
     if (seen === undefined) return DONE;
-    if (routes.isBirds(wanted.dst)) return { kind: "remove", request: deleteRoute(seen) };
+    if (routes.isBirds(wanted.dst)) return { kind: "remove", requests: [deleteRoute(seen)] };
   }
-  const resolved = resolveTarget(wanted.target, links);
+  const resolved = resolveTarget(wanted.target, links, routes);
   if (typeof resolved === "string") return { kind: "blocked", reason: resolved };
-  const route: KernelRoute = { ...COMMON, ...resolved, dst: wanted.dst, metric: wanted.metric };
+  const { table: id, dst, metric } = wanted;
+  const route: KernelRoute = { ...COMMON, ...resolved, table: id, dst, metric };
   if (seen !== undefined && isSame(seen, route)) return DONE;
   // Never replace what was not seen to be ours: the kernel refuses (EEXIST) where somebody else's route stands.
   const request = seen === undefined ? addRoute(route) : replaceRoute(route);
-  return { kind: "change", request, after: route };
+  return { kind: "change", requests: [request], after: route };
 }
 
-const COMMON = { table: RT_TABLE_MAIN, protocol: RTPROT_MARGAY, onlink: false } as const;
+const COMMON = { protocol: RTPROT_MARGAY, onlink: false } as const;
 
 type ResolvedTarget = Pick<KernelRoute, "type" | "scope"> &
-  Partial<Pick<KernelRoute, "ifIndex" | "gateway" | "onlink">>;
+  Partial<Pick<KernelRoute, "ifIndex" | "gateway" | "onlink" | "mtu" | "prefSrc">>;
 
 /** The target in the kernel's terms, or why there is none now. */
-function resolveTarget(target: RouteTarget, links: LinkTable): ResolvedTarget | string {
+function resolveTarget(target: RouteTarget, links: LinkTable, routes: RouteTable): ResolvedTarget | string {
   switch (target.kind) {
     case "link": {
       const link = links.byName(target.ifName);
@@ -138,8 +179,15 @@ function resolveTarget(target: RouteTarget, links: LinkTable): ResolvedTarget | 
       // The other end is not on this node's network: that it is behind the device has to be taken for granted.
       return { type: "unicast", scope: RT_SCOPE_UNIVERSE, ifIndex: link.index, gateway, onlink: true };
     }
+    case "underlay": {
+      const { node, mtu, source } = target;
+      const way = routes.wayTo(node);
+      if (way === undefined) return `there is no route to node ${node}`;
+      return { ...way, type: "unicast", scope: RT_SCOPE_UNIVERSE, mtu, prefSrc: source };
+    }
     case "blackhole":
-      return { type: "blackhole", scope: RT_SCOPE_UNIVERSE };
+    case "throw":
+      return { type: target.kind, scope: RT_SCOPE_UNIVERSE };
   }
 }
 
@@ -151,7 +199,8 @@ function isSame(seen: KernelRoute, route: KernelRoute): boolean {
     seen.scope === route.scope &&
     seen.gateway === route.gateway &&
     seen.nextHops === undefined &&
-    seen.prefSrc === undefined &&
+    seen.prefSrc === route.prefSrc &&
+    seen.mtu === route.mtu &&
     seen.onlink === route.onlink &&
     (route.ifIndex === undefined || seen.ifIndex === route.ifIndex)
   );

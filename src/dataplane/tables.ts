@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 import { familyOf } from "../net/ip.ts";
-import type { DesiredDelta } from "../desired/wanted.ts";
-import { type AddressTable, createAddressTable, seenAddressKey } from "./address.ts";
+import { type Delta, type DesiredDelta, KINDS, type Kind, type Wanted } from "../desired/wanted.ts";
+import { AddressTable } from "./address.ts";
 import { type ForwardingTable, createForwardingTable, seenForwardingKey } from "./forwarding.ts";
 import { LinkTable } from "./link.ts";
-import { createNeighbourTable, seenNeighbourKey } from "./neighbour.ts";
+import { type NeighbourTable, createNeighbourTable, seenNeighbourKey } from "./neighbour.ts";
 import { listAddresses } from "./netlink/address.ts";
 import { listForwardingEntries } from "./netlink/fdb.ts";
 import { type Link, listLinks } from "./netlink/link.ts";
 import { listNeighbours } from "./netlink/neighbour.ts";
 import { listRoutes } from "./netlink/route.ts";
 import type { RtEvent, Rtnetlink } from "./netlink/rtnetlink.ts";
+import { listRules } from "./netlink/rule.ts";
 import { RouteTable } from "./route.ts";
-import { createSysctlTable } from "./sysctl.ts";
+import { type RuleTable, createRuleTable, seenRuleKey } from "./rule.ts";
+import { type SysctlTable, createSysctlTable } from "./sysctl.ts";
 import type { ReconcileTable } from "./table.ts";
 
 /** Every kind of object that is reconciled, wanted and seen side by side. */
 export interface Tables {
-  readonly links: LinkTable;
-  readonly addresses: AddressTable;
+  readonly link: LinkTable;
+  readonly address: AddressTable;
+  readonly sysctl: SysctlTable;
   readonly forwarding: ForwardingTable;
-  readonly sysctls: ReturnType<typeof createSysctlTable>;
-  readonly neighbours: ReturnType<typeof createNeighbourTable>;
-  readonly routes: RouteTable;
+  readonly neighbour: NeighbourTable;
+  readonly rule: RuleTable;
+  readonly route: RouteTable;
 }
-
-export const KINDS = ["link", "address", "sysctl", "forwarding", "neighbour", "route"] as const;
-export type Kind = (typeof KINDS)[number];
 
 /** What the tables have in common, whatever they hold. */
 type AnyTable = Pick<
@@ -44,53 +44,49 @@ type AnyTable = Pick<
 
 export function createTables(): Tables {
   return {
-    links: new LinkTable(),
-    addresses: createAddressTable(),
+    link: new LinkTable(),
+    address: new AddressTable(),
+    sysctl: createSysctlTable(),
     forwarding: createForwardingTable(),
-    sysctls: createSysctlTable(),
-    neighbours: createNeighbourTable(),
-    routes: new RouteTable(),
+    neighbour: createNeighbourTable(),
+    rule: createRuleTable(),
+    route: new RouteTable(),
   };
+}
+
+/** The part of each kind in which wanted and seen are compared. */
+type Reconciled = { readonly [K in Kind]: AnyTable & { want(delta: Delta<Wanted[K]>): void } };
+
+function reconciled({ link, address, route, ...plain }: Tables): Reconciled {
+  return { ...plain, link: link.table, address: address.table, route: route.table };
 }
 
 export function tableOf(tables: Tables, kind: Kind): AnyTable {
-  const byKind: Record<Kind, AnyTable> = {
-    link: tables.links.table,
-    address: tables.addresses,
-    sysctl: tables.sysctls,
-    forwarding: tables.forwarding,
-    neighbour: tables.neighbours,
-    route: tables.routes.table,
-  };
-  return byKind[kind];
+  return reconciled(tables)[kind];
 }
 
 export function allTables(tables: Tables): readonly AnyTable[] {
-  return KINDS.map((kind) => tableOf(tables, kind));
+  return Object.values(reconciled(tables));
 }
 
 export function noteWanted(tables: Tables, delta: DesiredDelta): void {
-  tables.links.table.want(delta.links);
-  tables.addresses.want(delta.addresses);
-  tables.sysctls.want(delta.sysctls);
-  tables.forwarding.want(delta.forwarding);
-  tables.neighbours.want(delta.neighbours);
-  tables.routes.table.want(delta.routes);
+  const all = reconciled(tables);
+  // A table takes the delta of its own kind, which the compiler cannot tell of two values with one name.
+  for (const kind of KINDS) (all[kind] as { want(delta: Delta<unknown>): void }).want(delta[kind]);
 }
 
 /** Lists the kernel's objects anew. Links come first: the others are recognised by the interface they are on. */
 export async function listSeen(tables: Tables, rtnetlink: Rtnetlink): Promise<void> {
-  const { links, addresses, sysctls, forwarding, neighbours, routes } = tables;
+  const { link: links, address, sysctl, forwarding, neighbour, rule, route } = tables;
   links.reset(await rtnetlink.list(listLinks));
-  addresses.reset(keyed(await rtnetlink.list(listAddresses), (address) => seenAddressKey(address, links)));
+  address.reset(await rtnetlink.list(listAddresses), links);
   forwarding.reset(
     keyed(await rtnetlink.list(listForwardingEntries()), (entry) => seenForwardingKey(entry, links)),
   );
-  neighbours.reset(
-    keyed(await rtnetlink.list(listNeighbours), (neighbour) => seenNeighbourKey(neighbour, links)),
-  );
-  routes.reset(await rtnetlink.list(listRoutes), links);
-  sysctls.markWanted();
+  neighbour.reset(keyed(await rtnetlink.list(listNeighbours), (entry) => seenNeighbourKey(entry, links)));
+  rule.reset(keyed(await rtnetlink.list(listRules), seenRuleKey));
+  route.reset(await rtnetlink.list(listRoutes), links);
+  sysctl.markWanted();
 }
 
 /** The objects that have a key. */
@@ -101,49 +97,54 @@ function keyed<T>(objects: readonly T[], keyOf: (object: T) => string | undefine
 
 /** Takes in one event of the kernel. @returns "overrun" where more changed than events tell, and everything must be listed anew */
 export function noteEvent(tables: Tables, event: RtEvent): "noted" | "overrun" {
-  const { links, addresses, forwarding, neighbours, routes } = tables;
+  const { link: links, address, forwarding, neighbour, rule, route } = tables;
+  const isNew = "change" in event && event.change === "new";
   switch (event.kind) {
     case "link":
       noteLink(tables, event.change, event.link);
       return "noted";
     case "route":
-      if (event.change === "new") routes.see(event.route, links);
-      else routes.remove(event.route, links);
+      if (isNew) route.see(event.route, links);
+      else route.remove(event.route, links);
       return "noted";
-    case "neighbour": {
-      const key = seenNeighbourKey(event.neighbour, links);
-      if (key !== undefined) neighbours.see(key, event.change === "new" ? event.neighbour : undefined);
+    case "neighbour":
+      noteKeyed(neighbour, seenNeighbourKey(event.neighbour, links), isNew ? event.neighbour : undefined);
       return "noted";
-    }
-    case "address": {
-      const key = seenAddressKey(event.address, links);
-      if (key !== undefined) addresses.see(key, event.change === "new" ? event.address : undefined);
+    case "address":
+      if (isNew) address.see(event.address, links);
+      else address.remove(event.address, links);
       markFaults(tables);
       // With an interface's last IPv4 address its routes go, without an event (fib_disable_ip(), net/ipv4/fib_frontend.c).
-      return event.change === "deleted" && familyOf(event.address.ip) === 4 ? "overrun" : "noted";
-    }
-    case "fdb": {
-      const key = seenForwardingKey(event.entry, links);
-      if (key !== undefined) forwarding.see(key, event.change === "new" ? event.entry : undefined);
+      return !isNew && familyOf(event.address.ip) === 4 ? "overrun" : "noted";
+    case "fdb":
+      noteKeyed(forwarding, seenForwardingKey(event.entry, links), isNew ? event.entry : undefined);
       return "noted";
-    }
     case "rule":
+      noteKeyed(rule, seenRuleKey(event.rule), isNew ? event.rule : undefined);
       return "noted";
     case "overrun":
       return "overrun";
   }
 }
 
+function noteKeyed<S>(
+  table: { see(key: string, seen: S | undefined): void },
+  key: string | undefined,
+  seen: S | undefined,
+): void {
+  if (key !== undefined) table.see(key, seen);
+}
+
 function noteLink(tables: Tables, change: "new" | "deleted", link: Link): void {
-  const { links, addresses, forwarding, neighbours, routes } = tables;
+  const { link: links, address, forwarding, neighbour, route } = tables;
   const before = links.byIndex(link.index);
   const isUp = change === "new" && link.up;
   if (!isUp) {
-    routes.forgetInterface(link.index);
-    neighbours.forget((neighbour) => neighbour.ifIndex === link.index);
+    route.forgetInterface(link.index);
+    neighbour.forget((entry) => entry.ifIndex === link.index);
   }
   if (change === "deleted") {
-    addresses.forget((address) => address.ifIndex === link.index);
+    address.forgetInterface(link.index);
     forwarding.forget((entry) => entry.ifIndex === link.index);
   }
   if (change === "deleted") links.remove(link);

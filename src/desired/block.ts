@@ -4,6 +4,7 @@ import type { Contribution } from "./contributions.ts";
 import type { BlockFacts, Encapsulation, NodeFacts, RouteSource } from "./facts.ts";
 import {
   BLOCK_METRIC,
+  MAIN_TABLE,
   type RouteTarget,
   type Unroutable,
   VXLAN_DEVICE,
@@ -123,5 +124,8 @@ function blockRoute(
   target: RouteTarget,
   standing: WantedRoute["standing"],
 ): Contribution<WantedRoute> {
-  return { key: routeKey(dst, BLOCK_METRIC), value: { dst, metric: BLOCK_METRIC, target, standing } };
+  return {
+    key: routeKey(dst, BLOCK_METRIC),
+    value: { table: MAIN_TABLE, dst, metric: BLOCK_METRIC, target, standing },
+  };
 }

@@ -17,6 +17,7 @@ import {
   type NodeFacts,
   type Settings,
 } from "./facts.ts";
+import type { RouteTarget } from "./wanted.ts";
 
 const LAN = parseCidr("192.168.0.0/24");
 const BLOCK1 = parseCidr("10.1.1.0/26");
@@ -272,28 +273,43 @@ describe("every way from one state to another ends at the other's outcome", () =
     for (const from of Object.values(STATES)) {
       for (const to of Object.values(STATES)) {
         const calculation = new Calculation("host1");
-        const routes = new Map(calculation.update(from).routes);
+        const routes = new Map(calculation.update(from).route);
         for (const fact of steps(from, to))
-          for (const [key, route] of calculation.update([fact]).routes) routes.set(key, route);
+          for (const [key, route] of calculation.update([fact]).route) routes.set(key, route);
         const left = [...routes]
           .filter(([, route]) => route !== undefined)
           .sort(([a], [b]) => (a < b ? -1 : 1));
         assert.deepEqual(
           left.map(([, route]) => route),
-          outcomeOf(to).routes,
+          outcomeOf(to).route,
         );
       }
     }
   });
 });
 
+function targetOf(target: RouteTarget): readonly [where: string, what: string] {
+  switch (target.kind) {
+    case "link":
+      return ["dev", target.ifName];
+    case "gateway":
+      return ["via", target.gateway];
+    case "tunnel":
+      return ["through", target.gateway];
+    case "underlay":
+      return ["over", target.node];
+    case "blackhole":
+    case "throw":
+      return [target.kind, ""];
+  }
+}
+
 /** Routes as `ip route` would show them, without those that every node has. */
 function routesIn(state: string): readonly string[] {
   return outcomeOf(STATES[state] ?? assert.fail(state))
-    .routes.filter(({ dst }) => dst !== "169.254.1.1/32")
+    .route.filter(({ dst }) => dst !== "169.254.1.1/32")
     .map(({ dst, target, standing }) => {
-      const where = { link: "dev", gateway: "via", tunnel: "through", blackhole: "blackhole" }[target.kind];
-      const what = target.kind === "link" ? target.ifName : target.kind === "blackhole" ? "" : target.gateway;
+      const [where, what] = targetOf(target);
       return [dst, where, what, standing === "present" ? "" : standing]
         .filter((part) => part !== "")
         .join(" ");
@@ -336,23 +352,23 @@ describe("the routes of a node", () => {
     });
 
   it("always lead the gateway's address out of another interface, so that proxy ARP answers for it", () => {
-    const [route] = outcomeOf([]).routes;
+    const [route] = outcomeOf([]).route;
     assert.deepEqual([route?.dst, route?.target], ["169.254.1.1/32", { kind: "link", ifName: "lo" }]);
   });
 });
 
 describe("VXLAN", () => {
-  const { links, addresses, forwarding, neighbours, bird } = outcomeOf(STATES["VXLAN always"] ?? []);
+  const { link, address, forwarding, neighbour, bird } = outcomeOf(STATES["VXLAN always"] ?? []);
 
   it("needs one device with the node's end, small enough for the outer headers", () => {
     const device = { vni: 4096, port: 4789, localIp: "192.168.0.101", mtu: 1450 };
-    assert.deepEqual(links, [{ kind: "vxlan", name: "vxlan.calico", mac: END1.mac, ...device }]);
-    assert.deepEqual(addresses, [{ ifName: "vxlan.calico", ip: END1.ip }]);
+    assert.deepEqual(link, [{ kind: "vxlan", name: "vxlan.calico", mac: END1.mac, ...device }]);
+    assert.deepEqual(address, [{ ifName: "vxlan.calico", ip: END1.ip }]);
   });
 
   it("needs a forwarding entry and a neighbour entry for each other node, so that nothing is asked or learnt", () => {
     assert.deepEqual(forwarding, [{ ifName: "vxlan.calico", mac: END2.mac, dst: "192.168.0.102" }]);
-    assert.deepEqual(neighbours, [{ ifName: "vxlan.calico", ip: END2.ip, mac: END2.mac }]);
+    assert.deepEqual(neighbour, [{ ifName: "vxlan.calico", ip: END2.ip, mac: END2.mac }]);
   });
 
   it("is none of BIRD's business", () => {
@@ -360,13 +376,13 @@ describe("VXLAN", () => {
   });
 
   it("leaves nothing where this node's end is given up", () => {
-    const { links, addresses, forwarding, neighbours } = outcomeOf([
+    const { link, address, forwarding, neighbour } = outcomeOf([
       ...VXLAN_NODES,
       POOL,
       ...TWO_BLOCKS,
       UNDERLAY,
     ]);
-    assert.deepEqual([links, addresses, forwarding, neighbours], [[], [], [], []]);
+    assert.deepEqual([link, address, forwarding, neighbour], [[], [], [], []]);
   });
 });
 
@@ -435,15 +451,15 @@ describe("nodes that claim one address", () => {
 });
 
 describe("a container's node end", () => {
-  const { links, neighbours, sysctls } = outcomeOf(STATES["a container"] ?? []);
+  const { link, neighbour, sysctl } = outcomeOf(STATES["a container"] ?? []);
 
   it("has the fixed MAC address and a permanent neighbour entry for the container", () => {
-    assert.deepEqual(links, [{ kind: "nodeEnd", name: "cali00000000001", mac: "ee:ee:ee:ee:ee:ee" }]);
-    assert.deepEqual(neighbours, [{ ifName: "cali00000000001", ip: "10.1.1.2", mac: "02:00:00:00:00:01" }]);
+    assert.deepEqual(link, [{ kind: "nodeEnd", name: "cali00000000001", mac: "ee:ee:ee:ee:ee:ee" }]);
+    assert.deepEqual(neighbour, [{ ifName: "cali00000000001", ip: "10.1.1.2", mac: "02:00:00:00:00:01" }]);
   });
 
   it("answers for the gateway, forwards, and takes packets from the container's own address only", () => {
-    const values = Object.fromEntries(sysctls.map(({ path, value }) => [path.slice(1).join("."), value]));
+    const values = Object.fromEntries(sysctl.map(({ path, value }) => [path.slice(1).join("."), value]));
     assert.equal(values["ipv4.ip_forward"], "1");
     assert.equal(values["ipv4.conf.cali00000000001.proxy_arp"], "1");
     assert.equal(values["ipv4.neigh.cali00000000001.proxy_delay"], "0");
@@ -462,6 +478,6 @@ describe("the cost of one change", () => {
     });
     calculation.update([node("host1", "192.168.0.254"), BY_DATASTORE, ...nodes.flat()]);
     const delta = calculation.update([node("node7", "192.168.0.253")]);
-    assert.deepEqual([...delta.routes.keys()], ["10.0.7.0/26 metric 1024"]);
+    assert.deepEqual([...delta.route.keys()], ["10.0.7.0/26 metric 1024"]);
   });
 });

@@ -2,8 +2,7 @@
 import { type Cidr, cidrContains, hostCidr } from "../net/cidr.ts";
 import { addressConflicts, relyingOnBird, wantedBird } from "./bird.ts";
 import { type BlockContext, type BlockRoutes, blockRoutes } from "./block.ts";
-import { Contributions } from "./contributions.ts";
-import { endpointLinks, endpointNeighbours, endpointRoutes, endpointSysctls } from "./endpoint.ts";
+import { endpointContributed } from "./endpoint.ts";
 import {
   type BlockFacts,
   DEFAULT_SETTINGS,
@@ -14,38 +13,31 @@ import {
   type Settings,
   type VxlanEnd,
 } from "./facts.ts";
+import { type Contributed, Outcome } from "./outcome.ts";
+import { ownVxlan, vxlanPeer } from "./vxlan.ts";
 import {
   type DesiredDelta,
   GATEWAY,
+  type Kind,
   LOOPBACK,
+  MAIN_TABLE,
   type Unroutable,
   WORKLOAD_METRIC,
-  type WantedAddress,
+  type Wanted,
   type WantedBird,
-  type WantedForwarding,
-  type WantedLink,
-  type WantedNeighbour,
   type WantedRoute,
   type WantedSysctl,
   routeKey,
   sysctlKey,
 } from "./wanted.ts";
-import { type VxlanOwn, type VxlanPeer, ownVxlan, vxlanPeer } from "./vxlan.ts";
 
 /** Everything this node should have, sorted: for comparison, tests and people. */
-export interface DesiredState {
-  readonly links: readonly WantedLink[];
-  readonly addresses: readonly WantedAddress[];
-  readonly forwarding: readonly WantedForwarding[];
-  readonly sysctls: readonly WantedSysctl[];
-  readonly neighbours: readonly WantedNeighbour[];
-  readonly routes: readonly WantedRoute[];
+export type DesiredState = { readonly [K in Kind]: readonly Wanted[K][] } & {
   readonly bird: WantedBird | undefined;
   readonly unroutable: readonly Unroutable[];
-}
+};
 
-const NO_TUNNEL: VxlanOwn = { links: [], addresses: [] };
-const NO_PEER: VxlanPeer = { neighbours: [], forwarding: [] };
+const NOTHING: Contributed = {};
 const NO_ROUTES: BlockRoutes = { routes: [], originated: [], unroutable: [] };
 
 /**
@@ -66,12 +58,7 @@ export class Calculation {
   readonly #originated = new Map<Cidr, readonly Cidr[]>();
   readonly #unroutable = new Map<Cidr, readonly Unroutable[]>();
 
-  readonly #links = new Contributions<WantedLink>();
-  readonly #addresses = new Contributions<WantedAddress>();
-  readonly #forwarding = new Contributions<WantedForwarding>();
-  readonly #sysctls = new Contributions<WantedSysctl>();
-  readonly #neighbours = new Contributions<WantedNeighbour>();
-  readonly #routes = new Contributions<WantedRoute>();
+  readonly #outcome = new Outcome();
 
   /** Blocks to look at again before the next delta is given out. */
   readonly #stale = new Set<Cidr>();
@@ -83,8 +70,7 @@ export class Calculation {
 
   constructor(self: string) {
     this.#self = self;
-    this.#sysctls.set("node", [nodeSysctl("ip_forward", "1")]);
-    this.#routes.set("node", [gatewayRoute()]);
+    this.#outcome.set("node", { sysctl: [nodeSysctl("ip_forward", "1")], route: [gatewayRoute()] });
   }
 
   update(facts: readonly Fact[]): DesiredDelta {
@@ -95,15 +81,7 @@ export class Calculation {
     this.#staleNodes.clear();
     const bird = this.#isBirdStale;
     this.#isBirdStale = false;
-    return {
-      links: this.#links.takeDelta(),
-      addresses: this.#addresses.takeDelta(),
-      forwarding: this.#forwarding.takeDelta(),
-      sysctls: this.#sysctls.takeDelta(),
-      neighbours: this.#neighbours.takeDelta(),
-      routes: this.#routes.takeDelta(),
-      bird,
-    };
+    return { ...this.#outcome.takeDelta(), bird };
   }
 
   /** What BIRD is to do; `undefined` while that cannot be known. */
@@ -141,17 +119,7 @@ export class Calculation {
 
   /** The whole outcome; {@link update} gives its changes. */
   state(): DesiredState {
-    const values = <T>(table: Contributions<T>): readonly T[] => table.entries().map(([, value]) => value);
-    return {
-      links: values(this.#links),
-      addresses: values(this.#addresses),
-      forwarding: values(this.#forwarding),
-      sysctls: values(this.#sysctls),
-      neighbours: values(this.#neighbours),
-      routes: values(this.#routes),
-      bird: this.bird(),
-      unroutable: this.unroutable(),
-    };
+    return { ...this.#outcome.state(), bird: this.bird(), unroutable: this.unroutable() };
   }
 
   #learn(fact: Fact): void {
@@ -173,14 +141,12 @@ export class Calculation {
         else this.#confirmed.delete(claimKey(fact.node, fact.cidr));
         this.#invalidate([fact.cidr]);
         break;
-      case "endpoint": {
-        const { name, value } = fact;
-        this.#links.set(name, value === undefined ? [] : endpointLinks(value));
-        this.#sysctls.set(name, value === undefined ? [] : endpointSysctls(value));
-        this.#neighbours.set(name, value === undefined ? [] : endpointNeighbours(value));
-        this.#routes.set(name, value === undefined ? [] : endpointRoutes(value));
+      case "endpoint":
+        this.#outcome.set(
+          `endpoint ${fact.name}`,
+          fact.value === undefined ? NOTHING : endpointContributed(fact.value),
+        );
         break;
-      }
       case "pool":
         setOrDelete(this.#pools, fact.name, fact.value);
         this.#isBirdStale = true;
@@ -222,7 +188,7 @@ export class Calculation {
   #recalculate(cidr: Cidr): void {
     const block = this.#blocks.get(cidr);
     const outcome: BlockRoutes = block === undefined ? NO_ROUTES : blockRoutes(block, this.#context());
-    this.#routes.set(`block ${cidr}`, outcome.routes);
+    this.#outcome.set(`block ${cidr}`, { route: outcome.routes });
     if (String(this.#originated.get(cidr) ?? "") !== String(outcome.originated)) this.#isBirdStale = true;
     setOrDelete(this.#originated, cidr, orUndefined(outcome.originated));
     setOrDelete(this.#unroutable, cidr, orUndefined(outcome.unroutable));
@@ -230,22 +196,14 @@ export class Calculation {
 
   #recalculateTunnel(name: string): void {
     const node = this.#vxlanEnd === undefined ? undefined : this.#nodes.get(name);
-    const source = `vxlan ${name}`;
-    if (name === this.#self) {
-      const own = this.#ownVxlan();
-      this.#links.set(source, own.links);
-      this.#addresses.set(source, own.addresses);
-      return;
-    }
-    const peer = node === undefined ? NO_PEER : vxlanPeer(node);
-    this.#neighbours.set(source, peer.neighbours);
-    this.#forwarding.set(source, peer.forwarding);
+    const peer = (): Contributed => (node === undefined ? NOTHING : vxlanPeer(node));
+    this.#outcome.set(`vxlan ${name}`, name === this.#self ? this.#ownVxlan() : peer());
   }
 
-  #ownVxlan(): VxlanOwn {
+  #ownVxlan(): Contributed {
     const here = this.#nodes.get(this.#self);
     const mtu = this.#underlayMtu;
-    if (this.#vxlanEnd === undefined || here === undefined || mtu === undefined) return NO_TUNNEL;
+    if (this.#vxlanEnd === undefined || here === undefined || mtu === undefined) return NOTHING;
     return ownVxlan(this.#vxlanEnd, here, this.#settings, mtu);
   }
 
@@ -299,6 +257,6 @@ function gatewayRoute(): { key: string; value: WantedRoute } {
   const target = { kind: "link", ifName: LOOPBACK } as const;
   return {
     key: routeKey(dst, WORKLOAD_METRIC),
-    value: { dst, metric: WORKLOAD_METRIC, target, standing: "present" },
+    value: { table: MAIN_TABLE, dst, metric: WORKLOAD_METRIC, target, standing: "present" },
   };
 }

@@ -28,6 +28,7 @@ export class Contributions<T> {
   /** Replaces everything that `source` wants. */
   set(source: string, items: readonly Contribution<T>[]): void {
     const before = this.#keys.get(source) ?? [];
+    if (before.length === 0 && items.length === 0) return;
     const winners = new Map(
       [...before, ...items.map(({ key }) => key)].map((key) => [key, this.#winner(key)]),
     );

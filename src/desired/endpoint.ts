@@ -4,7 +4,9 @@ import type { IfName } from "../net/if-name.ts";
 import { familyOf } from "../net/ip.ts";
 import type { Contribution } from "./contributions.ts";
 import type { EndpointFacts } from "./facts.ts";
+import type { Contributed } from "./outcome.ts";
 import {
+  MAIN_TABLE,
   NODE_END_MAC,
   WORKLOAD_METRIC,
   type WantedLink,
@@ -17,15 +19,25 @@ import {
   sysctlKey,
 } from "./wanted.ts";
 
-export function endpointLinks({ ifName }: EndpointFacts): readonly Contribution<WantedLink>[] {
+export function endpointContributed(endpoint: EndpointFacts): Contributed {
+  return {
+    link: endpointLinks(endpoint),
+    sysctl: endpointSysctls(endpoint),
+    neighbour: endpointNeighbours(endpoint),
+    route: endpointRoutes(endpoint),
+  };
+}
+
+function endpointLinks({ ifName }: EndpointFacts): readonly Contribution<WantedLink>[] {
   return [{ key: linkKey(ifName), value: { kind: "nodeEnd", name: ifName, mac: NODE_END_MAC } }];
 }
 
 /** `<container>/32 dev cali… scope link` for each address. */
-export function endpointRoutes({ ifName, ips }: EndpointFacts): readonly Contribution<WantedRoute>[] {
+function endpointRoutes({ ifName, ips }: EndpointFacts): readonly Contribution<WantedRoute>[] {
   return ips.map((ip) => {
     const dst = hostCidr(ip);
     const value = {
+      table: MAIN_TABLE,
       dst,
       metric: WORKLOAD_METRIC,
       target: { kind: "link", ifName },
@@ -36,16 +48,12 @@ export function endpointRoutes({ ifName, ips }: EndpointFacts): readonly Contrib
 }
 
 /** A permanent entry for each address: the node never has to ask a container for its MAC address. */
-export function endpointNeighbours({
-  ifName,
-  ips,
-  mac,
-}: EndpointFacts): readonly Contribution<WantedNeighbour>[] {
+function endpointNeighbours({ ifName, ips, mac }: EndpointFacts): readonly Contribution<WantedNeighbour>[] {
   return ips.map((ip) => ({ key: neighbourKey(ifName, ip), value: { ifName, ip, mac } }));
 }
 
 /** The settings of a node end; `ip-sysctl.rst` of the kernel's documentation explains each. */
-export function endpointSysctls({ ifName, ips }: EndpointFacts): readonly Contribution<WantedSysctl>[] {
+function endpointSysctls({ ifName, ips }: EndpointFacts): readonly Contribution<WantedSysctl>[] {
   const hasIpv6 = ips.some((ip) => familyOf(ip) === 6);
   return [
     // Answer for 169.254.1.1, at once, for a container that has lost its permanent neighbour entry.

@@ -13,6 +13,9 @@ export const GATEWAY: Ipv4 = parseIpv4("169.254.1.1");
 export const NODE_END_MAC: Mac = parseMac("ee:ee:ee:ee:ee:ee");
 export const LOOPBACK: IfName = parseIfName("lo");
 
+/** `RT_TABLE_MAIN` (linux/rtnetlink.h). */
+export const MAIN_TABLE = 254;
+
 /** Metric of routes to local containers: it beats any other route to the same address. */
 export const WORKLOAD_METRIC = 0;
 /** Metric of block routes: Calico's `ipv4NormalRoutePriority`, behind BIRD's own 32. */
@@ -59,10 +62,21 @@ export type RouteTarget =
   | { readonly kind: "gateway"; readonly gateway: Ip }
   /** Through a tunnel, to the other node's end of it. */
   | { readonly kind: "tunnel"; readonly ifName: IfName; readonly gateway: Ip }
-  | { readonly kind: "blackhole" };
+  /** The way that the underlay has to the node, for packets that get an outer header to it on that way. */
+  | {
+      readonly kind: "underlay";
+      readonly node: Ip;
+      /** Room for the outer header, in octets. */
+      readonly mtu: number;
+      /** The source address of the node's own packets. */
+      readonly source: Ip;
+    }
+  | { readonly kind: "blackhole" }
+  /** Goes on with the next table. */
+  | { readonly kind: "throw" };
 
-/** A route of the main table. */
 export interface WantedRoute {
+  readonly table: number;
   readonly dst: Cidr;
   readonly metric: number;
   readonly target: RouteTarget;
@@ -71,6 +85,14 @@ export interface WantedRoute {
    * - `untilReplaced`: BIRD is to bring the route; one of ours that is still there stays until BIRD's has come
    */
   readonly standing: "present" | "untilReplaced";
+}
+
+/** A rule of the routing policy: packets without the mark are looked up in the table first. */
+export interface WantedRule {
+  readonly priority: number;
+  readonly table: number;
+  /** Packets that have this mark are left out. */
+  readonly exceptMark: number;
 }
 
 /** A permanent neighbour entry. */
@@ -113,27 +135,54 @@ export interface Unroutable {
   readonly reason: string;
 }
 
+/** Every kind of object that a node should have, by the name that status and logs call it. */
+export interface Wanted {
+  readonly link: WantedLink;
+  readonly address: WantedAddress;
+  readonly sysctl: WantedSysctl;
+  readonly forwarding: WantedForwarding;
+  readonly neighbour: WantedNeighbour;
+  readonly rule: WantedRule;
+  readonly route: WantedRoute;
+}
+
+export type Kind = keyof Wanted;
+
+/** Sorted as they are applied: what others rest on comes first. */
+export const KINDS = [
+  "link",
+  "address",
+  "sysctl",
+  "forwarding",
+  "neighbour",
+  "rule",
+  "route",
+] as const satisfies readonly Kind[];
+
 /** Keys that are wanted anew or differently, and (with `undefined`) those no longer wanted. */
 export type Delta<T> = ReadonlyMap<string, T | undefined>;
 
 /** What changed in this node's desired state. */
-export interface DesiredDelta {
-  readonly links: Delta<WantedLink>;
-  readonly addresses: Delta<WantedAddress>;
-  readonly forwarding: Delta<WantedForwarding>;
-  readonly sysctls: Delta<WantedSysctl>;
-  readonly neighbours: Delta<WantedNeighbour>;
-  readonly routes: Delta<WantedRoute>;
+export type DesiredDelta = { readonly [K in Kind]: Delta<Wanted[K]> } & {
   /** Whether what BIRD is to do may have changed. */
   readonly bird: boolean;
+};
+
+/** A value for every kind. */
+export function forEveryKind<T>(valueOf: (kind: Kind) => T): Readonly<Record<Kind, T>> {
+  return Object.fromEntries(KINDS.map((kind) => [kind, valueOf(kind)])) as Record<Kind, T>;
 }
 
 export function linkKey(name: IfName): string {
   return name;
 }
 
-export function routeKey(dst: Cidr, metric: number): string {
-  return `${dst} metric ${metric}`;
+export function routeKey(dst: Cidr, metric: number, table = MAIN_TABLE): string {
+  return table === MAIN_TABLE ? `${dst} metric ${metric}` : `${dst} metric ${metric} table ${table}`;
+}
+
+export function ruleKey(priority: number, table: number): string {
+  return `priority ${priority} table ${table}`;
 }
 
 export function addressKey(ifName: IfName, ip: Ip): string {
