@@ -8,14 +8,16 @@ import type { DesiredDelta } from "../desired/wanted.ts";
 import { type Allocator, createAllocator } from "../ipam/allocator.ts";
 import { Conditions } from "../system/conditions.ts";
 import type { AgentConfig } from "./config.ts";
+import { ipipTunnel } from "./ipip.ts";
 import { measureMemory } from "./memory.ts";
 import { createNodeView, underlayMtu } from "./node-view.ts";
 import { type AgentCollaborators, type AgentParts, openParts } from "./parts.ts";
 import { persist } from "./persist.ts";
 import { type AgentServices, serveAgent } from "./server.ts";
-import type { Settler } from "./settler.ts";
 import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
-import { createVxlanEnd } from "./vxlan-end.ts";
+import { type TunnelEnd, type TunnelKind, createTunnelEnd } from "./tunnel-end.ts";
+import type { TunnelContext } from "./tunnels.ts";
+import { vxlanTunnel } from "./vxlan.ts";
 
 /**
  * Starts a node's agent in the current network namespace. Disposing it stops the process's work and nothing else: routes stay, and BIRD goes
@@ -42,6 +44,12 @@ export async function startAgent(
   return stack.move();
 }
 
+/** This node's end of one kind of tunnel. */
+interface NamedEnd {
+  readonly name: string;
+  readonly end: TunnelEnd;
+}
+
 class Agent implements AsyncDisposable {
   readonly #config: AgentConfig;
   readonly #collaborators: AgentCollaborators;
@@ -50,7 +58,7 @@ class Agent implements AsyncDisposable {
   readonly #allocator: Allocator;
   readonly #node: NodeView;
   readonly #cni: CniService;
-  readonly #vxlanEnd: Settler;
+  readonly #tunnelEnds: readonly NamedEnd[];
   readonly #stopping = new AbortController();
   /** Whether the datastore was read, and the kernel brought in line, once. */
   #isStarted = false;
@@ -71,26 +79,7 @@ class Agent implements AsyncDisposable {
     this.#conditions = conditions;
     this.#allocator = createAllocator({ store, clock, log: log.scope("ipam") }, { nodeName });
     this.#node = createNodeView({ config, catalog, cluster, rtnetlink, isStarted: () => this.#isStarted });
-    this.#vxlanEnd = createVxlanEnd(
-      {
-        allocator: this.#allocator,
-        registration: parts.registration,
-        dataplane,
-        clock,
-        log: log.scope("vxlan"),
-      },
-      {
-        nodeName,
-        learn: (value) => {
-          parts.learn([{ kind: "vxlanEnd", value }]);
-        },
-        pools: () => catalog.pools,
-        limits: () => this.#node.limits(),
-        onChange: () => {
-          conditions.check();
-        },
-      },
-    );
+    this.#tunnelEnds = this.#createTunnelEnds();
     const endpoints = createEndpoints(store, nodeName);
     this.#cni = createCniService(
       {
@@ -115,7 +104,7 @@ class Agent implements AsyncDisposable {
     if (!this.#isStarted) return;
     if (delta.bird) {
       this.#parts.routeSource.update();
-      this.#vxlanEnd.update();
+      this.#updateTunnelEnds();
     }
     // Somebody has deleted or changed the record of a node that lives.
     if (this.#parts.catalog.self?.spec.bgp?.ipv4Address !== this.#config.address) this.#register();
@@ -138,7 +127,7 @@ class Agent implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();
     await this.#starting;
-    await this.#vxlanEnd[Symbol.asyncDispose]();
+    for (const { end } of this.#tunnelEnds) await end[Symbol.asyncDispose]();
   }
 
   async #start(): Promise<void> {
@@ -148,14 +137,41 @@ class Agent implements AsyncDisposable {
     await persist("register the node", () => registration.register({ signal }), persistence);
     await cluster.synced({ signal });
     await persist("find the underlay", () => this.#learnUnderlay(), persistence);
+    for (const { name, end } of this.#tunnelEnds)
+      await persist(`take up the end of ${name} tunnels`, () => end.restore(), persistence);
     await persist("read the kernel's state", () => dataplane.start(), persistence);
     this.#isStarted = true;
     const { nodeName, socket } = this.#config;
     this.#collaborators.log.info("Started", { nodeName, socket });
     routeSource.update();
-    this.#vxlanEnd.update();
+    this.#updateTunnelEnds();
     this.#conditions.check();
     await this.#claimFirstBlock();
+  }
+
+  #createTunnelEnds(): readonly NamedEnd[] {
+    const { clock, log } = this.#collaborators;
+    const { nodeName, ipipDriver } = this.#config;
+    const context: TunnelContext = { ...this.#parts, nodeName, ipipDriver, conditions: this.#conditions };
+    const create = <End>(kind: TunnelKind<End>): NamedEnd => ({
+      name: kind.name,
+      end: createTunnelEnd(
+        kind,
+        { allocator: this.#allocator, clock, log: log.scope(kind.name.toLowerCase()) },
+        {
+          nodeName,
+          limits: () => this.#node.limits(),
+          onChange: () => {
+            this.#conditions.check();
+          },
+        },
+      ),
+    });
+    return [create(ipipTunnel(context)), create(vxlanTunnel(context))];
+  }
+
+  #updateTunnelEnds(): void {
+    for (const { end } of this.#tunnelEnds) end.update();
   }
 
   async #learnUnderlay(): Promise<void> {
@@ -199,7 +215,10 @@ class Agent implements AsyncDisposable {
       routeSourceTrouble: routeSource.trouble,
       relyingOnBird: calculation.relyingOnBird(),
       unreadable: catalog.unreadable,
-      vxlanTrouble: this.#vxlanEnd.trouble,
+      tunnelTroubles: this.#tunnelEnds.flatMap(({ name, end: { trouble } }) =>
+        trouble === undefined ? [] : [{ name, trouble }],
+      ),
+      detours: calculation.detours(),
       wantedBird: calculation.bird(),
       bird: bird.status(),
       dataplane: dataplane.status(),

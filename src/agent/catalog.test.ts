@@ -29,6 +29,7 @@ describe("a catalog", () => {
       asNumber: undefined,
       routeSource: "bird",
       vxlan: undefined,
+      ipip: undefined,
     };
     assert.deepEqual(fact, { kind: "node", name: "host2", value });
   });

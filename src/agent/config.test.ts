@@ -29,6 +29,7 @@ describe("an agent's configuration", () => {
       stateDirectory: "/run/margay",
       socket: "/run/margay/agent.sock",
       datastore: { kind: "embedded", path: "/var/lib/margay/margay.db" },
+      ipipDriver: "auto",
       log: { level: "info" },
     });
     assert.equal(birdDirectory(config), "/run/margay/bird");
@@ -41,6 +42,7 @@ describe("an agent's configuration", () => {
       stateDirectory: "/tmp/state",
       socket: socketOf(107),
       datastore: { kind: "socket", path: "/tmp/store.sock" },
+      ipipDriver: "bpf",
       log: { level: "debug" },
     };
     assert.deepEqual(await read(JSON.stringify(config)), config);

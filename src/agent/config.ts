@@ -32,6 +32,8 @@ const schema = z.strictObject({
   /** Where CNI, status and the datastore are served. */
   socket: socketPath.default("/run/margay/agent.sock"),
   datastore: datastore.default({ kind: "embedded", path: "/var/lib/margay/margay.db" }),
+  /** By what IPIP is done: the kernel's device, programs on the underlay, or the first of them that the kernel has. */
+  ipipDriver: z.enum(["auto", "device", "bpf"]).default("auto"),
   log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),
 });
 

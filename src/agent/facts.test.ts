@@ -22,6 +22,7 @@ describe("the facts of a node", () => {
       asNumber: 64513,
       routeSource: "datastore",
       vxlan: undefined,
+      ipip: undefined,
     });
   });
 

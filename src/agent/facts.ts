@@ -23,7 +23,7 @@ export const ROUTE_SOURCE_ANNOTATION = "margay/route-source";
 
 /** `undefined` for a node without an IPv4 address: nothing can be routed to it. */
 export function nodeFacts(node: Node): NodeFacts | undefined {
-  const { ipv4Address, asNumber } = node.spec.bgp ?? {};
+  const { ipv4Address, asNumber, ipv4IPIPTunnelAddr: ipip } = node.spec.bgp ?? {};
   const { ipv4VXLANTunnelAddr: ip4, vxlanTunnelMACAddr: mac } = node.spec;
   if (ipv4Address === undefined) return undefined;
   const { ip, prefixLength } = parseInterfaceAddress(ipv4Address);
@@ -33,6 +33,7 @@ export function nodeFacts(node: Node): NodeFacts | undefined {
     asNumber,
     routeSource: parseRouteSource(node.metadata.annotations?.[ROUTE_SOURCE_ANNOTATION]),
     vxlan: ip4 === undefined || mac === undefined ? undefined : { ip: ip4, mac },
+    ipip,
   };
 }
 

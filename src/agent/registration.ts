@@ -5,6 +5,7 @@ import { formatIssues } from "../model/issue.ts";
 import { resourceKey } from "../model/keys.ts";
 import { mergePatch } from "../model/merge-patch.ts";
 import { API_VERSION, parseStoredResource } from "../model/resource.ts";
+import type { Ipv4 } from "../net/ipv4.ts";
 import type { AgentConfig } from "./config.ts";
 import { ROUTE_SOURCE_ANNOTATION } from "./facts.ts";
 
@@ -22,6 +23,8 @@ export interface Registration {
   ): Promise<void>;
   /** Records this node's end of VXLAN tunnels, or that it has none. */
   recordVxlanEnd(end: VxlanEnd | undefined, options: WaitOptions): Promise<void>;
+  /** Records this node's address inside IPIP tunnels, or that it has none. */
+  recordIpipEnd(ip: Ipv4 | undefined, options: WaitOptions): Promise<void>;
 }
 
 export function createRegistration(store: Store, { nodeName, address }: AgentConfig): Registration {
@@ -33,6 +36,10 @@ export function createRegistration(store: Store, { nodeName, address }: AgentCon
     recordVxlanEnd(end, options) {
       const change = { ipv4VXLANTunnelAddr: end?.ip ?? null, vxlanTunnelMACAddr: end?.mac ?? null };
       return patchNode(store, key, empty, () => ({ spec: { ...spec, ...change } }), options);
+    },
+    recordIpipEnd(ip, options) {
+      const bgp = { ...spec.bgp, ipv4IPIPTunnelAddr: ip ?? null };
+      return patchNode(store, key, empty, () => ({ spec: { bgp } }), options);
     },
     announceRouteSource: (source, { isFailed = false, ...options }) =>
       patchNode(

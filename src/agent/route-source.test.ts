@@ -16,6 +16,7 @@ const WANTED: WantedBird = {
   peers: [],
   originated: [],
   poolCidrs: [],
+  tunnelled: [],
   purpose: "routes",
 };
 

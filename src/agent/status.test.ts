@@ -21,6 +21,7 @@ const WANTED: WantedBird = {
   })),
   originated: [],
   poolCidrs: [],
+  tunnelled: [],
   purpose: "routes",
 };
 
@@ -45,14 +46,15 @@ const WELL: AgentState = {
   isSynced: true,
   routeSource: "bird",
   routeSourceTrouble: undefined,
-  vxlanTrouble: undefined,
+  tunnelTroubles: [],
+  detours: [],
   relyingOnBird: [],
   unreadable: [],
   wantedBird: WANTED,
   bird: running("Established", "Established"),
   dataplane: {
     isSettled: true,
-    wanted: { link: 0, address: 0, sysctl: 0, forwarding: 0, neighbour: 0, rule: 0, route: 0 },
+    wanted: { link: 0, address: 0, sysctl: 0, forwarding: 0, neighbour: 0, ipip: 0, rule: 0, route: 0 },
     faults: [],
     blocked: [],
   },

@@ -12,7 +12,8 @@ export interface AgentState {
   readonly isSynced: boolean;
   readonly routeSource: RouteSource;
   readonly routeSourceTrouble: string | undefined;
-  readonly vxlanTrouble: string | undefined;
+  /** What keeps this node's ends of tunnels from being there. */
+  readonly tunnelTroubles: readonly { readonly name: string; readonly trouble: string }[];
   /** Nodes that rely on what this one's BIRD announces. */
   readonly relyingOnBird: readonly string[];
   /** What is stored and cannot be read; the last good value holds. */
@@ -21,6 +22,8 @@ export interface AgentState {
   readonly bird: BirdStatus;
   readonly dataplane: DataplaneStatus;
   readonly unroutable: readonly Unroutable[];
+  /** Destinations that packets reach by another way than their pool asks for. */
+  readonly detours: readonly Unroutable[];
 }
 
 /** What `GET /status` answers. */
@@ -69,7 +72,7 @@ export function reasonsOf(state: AgentState): readonly string[] {
   if (!state.isSynced) return [...reasons, "datastore: not everything has been read yet"];
   for (const { key, reason } of state.dataplane.faults) reasons.push(`${key}: ${reason}`);
   if (state.routeSourceTrouble !== undefined) reasons.push(`bird: ${state.routeSourceTrouble}`);
-  if (state.vxlanTrouble !== undefined) reasons.push(`vxlan: ${state.vxlanTrouble}`);
+  for (const { name, trouble } of state.tunnelTroubles) reasons.push(`${name}: ${trouble}`);
   return [...reasons, ...birdReasons(state)];
 }
 
@@ -94,6 +97,9 @@ export function degradationsOf(state: AgentState): readonly string[] {
     ...state.unreadable,
     ...(state.routeSource === "bird" ? missingSessions(state) : []),
     ...(isLeavingBird ? kept : []),
+    ...state.detours.map(
+      ({ dst, reason }) => `packets to ${dst} go another way than their pool asks for: ${reason}`,
+    ),
   ];
 }
 

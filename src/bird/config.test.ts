@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { parseCidr } from "../net/cidr.ts";
+import { parseIfName } from "../net/if-name.ts";
 import { ipv4FromNumber, ipv4ToNumber, parseIpv4 } from "../net/ipv4.ts";
 import { systemProcesses } from "../system/process.ts";
 import { type BirdInput, type BirdPeer, meshProtocolName, renderBirdConfig } from "./config.ts";
@@ -42,6 +43,20 @@ const CASES: Readonly<Record<string, BirdInput>> = {
     ...TWO_HOSTS,
     originated: ["10.1.102.9/32", "10.1.101.0/26", "10.1.9.0/26", "fd00::/122"].map(parseCidr),
     poolCidrs: ["10.1.0.0/16", "172.16.8.0/24", "fd00::/48"].map(parseCidr),
+  },
+  tunnelled: {
+    ...ALONE,
+    peers: [peer(102), peer(103), peer(104)],
+    poolCidrs: ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"].map(parseCidr),
+    tunnelled: [
+      {
+        cidr: parseCidr("10.2.0.0/16"),
+        ifName: parseIfName("tunl0"),
+        through: [parseIpv4("192.168.0.103"), parseIpv4("192.168.0.102")],
+        without: [parseIpv4("192.168.0.104")],
+      },
+      { cidr: parseCidr("10.3.0.0/16"), ifName: parseIfName("tunl0"), through: [], without: [] },
+    ],
   },
   "own-as-per-node": {
     ...ALONE,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Cidr, cidrAddress, cidrFamily, prefixLengthOf } from "../net/cidr.ts";
+import type { IfName } from "../net/if-name.ts";
 import { ipToBigInt } from "../net/ip.ts";
 import { type Ipv4, ipv4ToNumber } from "../net/ipv4.ts";
 
@@ -20,12 +21,23 @@ export interface BirdInput {
   readonly originated: readonly Cidr[];
   /** Only prefixes inside these are announced, believed or put into the kernel. */
   readonly poolCidrs: readonly Cidr[];
+  /** Pools in which routes to some nodes lead into a tunnel device, or to nowhere. @default none */
+  readonly tunnelled?: readonly TunnelledPool[];
   /** Whether learnt routes go to the kernel. Where not, BIRD takes back the ones it put there. */
   readonly programKernel: boolean;
   /** How long peers keep forwarding to this node while its BIRD is away, in seconds: 1 … 4095 (RFC 4724 section 3). */
   readonly gracefulRestartSeconds: number;
   /** Absolute path. BIRD itself limits the size, and keeps one older file with `.1` behind the name. */
   readonly logFile: string;
+}
+
+export interface TunnelledPool {
+  readonly cidr: Cidr;
+  readonly ifName: IfName;
+  /** Next hops that are reached through the device: it carries a packet to the very address. */
+  readonly through: readonly Ipv4[];
+  /** Next hops that no route goes to the kernel for. */
+  readonly without: readonly Ipv4[];
 }
 
 export interface BirdPeer {
@@ -120,8 +132,9 @@ ${routes.join("")}}
 `;
 }
 
-function renderKernel({ programKernel }: BirdInput): string {
-  return `
+function renderKernel(input: BirdInput): string {
+  const toKernel = renderToKernel(input);
+  return `${toKernel.filter}
 # The scan puts back what others removed. It reads the whole table, so it is rare: what BIRD learns goes to the kernel at once.
 protocol kernel {
   scan time 60;
@@ -130,10 +143,41 @@ protocol kernel {
   merge paths;
   ipv4 {
     import none;
-    export ${programKernel ? "where source = RTS_BGP && in_pools()" : "none"};
+    export ${toKernel.name};
   };
 }
 `;
+}
+
+/** What goes to the kernel, and how: a filter only where routes need one. */
+function renderToKernel({ programKernel, tunnelled = [] }: BirdInput): { filter: string; name: string } {
+  if (!programKernel) return { filter: "", name: "none" };
+  const pools = tunnelled.filter(({ through, without }) => through.length + without.length > 0);
+  if (pools.length === 0) return { filter: "", name: "where source = RTS_BGP && in_pools()" };
+  const filter = `
+filter to_kernel {
+  if source != RTS_BGP || !in_pools() then reject;
+${pools
+  .toSorted((a, b) => positionOf(a.cidr) - positionOf(b.cidr))
+  .map(renderTunnelledPool)
+  .join("")}  accept;
+}
+`;
+  return { filter, name: "filter to_kernel" };
+}
+
+function renderTunnelledPool({ cidr, ifName, through, without }: TunnelledPool): string {
+  // In this order: the gateway is looked for on the interface, and taken for granted there.
+  const enter = `{ onlink = true; ifname = ${quote(ifName)}; gw = bgp_next_hop; accept; }`;
+  const when = (nextHops: readonly Ipv4[], action: string): string =>
+    nextHops.length === 0
+      ? ""
+      : `    if bgp_next_hop ~ [ ${sortAddresses(nextHops).join(", ")} ] then ${action}\n`;
+  return `  if net ~ [ ${cidr}+ ] then {\n${when(through, enter)}${when(without, "reject;")}  }\n`;
+}
+
+function sortAddresses(addresses: readonly Ipv4[]): readonly Ipv4[] {
+  return addresses.toSorted((a, b) => ipv4ToNumber(a) - ipv4ToNumber(b));
 }
 
 function renderMesh(input: BirdInput): string {

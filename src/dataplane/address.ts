@@ -55,10 +55,14 @@ export class AddressTable {
   }
 }
 
-/** Ownership: every IPv4 address on a tunnel device is ours. `undefined` for all others, which are not ours to look at. */
+/** Marks our addresses, for those on interfaces that are not ours. */
+const LABEL = "margay";
+
+/** Ownership: every IPv4 address on a tunnel device is ours, and elsewhere those with our label. `undefined` for all others, which are not ours to look at. */
 function seenAddressKey(address: LinkAddress, links: LinkTable): string | undefined {
   const link = links.byIndex(address.ifIndex);
-  const isOurs = link !== undefined && links.isTunnelIndex(link.index) && familyOf(address.ip) === 4;
+  if (link === undefined || familyOf(address.ip) !== 4) return undefined;
+  const isOurs = links.isTunnelIndex(link.index) || address.label === LABEL;
   return isOurs ? addressKey(link.name, address.ip) : undefined;
 }
 
@@ -72,6 +76,12 @@ export function planAddress(key: string, { table }: AddressTable, links: LinkTab
   const prefixLength = addressBits(familyOf(wanted.ip));
   if (seen?.ifIndex === link.index && seen.prefixLength === prefixLength) return DONE;
   if (seen !== undefined) return { kind: "remove", requests: [deleteAddress(seen)] };
-  const address = { ifIndex: link.index, ip: wanted.ip, prefixLength, scope: RT_SCOPE_UNIVERSE };
+  const address = {
+    ifIndex: link.index,
+    ip: wanted.ip,
+    prefixLength,
+    scope: RT_SCOPE_UNIVERSE,
+    label: LABEL,
+  };
   return { kind: "change", requests: [addAddress(address)], after: address };
 }

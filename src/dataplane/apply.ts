@@ -1,35 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Kind } from "../desired/wanted.ts";
-import type { Clock } from "../system/clock.ts";
-import { type Log, describeError } from "../system/log.ts";
+import { describeError } from "../system/log.ts";
 import { planAddress } from "./address.ts";
+import { applyTable } from "./apply-table.ts";
 import { planForwarding } from "./forwarding.ts";
+import type { Kernel } from "./kernel.ts";
 import { planLink } from "./link.ts";
 import { planNeighbour } from "./neighbour.ts";
-import { KernelError } from "./netlink/kernel-error.ts";
 import type { NetlinkRequest } from "./netlink/request.ts";
-import type { Rtnetlink } from "./netlink/rtnetlink.ts";
 import type { Plan } from "./plan.ts";
 import { planRoute } from "./route.ts";
 import { planRule } from "./rule.ts";
-import { type SysctlFiles, type SysctlTable, applySysctl } from "./sysctl.ts";
+import { type SysctlTable, applySysctl } from "./sysctl.ts";
 import type { ReconcileTable } from "./table.ts";
 import { type Tables, allTables } from "./tables.ts";
-
-export interface Kernel {
-  readonly rtnetlink: Rtnetlink;
-  readonly sysctls: SysctlFiles;
-  readonly clock: Clock;
-  readonly log: Log;
-}
 
 /**
  * Brings the kernel closer to what is wanted, one batch per kind of object. An interface has to be up before routes and neighbours hold on
  * it, and a packet may only meet a node end that is fully set; so the order is links, addresses, sysctls, forwarding entries,
- * neighbours, rules, routes.
+ * neighbours, IPIP, rules, routes. What IPIP no longer needs goes last: until then routes may still lead there.
  */
 export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
-  const { link: links, address, sysctl, forwarding, neighbour, rule, route } = tables;
+  const { link: links, address, sysctl, forwarding, neighbour, ipip, rule, route } = tables;
   const byRtnetlink = (requests: readonly NetlinkRequest[]): Promise<readonly (Error | undefined)[]> =>
     kernel.rtnetlink.execute(requests);
   const reconcile = <W, S>(kind: Kind, table: ReconcileTable<W, S>, plan: (key: string) => Plan<S>) =>
@@ -40,95 +32,13 @@ export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
     applySysctls(sysctl, kernel);
     await reconcile("forwarding", forwarding, (key) => planForwarding(key, forwarding, links));
     await reconcile("neighbour", neighbour, (key) => planNeighbour(key, neighbour, links));
+    await ipip.make(kernel, address);
     await reconcile("rule", rule, (key) => planRule(key, rule));
     await reconcile("route", route.table, (key) => planRoute(key, route, links));
+    await ipip.unmake(kernel);
   } finally {
     for (const table of allTables(tables)) table.giveUp();
   }
-}
-
-/** How the objects of one kind are brought to what is wanted. */
-export interface Means<W, S, R> {
-  readonly kind: Kind;
-  readonly table: ReconcileTable<W, S>;
-  readonly plan: (key: string) => Plan<S, R>;
-  /** Carries the requests out in their order, and gives what came of each; `undefined` is success. */
-  readonly execute: (requests: readonly R[]) => Promise<readonly (Error | undefined)[]>;
-}
-
-/** Something that can be asked for, and said in a log. */
-export interface Request {
-  /** What it does, as error texts say it after "Cannot". */
-  readonly description: string;
-}
-
-/** Plans every key that may differ, and carries the steps out in one batch. */
-export async function applyTable<W, S, R extends Request>(
-  { kind, table, plan, execute }: Means<W, S, R>,
-  kernel: Pick<Kernel, "clock" | "log">,
-): Promise<void> {
-  const steps: Step<S, R>[] = [];
-  const keyedPlans = table.takeDirty(kernel.clock.now()).map((key) => [key, plan(key)] as const);
-  for (const [key, next] of keyedPlans) {
-    switch (next.kind) {
-      case "done":
-        table.done(key);
-        break;
-      case "blocked":
-        table.block(key, next.reason);
-        break;
-      case "create":
-      case "change":
-      case "remove": {
-        const after = next.kind === "change" ? next.after : undefined;
-        steps.push({ key, kind: next.kind, requests: next.requests, before: table.seen(key), after });
-        // Expected before it is asked for, so that whatever event comes meanwhile has the last word.
-        table.expect(key, after);
-        break;
-      }
-    }
-  }
-  if (steps.length === 0) return;
-  const results = await execute(steps.flatMap(({ requests }) => requests));
-  let next = 0;
-  for (const step of steps) {
-    const errors = results.slice(next, (next += step.requests.length));
-    conclude(kind, table, step, errors, kernel);
-  }
-}
-
-interface Step<S, R> {
-  readonly key: string;
-  readonly kind: "create" | "change" | "remove";
-  readonly requests: readonly R[];
-  readonly before: S | undefined;
-  readonly after: S | undefined;
-}
-
-function conclude<W, S, R extends Request>(
-  kind: Kind,
-  table: ReconcileTable<W, S>,
-  { key, kind: verb, requests, before, after }: Step<S, R>,
-  errors: readonly (Error | undefined)[],
-  { clock, log }: Pick<Kernel, "clock" | "log">,
-): void {
-  // To remove what is no longer there is to have succeeded.
-  const error = errors.find((found) => found !== undefined && !(verb === "remove" && isGone(found)));
-  if (error === undefined) {
-    table.done(key);
-    for (const { description } of requests) log.debug(description, { kind, key });
-    return;
-  }
-  if (table.seen(key) === after) table.expect(key, before);
-  const fault = table.fail(key, error.message, clock.now());
-  // One refusal may be the echo of an event that is still under way.
-  if (fault.attempts > 1) log.warn(error.message, { kind, key, attempts: fault.attempts });
-}
-
-const GONE: readonly string[] = ["ESRCH", "ENOENT", "ENODEV", "EADDRNOTAVAIL"];
-
-function isGone(error: Error): boolean {
-  return error instanceof KernelError && GONE.includes(error.code);
 }
 
 function applySysctls(table: SysctlTable, { sysctls, clock, log }: Kernel): void {

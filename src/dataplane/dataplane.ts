@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type DesiredDelta, KINDS, type Kind, forEveryKind } from "../desired/wanted.ts";
+import { type DesiredDelta, IPIP_PROGRAMS_KEY, KINDS, type Kind, forEveryKind } from "../desired/wanted.ts";
 import type { Cidr } from "../net/cidr.ts";
 import { Conditions } from "../system/conditions.ts";
-import { type Kernel, applyAll } from "./apply.ts";
+import { applyAll } from "./apply.ts";
+import type { Kernel } from "./kernel.ts";
 import type { RtEvent } from "./netlink/rtnetlink.ts";
 import { allTables, createTables, listSeen, noteEvent, noteWanted, type Tables, tableOf } from "./tables.ts";
 
@@ -47,6 +48,8 @@ export interface Dataplane extends AsyncDisposable {
   /** Resolves when every object of the interface is as it should be; rejects with the signal's reason, after which {@link pendingOn} says what is missing. */
   programmed(ifName: string, options: WaitOptions): Promise<void>;
   pendingOn(ifName: string): readonly string[];
+  /** Resolves when IPIP by programs is in place. */
+  programmedIpip(options: WaitOptions): Promise<void>;
   /**
    * Resolves once every route to another node's block is in place, so that nobody else's is needed; `onWait` hears what is waited for.
    */
@@ -54,6 +57,8 @@ export interface Dataplane extends AsyncDisposable {
   /** Resolves once no route of BIRD leads into these prefixes any more. */
   birdRoutesGone(cidrs: readonly Cidr[], options: WaitOptions): Promise<void>;
   hasBirdRoutes(cidrs: readonly Cidr[]): boolean;
+  /** Resolves once no route of BIRD leads out of the interface any more. */
+  birdRoutesLeft(ifName: string, options: WaitOptions): Promise<void>;
   status(): DataplaneStatus;
 }
 
@@ -99,6 +104,13 @@ class KernelDataplane implements Dataplane {
     await this.#conditions.until(() => isWanted() && this.pendingOn(ifName).length === 0, signal);
   }
 
+  async programmedIpip({ signal }: WaitOptions): Promise<void> {
+    const { table } = this.#tables.ipip;
+    const isThere = (): boolean =>
+      table.wanted(IPIP_PROGRAMS_KEY) !== undefined && table.pendingAt(IPIP_PROGRAMS_KEY) === undefined;
+    await this.#conditions.until(isThere, signal);
+  }
+
   async remoteRoutesInPlace({
     signal,
     onWait,
@@ -128,6 +140,15 @@ class KernelDataplane implements Dataplane {
     return this.#tables.route.birdsInside(cidrs).length > 0;
   }
 
+  async birdRoutesLeft(ifName: string, { signal }: WaitOptions): Promise<void> {
+    const { link, route } = this.#tables;
+    const isLeft = (): boolean => {
+      const index = link.byName(ifName)?.index;
+      return index === undefined || !route.hasBirdsOn(index);
+    };
+    await this.#conditions.until(isLeft, signal);
+  }
+
   pendingOn(ifName: string): readonly string[] {
     return allTables(this.#tables).flatMap((table) => table.pendingOn(ifName));
   }
@@ -140,6 +161,7 @@ class KernelDataplane implements Dataplane {
     this.#abort.abort();
     this.#wake.resolve(undefined);
     await Promise.all(this.#tasks);
+    this.#tables.ipip[Symbol.dispose]();
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -183,7 +205,9 @@ class KernelDataplane implements Dataplane {
   }
 
   #subscribe(signal: AbortSignal): AsyncIterable<readonly RtEvent[]> {
-    return this.#kernel.rtnetlink.events(["link", "address", "route", "neighbour", "rule"], { signal });
+    return this.#kernel.rtnetlink.events(["link", "address", "route", "neighbour", "rule", "filter"], {
+      signal,
+    });
   }
 
   async #followEvents(first: AsyncIterable<readonly RtEvent[]>, signal: AbortSignal): Promise<void> {

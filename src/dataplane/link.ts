@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { VXLAN_DEVICE, type WantedLink, linkKey } from "../desired/wanted.ts";
+import { IPIP_DEVICE, VXLAN_DEVICE, type WantedLink, linkKey } from "../desired/wanted.ts";
 import type { IfName } from "../net/if-name.ts";
 import { type Link, deleteLink, setLink } from "./netlink/link.ts";
+import { createIpip } from "./netlink/link-ipip.ts";
 import { createVxlan } from "./netlink/link-vxlan.ts";
+import type { Rtnetlink } from "./netlink/rtnetlink.ts";
 import { DONE, type Plan } from "./plan.ts";
 import { ReconcileTable } from "./table.ts";
 
@@ -13,9 +15,12 @@ export function isNodeEnd(link: Link): boolean {
   return link.kind === "veth" && NODE_END.test(link.name);
 }
 
-/** Ownership: the tunnel device is ours by its name. */
-function isTunnel(link: Link): boolean {
-  return link.name === VXLAN_DEVICE;
+/** Marks an interface that others may use too. */
+const ALIAS = "margay";
+
+/** Ownership: the VXLAN device is ours by its name. The kernel makes the IPIP device for everyone: it is ours by its alias. */
+function isTunnel({ name, alias }: Link): boolean {
+  return name === VXLAN_DEVICE || (name === IPIP_DEVICE && alias === ALIAS);
 }
 
 function isOurs(link: Link): boolean {
@@ -58,7 +63,10 @@ export class LinkTable {
     if (before !== undefined && before.name !== link.name) this.#forget(before);
     this.#byIndex.set(link.index, link);
     this.#byName.set(link.name, link);
-    if (isOurs(link)) this.table.see(linkKey(link.name), link);
+    const key = linkKey(link.name);
+    // One that is to be ours, and is not marked as such.
+    const isWanted = this.table.wanted(key) !== undefined;
+    if (isOurs(link) || isWanted) this.table.see(key, link);
   }
 
   remove(link: Link): void {
@@ -92,9 +100,11 @@ export function planLink(key: string, links: LinkTable): Plan<Link> {
   const seen = table.seen(key);
   if (wanted?.kind === "nodeEnd") return planNodeEnd(wanted, seen);
   if (wanted?.kind === "vxlan") return planVxlan(wanted, links.byName(wanted.name));
+  if (wanted?.kind === "ipip") return planIpip(wanted, links.byName(wanted.name));
   if (seen === undefined) return DONE;
-  return isNodeEnd(seen)
-    ? closeNodeEnd(seen)
+  if (isNodeEnd(seen)) return closeNodeEnd(seen);
+  return isFallbackTunnel(seen)
+    ? giveBack(seen)
     : { kind: "remove", requests: [deleteLink({ index: seen.index })] };
 }
 
@@ -114,6 +124,42 @@ function closeNodeEnd(seen: Link): Plan<Link> {
     requests: [setLink({ index: seen.index, up: false })],
     after: { ...seen, up: false },
   };
+}
+
+/** It cannot be removed, so it becomes what it was. */
+function giveBack(seen: Link): Plan<Link> {
+  const { alias, ...after } = seen;
+  if (alias !== ALIAS) return DONE;
+  const request = setLink({ index: seen.index, up: false, alias: "" });
+  return { kind: "change", requests: [request], after: { ...after, up: false } };
+}
+
+/** The device that the kernel's module makes in every namespace: it has no ends, and stays as long as the module does. */
+function isFallbackTunnel({ name, kind, tunnel }: Link): boolean {
+  const isBound = tunnel?.kind === "ipip" && (tunnel.localIp ?? tunnel.remoteIp) !== undefined;
+  return name === IPIP_DEVICE && kind === "ipip" && !isBound;
+}
+
+/**
+ * Whether the kernel has IPIP devices. Asking has it load its module, which makes a device in every namespace; where there is none, one of
+ * that name is made. Throws `KernelError`.
+ */
+export async function detectIpip(rtnetlink: Rtnetlink): Promise<boolean> {
+  const [error] = await rtnetlink.execute([createIpip({ name: IPIP_DEVICE })]);
+  if (error === undefined || error.code === "EEXIST") return true;
+  if (error.code === "EOPNOTSUPP") return false;
+  throw error;
+}
+
+/** A device without ends takes every packet of its protocol, and sends each where the route says. */
+function planIpip(wanted: WantedLink & { readonly kind: "ipip" }, seen: Link | undefined): Plan<Link> {
+  const { name, mtu } = wanted;
+  if (seen === undefined) return { kind: "create", requests: [createIpip({ name, mtu, up: true })] };
+  if (!isFallbackTunnel(seen)) return { kind: "blocked", reason: `somebody else has made "${name}"` };
+  const right = { up: true, mtu, alias: ALIAS };
+  if (seen.up && seen.mtu === mtu && seen.alias === ALIAS) return DONE;
+  const request = setLink({ index: seen.index, ...right });
+  return { kind: "change", requests: [request], after: { ...seen, ...right } };
 }
 
 /** What a device was made with cannot be changed: one with other parameters is replaced. */

@@ -116,12 +116,14 @@ export class ReconcileTable<W, S> {
     for (const key of this.#byIfName.get(ifName) ?? []) this.#dirty.add(key);
   }
 
-  /** The keys to look at now; those whose retry is not due yet stay behind. */
-  takeDirty(nowMs: number): readonly string[] {
+  /** The keys to look at now; those whose retry is not due yet, or which `only` leaves out, stay behind. */
+  takeDirty(nowMs: number, only: (key: string) => boolean = () => true): readonly string[] {
     for (const [key, fault] of this.#faults) if (fault.retryAtMs <= nowMs) this.#dirty.add(key);
-    const keys = [...this.#dirty];
-    for (const key of keys) this.#underWay.add(key);
-    this.#dirty.clear();
+    const keys = [...this.#dirty].filter(only);
+    for (const key of keys) {
+      this.#underWay.add(key);
+      this.#dirty.delete(key);
+    }
     return keys;
   }
 

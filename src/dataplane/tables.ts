@@ -3,6 +3,7 @@ import { familyOf } from "../net/ip.ts";
 import { type Delta, type DesiredDelta, KINDS, type Kind, type Wanted } from "../desired/wanted.ts";
 import { AddressTable } from "./address.ts";
 import { type ForwardingTable, createForwardingTable, seenForwardingKey } from "./forwarding.ts";
+import { IpipPrograms } from "./ipip.ts";
 import { LinkTable } from "./link.ts";
 import { type NeighbourTable, createNeighbourTable, seenNeighbourKey } from "./neighbour.ts";
 import { listAddresses } from "./netlink/address.ts";
@@ -24,6 +25,7 @@ export interface Tables {
   readonly sysctl: SysctlTable;
   readonly forwarding: ForwardingTable;
   readonly neighbour: NeighbourTable;
+  readonly ipip: IpipPrograms;
   readonly rule: RuleTable;
   readonly route: RouteTable;
 }
@@ -49,6 +51,7 @@ export function createTables(): Tables {
     sysctl: createSysctlTable(),
     forwarding: createForwardingTable(),
     neighbour: createNeighbourTable(),
+    ipip: new IpipPrograms(),
     rule: createRuleTable(),
     route: new RouteTable(),
   };
@@ -57,8 +60,8 @@ export function createTables(): Tables {
 /** The part of each kind in which wanted and seen are compared. */
 type Reconciled = { readonly [K in Kind]: AnyTable & { want(delta: Delta<Wanted[K]>): void } };
 
-function reconciled({ link, address, route, ...plain }: Tables): Reconciled {
-  return { ...plain, link: link.table, address: address.table, route: route.table };
+function reconciled({ link, address, ipip, route, ...plain }: Tables): Reconciled {
+  return { ...plain, link: link.table, address: address.table, ipip: ipip.table, route: route.table };
 }
 
 export function tableOf(tables: Tables, kind: Kind): AnyTable {
@@ -77,13 +80,14 @@ export function noteWanted(tables: Tables, delta: DesiredDelta): void {
 
 /** Lists the kernel's objects anew. Links come first: the others are recognised by the interface they are on. */
 export async function listSeen(tables: Tables, rtnetlink: Rtnetlink): Promise<void> {
-  const { link: links, address, sysctl, forwarding, neighbour, rule, route } = tables;
+  const { link: links, address, sysctl, forwarding, neighbour, ipip, rule, route } = tables;
   links.reset(await rtnetlink.list(listLinks));
   address.reset(await rtnetlink.list(listAddresses), links);
   forwarding.reset(
     keyed(await rtnetlink.list(listForwardingEntries()), (entry) => seenForwardingKey(entry, links)),
   );
   neighbour.reset(keyed(await rtnetlink.list(listNeighbours), (entry) => seenNeighbourKey(entry, links)));
+  await ipip.list(rtnetlink);
   rule.reset(keyed(await rtnetlink.list(listRules), seenRuleKey));
   route.reset(await rtnetlink.list(listRoutes), links);
   sysctl.markWanted();
@@ -97,7 +101,7 @@ function keyed<T>(objects: readonly T[], keyOf: (object: T) => string | undefine
 
 /** Takes in one event of the kernel. @returns "overrun" where more changed than events tell, and everything must be listed anew */
 export function noteEvent(tables: Tables, event: RtEvent): "noted" | "overrun" {
-  const { link: links, address, forwarding, neighbour, rule, route } = tables;
+  const { link: links, address, forwarding, neighbour, ipip, rule, route } = tables;
   const isNew = "change" in event && event.change === "new";
   switch (event.kind) {
     case "link":
@@ -113,6 +117,7 @@ export function noteEvent(tables: Tables, event: RtEvent): "noted" | "overrun" {
     case "address":
       if (isNew) address.see(event.address, links);
       else address.remove(event.address, links);
+      ipip.noteAddresses();
       markFaults(tables);
       // With an interface's last IPv4 address its routes go, without an event (fib_disable_ip(), net/ipv4/fib_frontend.c).
       return !isNew && familyOf(event.address.ip) === 4 ? "overrun" : "noted";
@@ -121,6 +126,9 @@ export function noteEvent(tables: Tables, event: RtEvent): "noted" | "overrun" {
       return "noted";
     case "rule":
       noteKeyed(rule, seenRuleKey(event.rule), isNew ? event.rule : undefined);
+      return "noted";
+    case "filter":
+      ipip.noteFilters(event.ifIndex);
       return "noted";
     case "overrun":
       return "overrun";

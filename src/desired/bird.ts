@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Cidr, hostCidr } from "../net/cidr.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
-import type { NodeFacts, PoolFacts, Settings } from "./facts.ts";
-import type { Unroutable, WantedBird } from "./wanted.ts";
+import type { Encapsulation, IpipEnd, NodeFacts, PoolFacts, Settings } from "./facts.ts";
+import { type Path, wayTo } from "./path.ts";
+import { IPIP_DEVICE, type TunnelledPool, type Unroutable, type WantedBird } from "./wanted.ts";
 
 export interface BirdContext {
   readonly self: string;
@@ -10,6 +11,15 @@ export interface BirdContext {
   readonly nodes: ReadonlyMap<string, NodeFacts>;
   readonly pools: ReadonlyMap<string, PoolFacts>;
   readonly originated: readonly Cidr[];
+  readonly ipipEnd: IpipEnd | undefined;
+}
+
+/**
+ * Whether BIRD can bring the routes of pools of this kind: packets that travel as they are, or through a device to the next hop itself. By
+ * VXLAN and by programs there is more to a route than BIRD knows.
+ */
+export function servesBird({ kind }: Encapsulation, ipipEnd: IpipEnd | undefined): boolean {
+  return kind === "none" || (kind === "ipip" && ipipEnd?.driver !== "bpf");
 }
 
 /**
@@ -22,10 +32,15 @@ export function wantedBird({
   nodes,
   pools,
   originated,
+  ipipEnd,
 }: BirdContext): WantedBird | undefined {
   const here = nodes.get(self);
   if (here === undefined) return undefined;
   const { holders } = holdersOf(nodes, self);
+  // Packets of the others must not travel as they are; the agent brings their routes.
+  const served = [...pools.values()]
+    .filter((pool) => !pool.disableBgpExport && servesBird(pool.encapsulation, ipipEnd))
+    .sort((a, b) => (a.cidr < b.cidr ? -1 : 1));
   const peers = settings.nodeMesh ? [...holders].filter(([, name]) => name !== self) : [];
   return {
     nodeAddress: here.address,
@@ -35,13 +50,30 @@ export function wantedBird({
       .map(([address, name]) => ({ name, address, asNumber: nodes.get(name)?.asNumber ?? settings.asNumber }))
       .sort((a, b) => (a.name < b.name ? -1 : 1)),
     originated: [...originated].sort(),
-    poolCidrs: [...pools.values()]
-      // Packets of the others must not travel as they are; the agent brings their routes.
-      .filter((pool) => !pool.disableBgpExport && pool.encapsulation.kind === "none")
-      .map((pool) => pool.cidr)
-      .sort(),
+    poolCidrs: served.map((pool) => pool.cidr),
+    tunnelled: served.flatMap((pool) => tunnelledPool(pool, here, holders, nodes)),
     purpose: purposeOf(settings, relyingOnBird(nodes, self)),
   };
+}
+
+function tunnelledPool(
+  { cidr, encapsulation }: PoolFacts,
+  here: NodeFacts,
+  holders: ReadonlyMap<Ipv4, string>,
+  nodes: ReadonlyMap<string, NodeFacts>,
+): readonly TunnelledPool[] {
+  if (encapsulation.kind !== "ipip") return [];
+  const paths = [...holders].flatMap(([address, name]) => {
+    const there = nodes.get(name);
+    if (there === undefined || there === here) return [];
+    return [[address, wayTo({ ...there, name }, here, encapsulation).path.kind] as const];
+  });
+  const by = (...kinds: readonly Path["kind"][]): readonly Ipv4[] =>
+    paths
+      .filter(([, kind]) => kinds.includes(kind))
+      .map(([address]) => address)
+      .sort();
+  return [{ cidr, ifName: IPIP_DEVICE, through: by("ipip"), without: by("vxlan", "none") }];
 }
 
 /** The other nodes that rely on what this one announces. */

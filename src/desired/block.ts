@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Cidr, cidrContainsIp, hostCidr, isHostCidr } from "../net/cidr.ts";
+import { type Cidr, hostCidr, isHostCidr } from "../net/cidr.ts";
+import { servesBird } from "./bird.ts";
 import type { Contribution } from "./contributions.ts";
-import type { BlockFacts, Encapsulation, NodeFacts, RouteSource } from "./facts.ts";
+import type { BlockFacts, Encapsulation, IpipEnd, NodeFacts, RouteSource } from "./facts.ts";
+import { ipipBlock } from "./ipip.ts";
+import type { Contributed } from "./outcome.ts";
+import { type Path, type TunnelKind, wayTo } from "./path.ts";
 import {
   BLOCK_METRIC,
+  IPIP_DEVICE,
+  IPIP_OVERHEAD_BYTES,
   MAIN_TABLE,
   type RouteTarget,
   type Unroutable,
   VXLAN_DEVICE,
+  type WantedIpip,
   type WantedRoute,
   routeKey,
 } from "./wanted.ts";
@@ -20,16 +27,22 @@ export interface BlockContext {
   readonly node: (name: string) => NodeFacts | undefined;
   /** How packets for addresses of the prefix travel between nodes. */
   readonly encapsulation: (dst: Cidr) => Encapsulation;
-  /** Whether this node has an end of the VXLAN tunnel. */
-  readonly hasVxlanEnd: boolean;
+  /** This node's end of IPIP tunnels, once it has one. */
+  readonly ipipEnd: IpipEnd | undefined;
+  /** Octets; `undefined` while the underlay is not known. */
+  readonly underlayMtu: number | undefined;
   readonly isConfirmed: (node: string, block: Cidr) => boolean;
 }
 
-export interface BlockRoutes {
-  readonly routes: readonly Contribution<WantedRoute>[];
+export interface BlockOutcome {
+  readonly wanted: Contributed;
   /** What this node announces on account of the block. */
   readonly originated: readonly Cidr[];
   readonly unroutable: readonly Unroutable[];
+  /** Destinations that are reached by another way than the pool asks for. */
+  readonly detours: readonly Unroutable[];
+  /** Tunnels that packets to the block enter here. */
+  readonly tunnels: readonly TunnelKind[];
 }
 
 /** A destination and the node that holds it. */
@@ -43,20 +56,23 @@ interface Holding {
  * does not travel back to the default gateway; a route to the node that holds it for any other, and for each
  * address that is used away from its block's node.
  */
-export function blockRoutes(block: BlockFacts, context: BlockContext): BlockRoutes {
+export function blockOutcome(block: BlockFacts, context: BlockContext): BlockOutcome {
   const holdings = holdingsOf(block, context);
   const own = holdings.filter(({ node }) => node === context.self);
   const remote = holdings
     .filter(({ node }) => node !== context.self)
-    .map((holding) => remoteRoute(holding, context));
+    .map((holding) => remoteOutcome(holding, context));
+  const whole = own.filter(({ dst }) => dst === block.cidr && !isHostCidr(dst));
   return {
-    routes: [
+    wanted: {
       // A host-size block would hide the container's own route.
-      ...own.filter(({ dst }) => dst === block.cidr && !isHostCidr(dst)).map(({ dst }) => blackhole(dst)),
-      ...remote.flatMap((found) => (found.kind === "route" ? [found.route] : [])),
-    ],
+      route: [...whole.map(({ dst }) => blackhole(dst)), ...remote.flatMap(({ route }) => route)],
+      ipip: remote.flatMap(({ ipip }) => ipip),
+    },
     originated: own.map(({ dst }) => dst),
-    unroutable: remote.flatMap((found) => (found.kind === "unroutable" ? [found.unroutable] : [])),
+    unroutable: remote.flatMap(({ unroutable }) => unroutable),
+    detours: remote.flatMap(({ detours }) => detours),
+    tunnels: [...new Set(remote.flatMap(({ tunnels }) => tunnels))],
   };
 }
 
@@ -70,53 +86,83 @@ function blackhole(dst: Cidr): Contribution<WantedRoute> {
   return blockRoute(dst, { kind: "blackhole" }, "present");
 }
 
-type RemoteRoute =
-  | { readonly kind: "route"; readonly route: Contribution<WantedRoute> }
-  | { readonly kind: "unroutable"; readonly unroutable: Unroutable };
+/** What follows from one holding of another node. */
+interface RemoteOutcome {
+  readonly route: readonly Contribution<WantedRoute>[];
+  readonly ipip: readonly Contribution<WantedIpip>[];
+  readonly unroutable: readonly Unroutable[];
+  readonly detours: readonly Unroutable[];
+  readonly tunnels: readonly TunnelKind[];
+}
 
-function remoteRoute({ dst, node: name }: Holding, context: BlockContext): RemoteRoute {
-  const { self, node, encapsulation } = context;
-  const there = node(name);
-  const here = node(self);
+const NOTHING: RemoteOutcome = { route: [], ipip: [], unroutable: [], detours: [], tunnels: [] };
+
+function remoteOutcome({ dst, node: name }: Holding, context: BlockContext): RemoteOutcome {
+  const { self, node } = context;
+  const [there, here] = [node(name), node(self)];
   if (there === undefined) return unroutable(dst, `node "${name}" has not registered an address`);
   if (here === undefined) return unroutable(dst, `this node, "${self}", has not registered an address`);
-  const isNear = cidrContainsIp(here.subnet, there.address);
-  const how = encapsulation(dst);
-  switch (how.kind) {
+  const encapsulation = context.encapsulation(dst);
+  const { path, detour } = wayTo({ ...there, name }, here, encapsulation);
+  const standing = isBirds(there, encapsulation, context) ? "untilReplaced" : "present";
+  const outcome = routeBy(path, { dst, there, standing }, context);
+  return detour === undefined ? outcome : { ...outcome, detours: [{ dst, reason: detour }] };
+}
+
+interface Destination {
+  readonly dst: Cidr;
+  readonly there: NodeFacts;
+  readonly standing: WantedRoute["standing"];
+}
+
+function routeBy(path: Path, { dst, there, standing }: Destination, context: BlockContext): RemoteOutcome {
+  const gateway = there.address;
+  switch (path.kind) {
     case "none":
-      if (isNear) return directRoute(dst, there, isBirds(there, context));
-      return unroutable(
-        dst,
-        `node "${name}" (${there.address}) is not on this node's network ${here.subnet}`,
-      );
-    case "vxlan":
+      return unroutable(dst, path.reason);
+    case "direct":
+      return { ...NOTHING, route: [blockRoute(dst, { kind: "gateway", gateway }, standing)] };
+    case "vxlan": {
+      const target = { kind: "tunnel", ifName: VXLAN_DEVICE, gateway: path.gateway } as const;
       // As in Calico, the agent brings these routes whatever the source of the others.
-      if (how.crossSubnet && isNear) return directRoute(dst, there, false);
-      return vxlanRoute(dst, name, there, context);
+      return { ...NOTHING, route: [blockRoute(dst, target, "present")], tunnels: ["vxlan"] };
+    }
     case "ipip":
-      return unroutable(dst, "its pool wants IPIP, which this version does not have");
+      return { ...ipipRoute({ dst, there, standing }, context), tunnels: ["ipip"] };
+  }
+}
+
+/** With programs on the underlay, a route only makes room for the header: the programs' own table says where the packet goes. */
+function ipipRoute({ dst, there, standing }: Destination, context: BlockContext): RemoteOutcome {
+  const { ipipEnd, underlayMtu } = context;
+  if (ipipEnd === undefined || underlayMtu === undefined)
+    return unroutable(dst, "this node's end of the IPIP tunnel is not there yet");
+  const node = there.address;
+  switch (ipipEnd.driver) {
+    case "device": {
+      const target = { kind: "tunnel", ifName: IPIP_DEVICE, gateway: node } as const;
+      return { ...NOTHING, route: [blockRoute(dst, target, standing)] };
+    }
+    case "bpf": {
+      const mtu = underlayMtu - IPIP_OVERHEAD_BYTES;
+      const target = { kind: "underlay", node, mtu, source: ipipEnd.ip } as const;
+      return { ...NOTHING, route: [blockRoute(dst, target, "present")], ipip: [ipipBlock(dst, node)] };
+    }
   }
 }
 
 /** A node that does not announce is not waited for, so that routes are there before and while BGP starts. */
-function isBirds(there: NodeFacts, { routeSource }: BlockContext): boolean {
-  return routeSource === "bird" && there.routeSource === "bird";
+function isBirds(
+  there: NodeFacts,
+  encapsulation: Encapsulation,
+  { routeSource, ipipEnd }: BlockContext,
+): boolean {
+  const isWilling = routeSource === "bird" && there.routeSource === "bird";
+  return isWilling && servesBird(encapsulation, ipipEnd);
 }
 
-function directRoute(dst: Cidr, { address }: NodeFacts, isBrought: boolean): RemoteRoute {
-  const target = { kind: "gateway", gateway: address } as const;
-  return { kind: "route", route: blockRoute(dst, target, isBrought ? "untilReplaced" : "present") };
-}
-
-function vxlanRoute(dst: Cidr, name: string, there: NodeFacts, { hasVxlanEnd }: BlockContext): RemoteRoute {
-  if (there.vxlan === undefined) return unroutable(dst, `node "${name}" has no end of the VXLAN tunnel yet`);
-  if (!hasVxlanEnd) return unroutable(dst, "this node has no end of the VXLAN tunnel yet");
-  const target = { kind: "tunnel", ifName: VXLAN_DEVICE, gateway: there.vxlan.ip } as const;
-  return { kind: "route", route: blockRoute(dst, target, "present") };
-}
-
-function unroutable(dst: Cidr, reason: string): RemoteRoute {
-  return { kind: "unroutable", unroutable: { dst, reason } };
+function unroutable(dst: Cidr, reason: string): RemoteOutcome {
+  return { ...NOTHING, unroutable: [{ dst, reason }] };
 }
 
 function blockRoute(

@@ -14,6 +14,7 @@ import {
   DEFAULT_SETTINGS,
   type EndpointFacts,
   type Fact,
+  type IpipDriver,
   type NodeFacts,
   type Settings,
 } from "./facts.ts";
@@ -100,6 +101,24 @@ function vxlanPool(crossSubnet: boolean): Fact {
   return { kind: "pool", name: "default", value };
 }
 
+const IPIP_NODES = [
+  node("host1", "192.168.0.101", { ipip: END1.ip, routeSource: "bird" }),
+  node("host2", "192.168.0.102", { ipip: END2.ip, routeSource: "bird" }),
+] as const;
+
+function ipipEnd(driver: IpipDriver): Fact {
+  return { kind: "ipipEnd", value: { ip: END1.ip, driver } };
+}
+
+function ipipPool(crossSubnet: boolean): Fact {
+  const value = {
+    cidr: parseCidr("10.1.0.0/16"),
+    encapsulation: { kind: "ipip", crossSubnet },
+    disableBgpExport: false,
+  } as const;
+  return { kind: "pool", name: "default", value };
+}
+
 const STATES: Readonly<Record<string, readonly Fact[]>> = {
   "an empty cluster": [],
   "two nodes without blocks": TWO_NODES,
@@ -141,6 +160,55 @@ const STATES: Readonly<Record<string, readonly Fact[]>> = {
     vxlanPool(false),
     ...TWO_BLOCKS,
     OWN_END,
+    UNDERLAY,
+  ],
+  "VXLAN while host2, far away, has no end yet": [
+    VXLAN_NODES[0],
+    node("host2", "192.168.7.102"),
+    vxlanPool(false),
+    ...TWO_BLOCKS,
+    OWN_END,
+    UNDERLAY,
+  ],
+  "IPIP by the device, BIRD the source": [
+    ...IPIP_NODES,
+    ipipPool(false),
+    ...TWO_BLOCKS,
+    ipipEnd("device"),
+    UNDERLAY,
+  ],
+  "IPIP by the device, the datastore the source": [
+    ...IPIP_NODES,
+    ipipPool(false),
+    ...TWO_BLOCKS,
+    ipipEnd("device"),
+    UNDERLAY,
+    BY_DATASTORE,
+  ],
+  "IPIP by programs": [...IPIP_NODES, ipipPool(false), ...TWO_BLOCKS, ipipEnd("bpf"), UNDERLAY],
+  "IPIP by programs, less room": [
+    ...IPIP_NODES,
+    ipipPool(false),
+    ...TWO_BLOCKS,
+    ipipEnd("bpf"),
+    { kind: "underlay", mtu: 1400 },
+  ],
+  "IPIP across subnets, host2 near": [...IPIP_NODES, ipipPool(true), ...TWO_BLOCKS, ipipEnd("bpf"), UNDERLAY],
+  "IPIP across subnets, host2 far": [
+    IPIP_NODES[0],
+    node("host2", "192.168.7.102", { ipip: END2.ip }),
+    ipipPool(true),
+    ...TWO_BLOCKS,
+    ipipEnd("bpf"),
+    UNDERLAY,
+  ],
+  "on the way from VXLAN to IPIP, host2 without its end of IPIP": [
+    node("host1", "192.168.0.101", { vxlan: END1, ipip: END1.ip, routeSource: "bird" }),
+    VXLAN_NODES[1],
+    ipipPool(false),
+    ...TWO_BLOCKS,
+    OWN_END,
+    ipipEnd("device"),
     UNDERLAY,
   ],
   "a pending claim of host2": [
@@ -220,6 +288,7 @@ function identity(fact: Fact): string {
       return `affinity ${fact.node} ${fact.cidr}`;
     case "settings":
     case "vxlanEnd":
+    case "ipipEnd":
     case "underlay":
       return fact.kind;
   }
@@ -238,6 +307,7 @@ function undo(fact: Fact): Fact {
     case "endpoint":
     case "pool":
     case "vxlanEnd":
+    case "ipipEnd":
       return { ...fact, value: undefined };
   }
 }
@@ -333,7 +403,23 @@ describe("the routes of a node", () => {
     ["VXLAN always", ["10.1.1.0/26 blackhole", "10.1.2.0/26 through 10.1.2.1"]],
     ["VXLAN across subnets, host2 near", ["10.1.1.0/26 blackhole", "10.1.2.0/26 via 192.168.0.102"]],
     ["VXLAN across subnets, host2 far", ["10.1.1.0/26 blackhole", "10.1.2.0/26 through 10.1.2.1"]],
-    ["VXLAN while host2 has no end yet", ["10.1.1.0/26 blackhole"]],
+    ["VXLAN while host2 has no end yet", ["10.1.1.0/26 blackhole", "10.1.2.0/26 via 192.168.0.102"]],
+    ["VXLAN while host2, far away, has no end yet", ["10.1.1.0/26 blackhole"]],
+    [
+      "IPIP by the device, BIRD the source",
+      ["10.1.1.0/26 blackhole", "10.1.2.0/26 through 192.168.0.102 untilReplaced"],
+    ],
+    [
+      "IPIP by the device, the datastore the source",
+      ["10.1.1.0/26 blackhole", "10.1.2.0/26 through 192.168.0.102"],
+    ],
+    ["IPIP by programs", ["10.1.1.0/26 blackhole", "10.1.2.0/26 over 192.168.0.102"]],
+    ["IPIP across subnets, host2 near", ["10.1.1.0/26 blackhole", "10.1.2.0/26 via 192.168.0.102"]],
+    ["IPIP across subnets, host2 far", ["10.1.1.0/26 blackhole", "10.1.2.0/26 over 192.168.7.102"]],
+    [
+      "on the way from VXLAN to IPIP, host2 without its end of IPIP",
+      ["10.1.1.0/26 blackhole", "10.1.2.0/26 through 10.1.2.1"],
+    ],
     ["a pending claim of host2", []],
     ["a claim of host2 to a block that is host1's", ["10.1.1.0/26 blackhole"]],
     ["an address of host2's block used on host1", ["10.1.2.0/26 via 192.168.0.102"]],
@@ -386,6 +472,41 @@ describe("VXLAN", () => {
   });
 });
 
+describe("IPIP", () => {
+  it("by the device needs one, small enough for the outer header, and BIRD told who is behind it", () => {
+    const { link, address, ipip, bird } = outcomeOf(STATES["IPIP by the device, BIRD the source"] ?? []);
+    assert.deepEqual(link, [{ kind: "ipip", name: "tunl0", mtu: 1480 }]);
+    assert.deepEqual(address, [{ ifName: "tunl0", ip: END1.ip }]);
+    assert.deepEqual(ipip, []);
+    assert.deepEqual(bird?.tunnelled, [
+      { cidr: "10.1.0.0/16", ifName: "tunl0", through: ["192.168.0.102"], without: [] },
+    ]);
+  });
+
+  it("by programs needs them, where packets go and whom they are taken from, and routes with room for the header", () => {
+    const { link, address, ipip, route, bird } = outcomeOf(STATES["IPIP by programs, less room"] ?? []);
+    assert.deepEqual(link, []);
+    assert.deepEqual(address, [{ ifName: "lo", ip: END1.ip }]);
+    assert.deepEqual(ipip, [
+      { kind: "block", dst: BLOCK2, node: "192.168.0.102" },
+      { kind: "node", address: "192.168.0.102" },
+      { kind: "programs", nodeAddress: "192.168.0.101" },
+    ]);
+    const target = route.find(({ dst }) => dst === BLOCK2)?.target;
+    assert.deepEqual(target, { kind: "underlay", node: "192.168.0.102", mtu: 1380, source: END1.ip });
+    assert.deepEqual(bird?.poolCidrs, []);
+  });
+
+  it("is not BIRD's where another tunnel still leads to the node", () => {
+    const state = STATES["on the way from VXLAN to IPIP, host2 without its end of IPIP"];
+    const { bird, detours } = outcomeOf(state ?? []);
+    assert.deepEqual(bird?.tunnelled, [
+      { cidr: "10.1.0.0/16", ifName: "tunl0", through: [], without: ["192.168.0.102"] },
+    ]);
+    assert.deepEqual(detours, [{ dst: BLOCK2, reason: 'node "host2" has no end of the IPIP tunnel yet' }]);
+  });
+});
+
 describe("what BIRD is to do", () => {
   const birdIn = (state: string) => outcomeOf(STATES[state] ?? assert.fail(state)).bird;
 
@@ -405,6 +526,7 @@ describe("what BIRD is to do", () => {
       peers: [{ name: "host2", address: "192.168.0.102", asNumber: 64512 }],
       originated: [BLOCK1],
       poolCidrs: ["10.1.0.0/16"],
+      tunnelled: [],
       purpose: "routes",
     });
   });

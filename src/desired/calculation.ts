@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Cidr, cidrContains, hostCidr } from "../net/cidr.ts";
 import { addressConflicts, relyingOnBird, wantedBird } from "./bird.ts";
-import { type BlockContext, type BlockRoutes, blockRoutes } from "./block.ts";
+import { type BlockContext, blockOutcome } from "./block.ts";
 import { endpointContributed } from "./endpoint.ts";
 import {
   type BlockFacts,
   DEFAULT_SETTINGS,
   type Encapsulation,
   type Fact,
+  type IpipEnd,
   type NodeFacts,
   type PoolFacts,
   type Settings,
   type VxlanEnd,
 } from "./facts.ts";
 import { type Contributed, Outcome } from "./outcome.ts";
+import { ipipPeer, ownIpip } from "./ipip.ts";
+import type { TunnelKind } from "./path.ts";
+import { nodeSysctl } from "./sysctl.ts";
 import { ownVxlan, vxlanPeer } from "./vxlan.ts";
 import {
   type DesiredDelta,
@@ -26,19 +30,17 @@ import {
   type Wanted,
   type WantedBird,
   type WantedRoute,
-  type WantedSysctl,
   routeKey,
-  sysctlKey,
 } from "./wanted.ts";
 
 /** Everything this node should have, sorted: for comparison, tests and people. */
 export type DesiredState = { readonly [K in Kind]: readonly Wanted[K][] } & {
   readonly bird: WantedBird | undefined;
   readonly unroutable: readonly Unroutable[];
+  readonly detours: readonly Unroutable[];
 };
 
 const NOTHING: Contributed = {};
-const NO_ROUTES: BlockRoutes = { routes: [], originated: [], unroutable: [] };
 
 /**
  * Turns facts about the cluster into what one node should have, incrementally: a fact costs what depends on it,
@@ -54,9 +56,11 @@ export class Calculation {
   readonly #confirmed = new Set<string>();
   /** node -> the blocks whose routes depend on it */
   readonly #blocksOfNode = new Map<string, Set<Cidr>>();
-  /** block -> what this node announces because of it; only blocks that cause something are in here and in the next */
+  /** block -> what this node announces because of it; only blocks that cause something are in here and in the next ones */
   readonly #originated = new Map<Cidr, readonly Cidr[]>();
   readonly #unroutable = new Map<Cidr, readonly Unroutable[]>();
+  readonly #detours = new Map<Cidr, readonly Unroutable[]>();
+  readonly #tunnels = new Map<Cidr, readonly TunnelKind[]>();
 
   readonly #outcome = new Outcome();
 
@@ -66,6 +70,7 @@ export class Calculation {
   /** Nodes whose end of the tunnel to look at again. */
   readonly #staleNodes = new Set<string>();
   #vxlanEnd: VxlanEnd | undefined;
+  #ipipEnd: IpipEnd | undefined;
   #underlayMtu: number | undefined;
 
   constructor(self: string) {
@@ -77,7 +82,7 @@ export class Calculation {
     for (const fact of facts) this.#learn(fact);
     for (const cidr of this.#stale) this.#recalculate(cidr);
     this.#stale.clear();
-    for (const name of this.#staleNodes) this.#recalculateTunnel(name);
+    for (const name of this.#staleNodes) this.#recalculateTunnels(name);
     this.#staleNodes.clear();
     const bird = this.#isBirdStale;
     this.#isBirdStale = false;
@@ -93,13 +98,24 @@ export class Calculation {
       nodes: this.#nodes,
       pools: this.#pools,
       originated,
+      ipipEnd: this.#ipipEnd,
     });
   }
 
   /** Destinations of the cluster that have no route here, and why. */
   unroutable(): readonly Unroutable[] {
     const all = [...this.#unroutable.values(), addressConflicts(this.#nodes, this.#self)].flat();
-    return all.sort((a, b) => (a.dst < b.dst ? -1 : 1));
+    return sortByDst(all);
+  }
+
+  /** Destinations that are reached by another way than their pool asks for, and why. */
+  detours(): readonly Unroutable[] {
+    return sortByDst([...this.#detours.values()].flat());
+  }
+
+  /** Whether packets of this node enter a tunnel of the kind, as far as it knows. */
+  isInUse(tunnel: TunnelKind): boolean {
+    return this.#tunnels.values().some((tunnels) => tunnels.includes(tunnel));
   }
 
   /** Whether every destination inside the prefixes that needs a route has one. */
@@ -119,7 +135,12 @@ export class Calculation {
 
   /** The whole outcome; {@link update} gives its changes. */
   state(): DesiredState {
-    return { ...this.#outcome.state(), bird: this.bird(), unroutable: this.unroutable() };
+    return {
+      ...this.#outcome.state(),
+      bird: this.bird(),
+      unroutable: this.unroutable(),
+      detours: this.detours(),
+    };
   }
 
   #learn(fact: Fact): void {
@@ -161,14 +182,24 @@ export class Calculation {
         break;
       case "vxlanEnd":
         this.#vxlanEnd = fact.value;
-        this.#invalidate(this.#blocks.keys());
-        for (const name of [this.#self, ...this.#nodes.keys()]) this.#staleNodes.add(name);
+        this.#invalidateTunnels();
+        break;
+      case "ipipEnd":
+        this.#ipipEnd = fact.value;
+        this.#isBirdStale = true;
+        this.#invalidateTunnels();
         break;
       case "underlay":
         this.#underlayMtu = fact.mtu;
-        this.#staleNodes.add(this.#self);
+        this.#invalidateTunnels();
         break;
     }
+  }
+
+  /** Rare: a node has one end of each kind, and one underlay. */
+  #invalidateTunnels(): void {
+    this.#invalidate(this.#blocks.keys());
+    for (const name of [this.#self, ...this.#nodes.keys()]) this.#staleNodes.add(name);
   }
 
   #learnBlock(cidr: Cidr, block: BlockFacts | undefined): void {
@@ -187,17 +218,21 @@ export class Calculation {
 
   #recalculate(cidr: Cidr): void {
     const block = this.#blocks.get(cidr);
-    const outcome: BlockRoutes = block === undefined ? NO_ROUTES : blockRoutes(block, this.#context());
-    this.#outcome.set(`block ${cidr}`, { route: outcome.routes });
-    if (String(this.#originated.get(cidr) ?? "") !== String(outcome.originated)) this.#isBirdStale = true;
-    setOrDelete(this.#originated, cidr, orUndefined(outcome.originated));
-    setOrDelete(this.#unroutable, cidr, orUndefined(outcome.unroutable));
+    const outcome = block === undefined ? undefined : blockOutcome(block, this.#context());
+    this.#outcome.set(`block ${cidr}`, outcome?.wanted ?? NOTHING);
+    if (String(this.#originated.get(cidr) ?? "") !== String(outcome?.originated ?? ""))
+      this.#isBirdStale = true;
+    setOrDelete(this.#originated, cidr, orUndefined(outcome?.originated));
+    setOrDelete(this.#unroutable, cidr, orUndefined(outcome?.unroutable));
+    setOrDelete(this.#detours, cidr, orUndefined(outcome?.detours));
+    setOrDelete(this.#tunnels, cidr, orUndefined(outcome?.tunnels));
   }
 
-  #recalculateTunnel(name: string): void {
-    const node = this.#vxlanEnd === undefined ? undefined : this.#nodes.get(name);
-    const peer = (): Contributed => (node === undefined ? NOTHING : vxlanPeer(node));
-    this.#outcome.set(`vxlan ${name}`, name === this.#self ? this.#ownVxlan() : peer());
+  /** This node's own ends of tunnels, or what its ends need to know of another node. */
+  #recalculateTunnels(name: string): void {
+    const isSelf = name === this.#self;
+    this.#outcome.set(`vxlan ${name}`, isSelf ? this.#ownVxlan() : this.#vxlanPeer(name));
+    this.#outcome.set(`ipip ${name}`, isSelf ? this.#ownIpip() : this.#ipipPeer(name));
   }
 
   #ownVxlan(): Contributed {
@@ -207,13 +242,31 @@ export class Calculation {
     return ownVxlan(this.#vxlanEnd, here, this.#settings, mtu);
   }
 
+  #vxlanPeer(name: string): Contributed {
+    const node = this.#nodes.get(name);
+    return this.#vxlanEnd === undefined || node === undefined ? NOTHING : vxlanPeer(node);
+  }
+
+  #ownIpip(): Contributed {
+    const here = this.#nodes.get(this.#self);
+    const mtu = this.#underlayMtu;
+    if (this.#ipipEnd === undefined || here === undefined || mtu === undefined) return NOTHING;
+    return ownIpip(this.#ipipEnd, here, mtu);
+  }
+
+  #ipipPeer(name: string): Contributed {
+    const node = this.#nodes.get(name);
+    return this.#ipipEnd === undefined || node === undefined ? NOTHING : ipipPeer(node, this.#ipipEnd);
+  }
+
   #context(): BlockContext {
     return {
       self: this.#self,
       routeSource: this.#settings.routeSource,
       node: (name) => this.#nodes.get(name),
       encapsulation: (dst) => encapsulationOf(this.#pools.values(), dst),
-      hasVxlanEnd: this.#vxlanEnd !== undefined,
+      ipipEnd: this.#ipipEnd,
+      underlayMtu: this.#underlayMtu,
       isConfirmed: (node, block) => this.#confirmed.has(claimKey(node, block)),
     };
   }
@@ -230,8 +283,12 @@ function nodesOf(block: BlockFacts | undefined): readonly string[] {
   return [...(block.node === undefined ? [] : [block.node]), ...block.strays.map((stray) => stray.node)];
 }
 
-function orUndefined<T>(list: readonly T[]): readonly T[] | undefined {
+function orUndefined<T>(list: readonly T[] = []): readonly T[] | undefined {
   return list.length === 0 ? undefined : list;
+}
+
+function sortByDst(list: readonly Unroutable[]): readonly Unroutable[] {
+  return list.toSorted((a, b) => (a.dst < b.dst ? -1 : 1));
 }
 
 function claimKey(node: string, block: Cidr): string {
@@ -241,11 +298,6 @@ function claimKey(node: string, block: Cidr): string {
 function setOrDelete<K, V>(map: Map<K, V>, key: K, value: V | undefined): void {
   if (value === undefined) map.delete(key);
   else map.set(key, value);
-}
-
-function nodeSysctl(name: string, value: string): { key: string; value: WantedSysctl } {
-  const path = ["net", "ipv4", name];
-  return { key: sysctlKey(path), value: { path, value, ifName: undefined } };
 }
 
 /**

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { hostCidr } from "../net/cidr.ts";
-import type { IfName } from "../net/if-name.ts";
 import { familyOf } from "../net/ip.ts";
 import type { Contribution } from "./contributions.ts";
 import type { EndpointFacts } from "./facts.ts";
 import type { Contributed } from "./outcome.ts";
+import { interfaceSysctl } from "./sysctl.ts";
 import {
   MAIN_TABLE,
   NODE_END_MAC,
@@ -16,7 +16,6 @@ import {
   linkKey,
   neighbourKey,
   routeKey,
-  sysctlKey,
 } from "./wanted.ts";
 
 export function endpointContributed(endpoint: EndpointFacts): Contributed {
@@ -67,15 +66,4 @@ function endpointSysctls({ ifName, ips }: EndpointFacts): readonly Contribution<
     // Without IPv6 addresses the interface stays silent in IPv6: no router solicitations, no duplicate detection.
     interfaceSysctl("ipv6", "conf", ifName, "disable_ipv6", hasIpv6 ? "0" : "1"),
   ];
-}
-
-function interfaceSysctl(
-  family: "ipv4" | "ipv6",
-  group: "conf" | "neigh",
-  ifName: IfName,
-  name: string,
-  value: string,
-): Contribution<WantedSysctl> {
-  const path = ["net", family, group, ifName, name];
-  return { key: sysctlKey(path), value: { path, value, ifName } };
 }

@@ -22,6 +22,17 @@ export interface NodeFacts {
   readonly routeSource: RouteSource | "starting";
   /** The node's end of VXLAN tunnels, once it has one. */
   readonly vxlan?: VxlanEnd | undefined;
+  /** The node's address inside IPIP tunnels, once it has an end of them. */
+  readonly ipip?: Ipv4 | undefined;
+}
+
+/** By what a node has its end of IPIP tunnels: the kernel's device, or programs on the underlay where the kernel has none. */
+export type IpipDriver = "device" | "bpf";
+
+/** This node's own end of IPIP tunnels. */
+export interface IpipEnd {
+  readonly ip: Ipv4;
+  readonly driver: IpipDriver;
 }
 
 /** A node's end of VXLAN tunnels: what other nodes need to know to send to it. */
@@ -100,5 +111,7 @@ export type Fact =
   | { readonly kind: "settings"; readonly value: Settings }
   /** This node's own end of VXLAN tunnels. Others learn of it by its Node, later: they may send once they know. */
   | { readonly kind: "vxlanEnd"; readonly value: VxlanEnd | undefined }
+  /** Likewise of IPIP tunnels. */
+  | { readonly kind: "ipipEnd"; readonly value: IpipEnd | undefined }
   /** The interface that carries this node's address; its MTU in bytes. */
   | { readonly kind: "underlay"; readonly mtu: number };

@@ -15,6 +15,7 @@ export class Outcome {
     sysctl: new Contributions(),
     forwarding: new Contributions(),
     neighbour: new Contributions(),
+    ipip: new Contributions(),
     rule: new Contributions(),
     route: new Contributions(),
   };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { NodeFacts, Settings, VxlanEnd } from "./facts.ts";
 import type { Contributed } from "./outcome.ts";
+import { tunnelSysctls } from "./sysctl.ts";
 import {
   VXLAN_DEVICE,
   VXLAN_OVERHEAD_BYTES,
@@ -29,6 +30,7 @@ export function ownVxlan(
   };
   return {
     link: [{ key: linkKey(VXLAN_DEVICE), value: device }],
+    sysctl: tunnelSysctls(VXLAN_DEVICE),
     address: [{ key: addressKey(VXLAN_DEVICE, ip), value: { ifName: VXLAN_DEVICE, ip } }],
   };
 }

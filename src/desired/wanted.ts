@@ -35,8 +35,14 @@ export type WantedLink =
       /** The source address of outer packets. */
       readonly localIp: Ipv4;
       readonly mtu: number;
-    };
+    }
+  /** The node's one IPIP device, whatever the number of other nodes: a route's gateway says where a packet goes. */
+  | { readonly kind: "ipip"; readonly name: IfName; readonly mtu: number };
 
+/** The name under which the kernel's module makes its device. */
+export const IPIP_DEVICE: IfName = parseIfName("tunl0");
+/** The outer IPv4 header (RFC 2003 section 3.1). */
+export const IPIP_OVERHEAD_BYTES = 20;
 /** Calico's name for the VXLAN device. */
 export const VXLAN_DEVICE: IfName = parseIfName("vxlan.calico");
 /** Outer IPv4, UDP and VXLAN headers, and the inner Ethernet header (RFC 7348 section 5). */
@@ -55,6 +61,15 @@ export interface WantedForwarding {
   /** The other node. */
   readonly dst: Ip;
 }
+
+/** What the programs need that stand for an IPIP device where the kernel has none. */
+export type WantedIpip =
+  /** The programs themselves, on the interface that has the address. */
+  | { readonly kind: "programs"; readonly nodeAddress: Ipv4 }
+  /** Packets to the prefix are sent inside others to the node. */
+  | { readonly kind: "block"; readonly dst: Cidr; readonly node: Ipv4 }
+  /** Packets inside others are taken from the node. */
+  | { readonly kind: "node"; readonly address: Ipv4 };
 
 /** Where a route leads. */
 export type RouteTarget =
@@ -121,12 +136,23 @@ export interface WantedBird {
   readonly originated: readonly Cidr[];
   /** Prefixes within which routes are exchanged. */
   readonly poolCidrs: readonly Cidr[];
+  /** Pools in which routes to some nodes lead elsewhere than straight to them. */
+  readonly tunnelled: readonly TunnelledPool[];
   /**
    * - `routes`: to announce, and to bring what others announce into the kernel
    * - `announcing`: to announce only, for nodes that still rely on it
    * - `none`: nothing any more
    */
   readonly purpose: "routes" | "announcing" | "none";
+}
+
+export interface TunnelledPool {
+  readonly cidr: Cidr;
+  /** Nodes that are reached through the device. */
+  readonly ifName: IfName;
+  readonly through: readonly Ipv4[];
+  /** Nodes that BIRD is to bring no routes to: the agent does, or nobody can. */
+  readonly without: readonly Ipv4[];
 }
 
 /** A destination that has no route here, and why. */
@@ -142,6 +168,7 @@ export interface Wanted {
   readonly sysctl: WantedSysctl;
   readonly forwarding: WantedForwarding;
   readonly neighbour: WantedNeighbour;
+  readonly ipip: WantedIpip;
   readonly rule: WantedRule;
   readonly route: WantedRoute;
 }
@@ -155,6 +182,7 @@ export const KINDS = [
   "sysctl",
   "forwarding",
   "neighbour",
+  "ipip",
   "rule",
   "route",
 ] as const satisfies readonly Kind[];
@@ -191,6 +219,20 @@ export function addressKey(ifName: IfName, ip: Ip): string {
 
 export function forwardingKey(ifName: IfName, mac: Mac): string {
   return `${mac} dev ${ifName}`;
+}
+
+/** There is one pair of programs. */
+export const IPIP_PROGRAMS_KEY = "programs";
+
+export function ipipKey(wanted: WantedIpip): string {
+  switch (wanted.kind) {
+    case "programs":
+      return IPIP_PROGRAMS_KEY;
+    case "block":
+      return `block ${wanted.dst}`;
+    case "node":
+      return `node ${wanted.address}`;
+  }
 }
 
 export function neighbourKey(ifName: IfName, ip: Ip): string {

@@ -104,6 +104,17 @@ export async function openIpipTunnel(place: IpipTunnelPlace, options?: WaitOptio
   return createTunnel(place, { blocks: adopt(BLOCKS_SHAPE), nodes: adopt(NODES_SHAPE) }, stack.move());
 }
 
+/** The interfaces that have a tunnel, or a part of one. */
+export async function listIpipTunnels(
+  rtnetlink: Rtnetlink,
+  options?: WaitOptions,
+): Promise<readonly number[]> {
+  const found: number[] = [];
+  for (const { ifIndex } of await rtnetlink.list(listFilterQdiscs, options))
+    if ((await listOwnFilters({ rtnetlink, ifIndex }, options)).length > 0) found.push(ifIndex);
+  return found;
+}
+
 /** Takes the tunnel off the interface, with its tables; `clsact` too, unless somebody else has a filter there. */
 export async function removeIpipTunnel(place: IpipTunnelPlace, options?: WaitOptions): Promise<void> {
   const filters = await listOwnFilters(place, options);

@@ -21,6 +21,7 @@ const RTM_GETADDR = 22;
 // enum of linux/if_addr.h
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
+const IFA_LABEL = 3;
 const IFA_FLAGS = 8;
 
 // #define IFA_F_NODAD 0x02
@@ -35,6 +36,8 @@ export interface LinkAddress {
   readonly prefixLength: number;
   /** `RT_SCOPE_*`. The kernel finds that of an IPv6 address itself. */
   readonly scope: number;
+  /** Of an IPv4 address; the interface's name where none was given. Up to 15 octets. */
+  readonly label?: string;
 }
 
 export interface AddressOptions {
@@ -76,9 +79,11 @@ export function decodeAddress({ body }: NetlinkMessage): LinkAddress | undefined
   const attributes = new AttributeDecoder(body, IFADDRMSG_LENGTH);
   let address: Ip | undefined;
   let local: Ip | undefined;
+  let label: string | undefined;
   while (attributes.next()) {
     if (attributes.type === IFA_ADDRESS) address = decodeIp(attributes, family);
     if (attributes.type === IFA_LOCAL) local = decodeIp(attributes, family);
+    if (attributes.type === IFA_LABEL) label = attributes.string();
   }
   // IFA_ADDRESS is the other end's address where the interface is a point-to-point one; IFA_LOCAL never is.
   const ip = local ?? address;
@@ -88,6 +93,7 @@ export function decodeAddress({ body }: NetlinkMessage): LinkAddress | undefined
     ip,
     prefixLength: getU8(body, 1),
     scope: getU8(body, 3),
+    ...(label !== undefined && { label }),
   };
 }
 
@@ -102,12 +108,13 @@ function addition(
   return { description: `${verb} ${quote(address)}`, type: RTM_NEWADDR, flags, body: body.finish() };
 }
 
-function encodeAddress({ ifIndex, ip, prefixLength, scope }: LinkAddress): AttributeEncoder {
+function encodeAddress({ ifIndex, ip, prefixLength, scope, label }: LinkAddress): AttributeEncoder {
   // struct ifaddrmsg { __u8 ifa_family, ifa_prefixlen, ifa_flags, ifa_scope; __u32 ifa_index; }
   const header = Uint8Array.of(addressFamilyOf(ip), prefixLength, 0, scope, 0, 0, 0, 0);
   putU32(header, 4, ifIndex);
   const bytes = ipToBytes(ip);
-  return new AttributeEncoder(header).bytes(IFA_LOCAL, bytes).bytes(IFA_ADDRESS, bytes);
+  const body = new AttributeEncoder(header).bytes(IFA_LOCAL, bytes).bytes(IFA_ADDRESS, bytes);
+  return label === undefined ? body : body.string(IFA_LABEL, label);
 }
 
 function quote({ ip, prefixLength, ifIndex }: LinkAddress): string {

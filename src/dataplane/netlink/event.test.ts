@@ -56,11 +56,12 @@ test("an entry of a forwarding table comes in the messages that neighbours come 
 });
 
 test("a message of another type is no event", () => {
-  assert.equal(decodeEvent(message(36, BODIES.link)), undefined);
+  assert.equal(decodeEvent(message(88, BODIES.link)), undefined);
 });
 
 test("each kind has the groups of both families", () => {
   assert.equal(groupBits(["link"]), 0b1);
   assert.equal(groupBits(["route"]), 0b100_0100_0000);
   assert.equal(groupBits(["link", "address", "route", "neighbour", "rule"]), 0x40000 | 0x5d5);
+  assert.equal(groupBits(["filter"]), 0b1000);
 });

@@ -7,9 +7,16 @@ import type { NetlinkMessage } from "./message.ts";
 import { type Neighbour, RTM_DELNEIGH, RTM_NEWNEIGH, decodeNeighbour } from "./neighbour.ts";
 import { type KernelRoute, RTM_DELROUTE, RTM_NEWROUTE, decodeRoute } from "./route.ts";
 import { type Rule, RTM_DELRULE, RTM_NEWRULE, decodeRule } from "./rule.ts";
+import {
+  RTM_DELQDISC,
+  RTM_DELTFILTER,
+  RTM_NEWQDISC,
+  RTM_NEWTFILTER,
+  decodeFilterChange,
+} from "./traffic-control.ts";
 
 /** A kind of object whose changes can be subscribed to. The kernel has one group for neighbours and forwarding entries. */
-export type EventGroup = "link" | "address" | "route" | "neighbour" | "rule";
+export type EventGroup = "link" | "address" | "route" | "neighbour" | "rule" | "filter";
 
 /** The object came up or changed, or is gone. */
 export type ChangeKind = "new" | "deleted";
@@ -23,6 +30,8 @@ export type RtEvent =
   /** Comes with the group `neighbour`. */
   | { readonly kind: "fdb"; readonly change: ChangeKind; readonly entry: ForwardingEntry }
   | { readonly kind: "rule"; readonly change: ChangeKind; readonly rule: Rule }
+  /** Filters of the interface, or the discipline that has them, changed: which and how is to be listed. */
+  | { readonly kind: "filter"; readonly ifIndex: number }
   /** Changes were lost: what is known of the kernel's state is out of date and must be listed again. */
   | { readonly kind: "overrun" };
 
@@ -30,6 +39,7 @@ export type RtEvent =
 const GROUPS: Readonly<Record<EventGroup, readonly number[]>> = {
   link: [1], // RTNLGRP_LINK
   neighbour: [3], // RTNLGRP_NEIGH
+  filter: [4], // RTNLGRP_TC
   address: [5, 9], // RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR
   route: [7, 11], // RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE
   rule: [8, 19], // RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE
@@ -58,6 +68,10 @@ const DECODERS: ReadonlyMap<number, EventDecoder> = new Map([
   [RTM_DELNEIGH, neighbourEvent("deleted")],
   [RTM_NEWRULE, ruleEvent("new")],
   [RTM_DELRULE, ruleEvent("deleted")],
+  [RTM_NEWQDISC, filterEvent],
+  [RTM_DELQDISC, filterEvent],
+  [RTM_NEWTFILTER, filterEvent],
+  [RTM_DELTFILTER, filterEvent],
 ]);
 
 function linkEvent(change: ChangeKind): EventDecoder {
@@ -95,4 +109,8 @@ function ruleEvent(change: ChangeKind): EventDecoder {
     const rule = decodeRule(message);
     return rule && { kind: "rule", change, rule };
   };
+}
+
+function filterEvent(message: NetlinkMessage): RtEvent {
+  return { kind: "filter", ifIndex: decodeFilterChange(message) };
 }

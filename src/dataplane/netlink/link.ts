@@ -34,6 +34,7 @@ export const IFF_LOWER_UP = 1 << 16;
 // enum of linux/if_link.h
 const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
+const IFLA_IFALIAS = 20;
 const IFLA_EXT_MASK = 29;
 
 // #define RTEXT_FILTER_SKIP_STATS (1 << 3): counters would be most of every message.
@@ -49,6 +50,8 @@ export interface Link {
   readonly name: IfName;
   /** `veth`, `bridge`, `vxlan` …; absent where a driver gives none (loopback, most hardware). */
   readonly kind?: string;
+  /** A note that anybody may put on an interface, up to 255 octets; absent where there is none. */
+  readonly alias?: string;
   /** Of a kind that {@link Tunnel} knows. */
   readonly tunnel?: Tunnel;
   /** Absent where the interface has no six-octet address. */
@@ -72,6 +75,8 @@ export interface LinkChanges {
   readonly up?: boolean;
   readonly mac?: Mac;
   readonly mtu?: number;
+  /** An empty one takes the alias away. */
+  readonly alias?: string;
   /** 0 takes it out of its bridge, bond or VRF. */
   readonly masterIndex?: number;
   /** Moves the interface there; it comes out switched off, without addresses and routes. */
@@ -95,6 +100,7 @@ export function setLink(update: LinkUpdate): NetlinkRequest {
   if (newName !== undefined) body.string(IFLA_IFNAME, newName);
   encodeProperties(body, update);
   if (update.masterIndex !== undefined) body.u32(IFLA_MASTER, update.masterIndex);
+  if (update.alias !== undefined) body.string(IFLA_IFALIAS, update.alias);
   if (netnsFd !== undefined) body.u32(IFLA_NET_NS_FD, netnsFd);
   return {
     description: `change link ${quoteRef(update)}`,
@@ -160,6 +166,7 @@ function decodeNewLink(message: NetlinkMessage): Link | undefined {
 interface LinkAttributes {
   name?: IfName | undefined;
   kind?: string;
+  alias?: string;
   tunnel?: Tunnel;
   mac?: Mac;
   mtu?: number;
@@ -179,6 +186,9 @@ function decodeAttributes(attributes: AttributeDecoder): LinkAttributes {
         break;
       case IFLA_MTU:
         found.mtu = attributes.u32();
+        break;
+      case IFLA_IFALIAS:
+        if (attributes.string() !== "") found.alias = attributes.string();
         break;
       case IFLA_MASTER:
         found.masterIndex = attributes.u32();

@@ -43,7 +43,7 @@ test("what waits in the socket comes as one batch", async () => {
 test("messages that are about nothing known make no batch", async () => {
   const socket = createFakeSocket();
   const events = readEvents(socket, new AbortController().signal);
-  socket.deliver([{ ...neighbourMessage(1), type: 36 }]);
+  socket.deliver([{ ...neighbourMessage(1), type: 88 }]);
   const waiting = next(events);
   socket.deliver([neighbourMessage(2)]);
   assert.deepEqual(await waiting, ["new 10.0.0.2"]);

@@ -7,11 +7,11 @@ import { type NetlinkMessage, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, checkHeader 
 import type { Dump, NetlinkRequest } from "./request.ts";
 
 // linux/rtnetlink.h
-const RTM_NEWQDISC = 36;
-const RTM_DELQDISC = 37;
+export const RTM_NEWQDISC = 36;
+export const RTM_DELQDISC = 37;
 const RTM_GETQDISC = 38;
-const RTM_NEWTFILTER = 44;
-const RTM_DELTFILTER = 45;
+export const RTM_NEWTFILTER = 44;
+export const RTM_DELTFILTER = 45;
 const RTM_GETTFILTER = 46;
 
 // enum of linux/rtnetlink.h
@@ -142,6 +142,12 @@ export function listFilters(ifIndex: number, direction: Direction): Dump<Filter>
     },
     decode: (message) => (message.type === RTM_NEWTFILTER ? decodeFilter(message, direction) : undefined),
   };
+}
+
+/** The interface that a message about filters or disciplines is of. */
+export function decodeFilterChange({ body }: NetlinkMessage): number {
+  checkHeader(body, TCMSG_LENGTH, "tcmsg");
+  return getI32(body, 4);
 }
 
 function decodeFilterQdisc({ body }: NetlinkMessage): FilterQdisc | undefined {

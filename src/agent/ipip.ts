@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+import { detectIpip } from "../dataplane/link.ts";
+import type { IpipDriver, IpipEnd } from "../desired/facts.ts";
+import { IPIP_DEVICE } from "../desired/wanted.ts";
+import { nodeFacts } from "./facts.ts";
+import { type TunnelContext, poolsWith, unusedTunnel } from "./tunnels.ts";
+import type { TunnelKind } from "./tunnel-end.ts";
+
+/** IPIP: an address, on the kernel's device or beside programs on the underlay. */
+export function ipipTunnel(context: TunnelContext): TunnelKind<IpipEnd> {
+  const { nodeName, catalog, dataplane, registration, learn } = context;
+  const pools = () => poolsWith(catalog, "ipipMode");
+  const driver = createDriverChoice(context);
+  return {
+    name: "IPIP",
+    handleId: `ipip-tunnel-addr-${nodeName}`,
+    addressType: "ipipTunnelAddress",
+    isWanted: () => pools().length > 0,
+    pools,
+    async recorded() {
+      const ip = catalog.self && nodeFacts(catalog.self)?.ipip;
+      return ip && { ip, driver: await driver() };
+    },
+    endWith: async (ip) => ({ ip, driver: await driver() }),
+    learn: (value) => {
+      learn([{ kind: "ipipEnd", value }]);
+    },
+    async programmed({ driver: chosen }, options) {
+      if (chosen === "device") await dataplane.programmed(IPIP_DEVICE, options);
+      else await dataplane.programmedIpip(options);
+    },
+    record: (end, options) => registration.recordIpipEnd(end?.ip, options),
+    async unused(options) {
+      await unusedTunnel("ipip", context, options);
+      await dataplane.birdRoutesLeft(IPIP_DEVICE, options);
+    },
+  };
+}
+
+/** Asked once, and only where IPIP is wanted: to ask has the kernel load its module. */
+function createDriverChoice({ ipipDriver, rtnetlink }: TunnelContext): () => Promise<IpipDriver> {
+  let chosen: IpipDriver | undefined;
+  return async () => {
+    if (ipipDriver !== "auto") return ipipDriver;
+    chosen ??= (await detectIpip(rtnetlink)) ? "device" : "bpf";
+    return chosen;
+  };
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Dataplane } from "../dataplane/dataplane.ts";
+import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
+import type { Calculation } from "../desired/calculation.ts";
+import type { Fact, IpipDriver } from "../desired/facts.ts";
+import type { TunnelKind } from "../desired/path.ts";
+import type { IPPool } from "../model/ip-pool.ts";
+import type { Conditions } from "../system/conditions.ts";
+import type { Catalog } from "./catalog.ts";
+import type { Registration } from "./registration.ts";
+
+/** What kinds of tunnels work with. */
+export interface TunnelContext {
+  readonly nodeName: string;
+  readonly ipipDriver: IpipDriver | "auto";
+  readonly catalog: Catalog;
+  readonly calculation: Calculation;
+  readonly dataplane: Dataplane;
+  readonly rtnetlink: Rtnetlink;
+  readonly registration: Registration;
+  readonly conditions: Conditions;
+  readonly learn: (facts: readonly Fact[]) => void;
+}
+
+/** Pools that have the mode set; addresses of a disabled one may still be in use. */
+export function poolsWith({ pools }: Catalog, mode: "ipipMode" | "vxlanMode"): readonly IPPool[] {
+  return pools.filter(({ spec }) => spec[mode] !== "Never");
+}
+
+/** Resolves once no packet of this node enters the tunnel any more, neither by what is wanted nor by what is programmed. */
+export async function unusedTunnel(
+  tunnel: TunnelKind,
+  { calculation, dataplane, conditions }: TunnelContext,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<void> {
+  await conditions.until(() => !calculation.isInUse(tunnel), signal);
+  await dataplane.remoteRoutesInPlace({ signal, onWait: () => undefined });
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// IPIP by programs on the underlay, where the kernel has no device for it. Ownership: `bpf/ipip-tunnel.ts` finds its filters by their
+// names, and through them the tables. The kernel tells of filters that come and go; the tables only we write to.
+import { IPIP_PROGRAMS_KEY, type WantedIpip, ipipKey } from "../desired/wanted.ts";
+import { describeError } from "../system/log.ts";
+import type { AddressTable } from "./address.ts";
+import { type Request, applyTable } from "./apply-table.ts";
+import { type IpipTunnel, listIpipTunnels, openIpipTunnel, removeIpipTunnel } from "./bpf/ipip-tunnel.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Rtnetlink } from "./netlink/rtnetlink.ts";
+import { DONE, type Plan } from "./plan.ts";
+import { ReconcileTable } from "./table.ts";
+
+/** Something to be done to programs or their tables. */
+interface Step extends Request {
+  readonly run: () => void | Promise<void>;
+}
+
+interface Opened {
+  readonly ifIndex: number;
+  readonly tunnel: IpipTunnel;
+  /** What the programs were last attached for. */
+  attached: WantedIpip | undefined;
+}
+
+/** The programs and their tables, wanted and seen side by side. Disposing lets go; the tunnel goes on. */
+export class IpipPrograms implements Disposable {
+  readonly table = new ReconcileTable<WantedIpip, WantedIpip>(() => undefined);
+  /** Interfaces that have programs of ours. */
+  #places: ReadonlySet<number> = new Set();
+  #opened: Opened | undefined;
+  /** Whether somebody may have taken the programs away. */
+  #isInDoubt = false;
+
+  async list(rtnetlink: Rtnetlink): Promise<void> {
+    this.#places = new Set(await listIpipTunnels(rtnetlink));
+    this.#isInDoubt = true;
+    this.table.reset(seenIn(this.#opened));
+    this.table.mark(IPIP_PROGRAMS_KEY);
+  }
+
+  noteFilters(ifIndex: number): void {
+    if (this.#opened?.ifIndex !== ifIndex) return;
+    this.#isInDoubt = true;
+    this.table.mark(IPIP_PROGRAMS_KEY);
+  }
+
+  /** The node's address may be on another interface now. */
+  noteAddresses(): void {
+    this.table.mark(IPIP_PROGRAMS_KEY);
+  }
+
+  /** What is wanted. Entries come first: a packet must find them when it meets the programs. */
+  async make(kernel: Kernel, addresses: AddressTable): Promise<void> {
+    const wanted = this.table.wanted(IPIP_PROGRAMS_KEY);
+    if (wanted?.kind !== "programs") return;
+    const place = addresses.holderOf(wanted.nodeAddress);
+    if (place !== this.#opened?.ifIndex) await this.#open(place, kernel);
+    await this.#verify();
+    const isWanted = (key: string): boolean => this.table.wanted(key) !== undefined;
+    await this.#apply(kernel, (key) => key !== IPIP_PROGRAMS_KEY && isWanted(key));
+    await this.#apply(kernel, isWanted);
+  }
+
+  /** What is not wanted: no route leads here any more. */
+  async unmake(kernel: Kernel): Promise<void> {
+    await this.#apply(kernel, (key) => this.table.wanted(key) === undefined);
+    const strays = [...this.#places].filter((ifIndex) => ifIndex !== this.#opened?.ifIndex);
+    for (const ifIndex of strays) await removeIpipTunnel({ rtnetlink: kernel.rtnetlink, ifIndex });
+    this.#places = new Set(this.#opened && [this.#opened.ifIndex]);
+  }
+
+  [Symbol.dispose](): void {
+    this.#opened?.tunnel[Symbol.dispose]();
+    this.#opened = undefined;
+  }
+
+  async #open(ifIndex: number | undefined, { rtnetlink, log }: Kernel): Promise<void> {
+    this[Symbol.dispose]();
+    try {
+      if (ifIndex !== undefined) {
+        const tunnel = await openIpipTunnel({ rtnetlink, ifIndex });
+        this.#opened = { ifIndex, tunnel, attached: undefined };
+        this.#places = new Set([...this.#places, ifIndex]);
+      }
+    } catch (error) {
+      log.warn("Cannot open IPIP by programs", { error });
+    }
+    this.table.reset(seenIn(this.#opened));
+  }
+
+  async #verify(): Promise<void> {
+    const opened = this.#opened;
+    if (opened === undefined || !this.#isInDoubt) return;
+    this.#isInDoubt = false;
+    const isIntact = await opened.tunnel.isAttached();
+    this.table.see(IPIP_PROGRAMS_KEY, isIntact ? opened.attached : undefined);
+  }
+
+  async #apply(kernel: Kernel, only: (key: string) => boolean): Promise<void> {
+    const plan = (key: string): Plan<WantedIpip, Step> => this.#plan(key, kernel);
+    await applyTable({ kind: "ipip", table: this.table, plan, only, execute: runAll }, kernel);
+  }
+
+  #plan(key: string, kernel: Kernel): Plan<WantedIpip, Step> {
+    const wanted = this.table.wanted(key);
+    const seen = this.table.seen(key);
+    const opened = this.#opened;
+    if (opened === undefined)
+      return wanted === undefined
+        ? DONE
+        : { kind: "blocked", reason: "the node's address is on no interface" };
+    if (wanted === undefined) return this.#planRemoval(key, seen, opened, kernel);
+    if (isSame(seen, wanted)) return DONE;
+    return { kind: "change", requests: [addition(wanted, opened)], after: wanted };
+  }
+
+  #planRemoval(
+    key: string,
+    seen: WantedIpip | undefined,
+    { tunnel, ifIndex }: Opened,
+    { rtnetlink }: Kernel,
+  ): Plan<WantedIpip, Step> {
+    if (key !== IPIP_PROGRAMS_KEY)
+      return seen === undefined ? DONE : { kind: "remove", requests: [deletion(seen, tunnel)] };
+    const run = async (): Promise<void> => {
+      await removeIpipTunnel({ rtnetlink, ifIndex });
+      this[Symbol.dispose]();
+    };
+    return { kind: "remove", requests: [{ description: `remove IPIP from link ${ifIndex}`, run }] };
+  }
+}
+
+function seenIn(opened: Opened | undefined): ReadonlyMap<string, WantedIpip> {
+  if (opened === undefined) return new Map();
+  const { tunnel, attached } = opened;
+  const items: readonly WantedIpip[] = [
+    ...(attached === undefined ? [] : [attached]),
+    ...Array.from(tunnel.blocks(), ([dst, node]) => ({ kind: "block", dst, node }) as const),
+    ...Array.from(tunnel.nodes(), (address) => ({ kind: "node", address }) as const),
+  ];
+  return new Map(items.map((item) => [ipipKey(item), item]));
+}
+
+function addition(item: WantedIpip, opened: Opened): Step {
+  const { tunnel, ifIndex } = opened;
+  switch (item.kind) {
+    case "programs":
+      return {
+        description: `attach IPIP to link ${ifIndex}`,
+        async run() {
+          await tunnel.attach(item.nodeAddress);
+          opened.attached = item;
+        },
+      };
+    case "block":
+      return {
+        description: `send ${item.dst} inside IPIP to ${item.node}`,
+        run() {
+          tunnel.setBlock(item.dst, item.node);
+        },
+      };
+    case "node":
+      return {
+        description: `take IPIP from ${item.address}`,
+        run() {
+          tunnel.addNode(item.address);
+        },
+      };
+  }
+}
+
+function deletion(item: WantedIpip, tunnel: IpipTunnel): Step {
+  return {
+    description: `take ${ipipKey(item)} out of IPIP`,
+    run() {
+      if (item.kind === "block") tunnel.deleteBlock(item.dst);
+      if (item.kind === "node") tunnel.deleteNode(item.address);
+    },
+  };
+}
+
+/** One after the other, so that a packet never meets programs whose entries are still to come. */
+async function runAll(steps: readonly Step[]): Promise<readonly (Error | undefined)[]> {
+  const results: (Error | undefined)[] = [];
+  for (const { description, run } of steps) {
+    try {
+      await run();
+      results.push(undefined);
+    } catch (error) {
+      results.push(
+        error instanceof Error ? error : new Error(`Cannot ${description}: ${describeError(error)}`),
+      );
+    }
+  }
+  return results;
+}
+
+/** Items are plain data whose fields stand in one order. */
+function isSame(a: WantedIpip | undefined, b: WantedIpip): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

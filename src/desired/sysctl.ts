@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { IfName } from "../net/if-name.ts";
+import type { Contribution } from "./contributions.ts";
+import { type WantedSysctl, sysctlKey } from "./wanted.ts";
+
+/** A setting of the whole node, `net.ipv4.<name>`. */
+export function nodeSysctl(name: string, value: string): Contribution<WantedSysctl> {
+  return sysctl(["net", "ipv4", name], value, undefined);
+}
+
+export function interfaceSysctl(
+  family: "ipv4" | "ipv6",
+  group: "conf" | "neigh",
+  ifName: IfName,
+  name: string,
+  value: string,
+): Contribution<WantedSysctl> {
+  return sysctl(["net", family, group, ifName, name], value, ifName);
+}
+
+/** The settings of a tunnel device; `ip-sysctl.rst` of the kernel's documentation explains each. */
+export function tunnelSysctls(ifName: IfName): readonly Contribution<WantedSysctl>[] {
+  return [
+    interfaceSysctl("ipv4", "conf", ifName, "forwarding", "1"),
+    // Loose reverse path (RFC 3704): while a mode changes, the other node may send by another way than this one, and that is no forgery.
+    // The larger of this and `conf/all` counts.
+    interfaceSysctl("ipv4", "conf", ifName, "rp_filter", "2"),
+  ];
+}
+
+function sysctl(
+  path: readonly string[],
+  value: string,
+  ifName: IfName | undefined,
+): Contribution<WantedSysctl> {
+  return { key: sysctlKey(path), value: { path, value, ifName } };
+}
