@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type WantedAddress, addressKey } from "../desired/wanted.ts";
+import { LOOPBACK, type WantedAddress, addressKey } from "../desired/wanted.ts";
 import { type Ip, addressBits, familyOf } from "../net/ip.ts";
 import { type LinkTable, missing } from "./link.ts";
 import { type LinkAddress, addAddress, deleteAddress } from "./netlink/address.ts";
-import { RT_SCOPE_UNIVERSE } from "./netlink/route.ts";
+import { RT_SCOPE_HOST, RT_SCOPE_UNIVERSE } from "./netlink/route.ts";
 import { DONE, type Plan } from "./plan.ts";
 import { ReconcileTable } from "./table.ts";
 
@@ -80,7 +80,8 @@ export function planAddress(key: string, { table }: AddressTable, links: LinkTab
     ifIndex: link.index,
     ip: wanted.ip,
     prefixLength,
-    scope: RT_SCOPE_UNIVERSE,
+    // On the loopback interface it would be the source of whatever the node sends out of interfaces without an address.
+    scope: wanted.ifName === LOOPBACK ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE,
     label: LABEL,
   };
   return { kind: "change", requests: [addAddress(address)], after: address };

@@ -185,6 +185,8 @@ export class Calculation {
         this.#invalidateTunnels();
         break;
       case "ipipEnd":
+        // Told again and again; whoever tells it is waiting for what comes of it.
+        if (JSON.stringify(fact.value) === JSON.stringify(this.#ipipEnd)) break;
         this.#ipipEnd = fact.value;
         this.#isBirdStale = true;
         this.#invalidateTunnels();

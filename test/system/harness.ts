@@ -82,6 +82,7 @@ export interface AgentStatus {
   readonly ready: boolean;
   readonly reasons: readonly string[];
   readonly degraded: readonly string[];
+  readonly unroutable: readonly { readonly dst: string; readonly reason: string }[];
   readonly routeSource: string;
   readonly dataplane: {
     readonly wanted: Readonly<Record<string, number>>;

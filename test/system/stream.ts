@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Run by tests inside namespaces. `receive` prints what came over one TCP connection, as its length and hash, and the lengths of
-// ten datagrams; `tcp <address> <mebibytes>` sends, and prints the same; `udp <address> <length>` sends ten datagrams in one go.
+// ten datagrams; `tcp <address> <mebibytes>` sends, and prints the same; `trickle <address>` does so bit by bit until it is told to stop,
+// for a minute at the most; `udp <address> <length>` sends ten datagrams in one go.
 import { createHash } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { type Socket, connect, createServer } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { setsockopt } from "../../src/dataplane/netlink/syscalls.ts";
 
 const PORT = 7008;
@@ -16,6 +18,7 @@ const UDP_SEGMENT = 103;
 const [mode, address = "", size = ""] = process.argv.slice(2);
 
 if (mode === "receive") await receive();
+else if (mode === "trickle") await trickle();
 else if (mode === "tcp") await sendStream(Number(size));
 else await sendDatagrams(Number(size));
 
@@ -45,6 +48,27 @@ async function sendStream(mebibytes: number): Promise<void> {
     chunk.fill(`${index} of this stream, `);
     hash.update(chunk);
     if (!socket.write(Buffer.from(chunk))) await once(socket, "drain");
+  }
+  socket.end();
+  await once(socket, "close");
+  console.log(`${socket.bytesWritten} ${hash.digest("hex")}`);
+}
+
+async function trickle(): Promise<void> {
+  const socket = connect({ port: PORT, host: address });
+  const hash = createHash("sha256");
+  const told = new AbortController();
+  process.once("SIGTERM", () => {
+    told.abort();
+  });
+  const stop = AbortSignal.any([told.signal, AbortSignal.timeout(60_000)]);
+  await once(socket, "connect");
+  console.log("connected");
+  for (let index = 0; !stop.aborted; index++) {
+    const piece = `${index} of this stream, `.repeat(50);
+    hash.update(piece);
+    if (!socket.write(piece)) await once(socket, "drain");
+    await delay(5);
   }
   socket.end();
   await once(socket, "close");

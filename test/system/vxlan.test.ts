@@ -1,30 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// VXLAN on labs: what is on the wire, what is repaired, and changes of mode while packets flow.
+// VXLAN on labs: what is on the wire, and what is repaired.
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
-import { connectStore } from "../../src/datastore/client.ts";
-import { mergePatch } from "../../src/model/merge-patch.ts";
-import { type Lab, createLab, eventually, eventuallyEqual, lossDuring } from "./harness.ts";
-
-const TWO_SUBNETS = new URL("../../src/lab/topologies/two-subnets.yaml", import.meta.url).pathname;
-const POOL_KEY = "/calico/resources/v3/projectcalico.org/ippools/default-ipv4-ippool";
-
-/** What tcpdump sees of a ping on the host's underlay interface. */
-async function captureOf(lab: Lab, host: string, from: string, to: string): Promise<string> {
-  const capture = lab.start(host, "tcpdump", "-n", "-l", "-i", "eth0", "udp port 4789 or icmp");
-  let seen = "";
-  capture.stdout?.setEncoding("utf8").on("data", (text: string) => (seen += text));
-  await once(capture.stderr ?? assert.fail(), "data");
-  await lab.exec(from, "ping", "-n", "-c", "2", "-i", "0.05", "-W", "2", to);
-  await eventually(
-    () => Promise.resolve(seen.split("\n").filter((line) => line.includes("echo reply")).length >= 2),
-    "two answers",
-  );
-  capture.kill("SIGINT");
-  await once(capture, "close");
-  return seen;
-}
+import { type Lab, createLab, eventually, eventuallyEqual } from "./harness.ts";
+import { TWO_SUBNETS, captureOf } from "./tunnel-harness.ts";
 
 describe("VXLAN across subnets", () => {
   let lab: Lab;
@@ -105,37 +84,5 @@ describe("VXLAN across subnets", () => {
       async () => (await entries()).split("\n").sort().join() === whole.split("\n").sort().join(),
       "the entries",
     );
-  });
-});
-
-describe("a pool's mode", () => {
-  it("changes to VXLAN and back while packets flow, and none is lost", async () => {
-    await using lab = await createLab();
-    const setMode = async (vxlanMode: string): Promise<void> => {
-      await using store = connectStore({ socketPath: lab.agentSocket("host1") });
-      const entry = (await store.get(POOL_KEY)) ?? assert.fail("no pool");
-      await store.put(POOL_KEY, JSON.stringify(mergePatch(JSON.parse(entry.value), { spec: { vxlanMode } })));
-    };
-    const route = (host: string): Promise<string> => lab.exec(host, "ip", "route");
-    const isEverywhere = async (pattern: RegExp): Promise<boolean> =>
-      pattern.test(await route("host1")) && pattern.test(await route("host2"));
-    const { lost } = await lossDuring(lab, "a", await lab.address("d"), async () => {
-      await setMode("Always");
-      await eventually(
-        () => isEverywhere(/\/26 via 10\.1\.\S+ dev vxlan\.calico proto 80/),
-        "routes through the tunnel",
-      );
-      await eventually(async () => !(await isEverywhere(/proto bird/)), "BIRD's routes going");
-      await setMode("Never");
-      await eventually(
-        () => isEverywhere(/\/26 via 192\.168\.0\.10\d dev eth0 proto bird/),
-        "routes of BIRD",
-      );
-      await eventually(
-        async () => (await lab.exec("host1", "ip", "-br", "link", "show", "type", "vxlan")).trim() === "",
-        "the device going",
-      );
-    });
-    assert.equal(lost, 0);
   });
 });

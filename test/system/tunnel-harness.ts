@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the tests of tunnels share: captures on the underlay, and a pool's mode.
+import assert from "node:assert/strict";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { connectStore } from "../../src/datastore/client.ts";
+import { mergePatch } from "../../src/model/merge-patch.ts";
+import { type Lab, eventually } from "./harness.ts";
+
+export const TWO_SUBNETS = new URL("../../src/lab/topologies/two-subnets.yaml", import.meta.url).pathname;
+const POOL_KEY = "/calico/resources/v3/projectcalico.org/ippools/default-ipv4-ippool";
+
+/** A pool's two modes; one that is absent is `Never`. */
+export interface Mode {
+  readonly ipipMode?: "Always" | "CrossSubnet";
+  readonly vxlanMode?: "Always" | "CrossSubnet";
+}
+
+export async function setMode(lab: Lab, mode: Mode): Promise<void> {
+  await patch(lab, POOL_KEY, { spec: { ipipMode: "Never", vxlanMode: "Never", ...mode } });
+}
+
+/** Changes a stored resource as another tool would. */
+export async function patch(lab: Lab, key: string, change: object): Promise<void> {
+  await using store = connectStore({ socketPath: lab.agentSocket("host1") });
+  const entry = (await store.get(key)) ?? assert.fail(`nothing under ${key}`);
+  await store.put(key, JSON.stringify(mergePatch(JSON.parse(entry.value), change)));
+}
+
+/** What tcpdump sees on the host's underlay interface while one node pings another twice. */
+export async function captureOf(lab: Lab, host: string, from: string, to: string): Promise<string> {
+  const filter = "udp port 4789 or ip proto 4 or icmp";
+  const capture = lab.start(host, "tcpdump", "-n", "-l", "-v", "-i", "eth0", filter);
+  let seen = "";
+  capture.stdout?.setEncoding("utf8").on("data", (text: string) => (seen += text));
+  await once(capture.stderr ?? assert.fail(), "data");
+  await lab.exec(from, "ping", "-n", "-c", "2", "-i", "0.05", "-W", "2", to);
+  await eventually(() => Promise.resolve(countOf(seen, /echo reply/g) >= 2), "two answers");
+  capture.kill("SIGINT");
+  await once(capture, "close");
+  return seen;
+}
+
+function countOf(text: string, pattern: RegExp): number {
+  return [...text.matchAll(pattern)].length;
+}
+
+const STREAM = fileURLToPath(new URL("./stream.ts", import.meta.url));
+
+/** Runs one TCP stream from a container to another while `during` runs; all of it has to arrive. */
+export async function streamDuring(
+  lab: Lab,
+  from: string,
+  to: string,
+  during: () => Promise<void>,
+): Promise<void> {
+  const receiver = lab.start(to, process.execPath, STREAM, "receive");
+  const received = linesOf(receiver);
+  await received("ready");
+  const sender = lab.start(from, process.execPath, STREAM, "trickle", await lab.address(to));
+  const sent = linesOf(sender);
+  try {
+    await sent("connected");
+    await during();
+  } finally {
+    sender.kill("SIGTERM");
+    await once(sender, "close");
+  }
+  const told = await sent(/^\d+ /);
+  try {
+    assert.equal(await received(/^\d+ /), told);
+  } finally {
+    receiver.kill();
+    await once(receiver, "close");
+  }
+}
+
+/** Waits for lines of a program's output, for at most twenty seconds. */
+function linesOf(child: ChildProcess): (wanted: string | RegExp) => Promise<string> {
+  let output = "";
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => (output += text));
+  return async (wanted) => {
+    const found = (): string | undefined =>
+      output.split("\n").find((line) => (typeof wanted === "string" ? line === wanted : wanted.test(line)));
+    await eventually(
+      () => Promise.resolve(found() !== undefined),
+      `a line like ${String(wanted)} in "${output}"`,
+    );
+    return found() ?? assert.fail();
+  };
+}
