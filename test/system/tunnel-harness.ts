@@ -31,7 +31,7 @@ export async function patch(lab: Lab, key: string, change: object): Promise<void
 /** What tcpdump sees on the host's underlay interface while one node pings another twice. */
 export async function captureOf(lab: Lab, host: string, from: string, to: string): Promise<string> {
   const filter = "udp port 4789 or ip proto 4 or icmp";
-  const capture = lab.start(host, "tcpdump", "-n", "-l", "-v", "-i", "eth0", filter);
+  const capture = lab.start(host, "tcpdump", "-n", "-l", "-i", "eth0", filter);
   let seen = "";
   capture.stdout?.setEncoding("utf8").on("data", (text: string) => (seen += text));
   await once(capture.stderr ?? assert.fail(), "data");
