@@ -71,14 +71,14 @@ class Agent implements AsyncDisposable {
     conditions: Conditions,
   ) {
     const { clock, log } = collaborators;
-    const { store, rtnetlink, dataplane, catalog, cluster } = parts;
+    const { store, rtnetlink, dataplane, catalog, cluster, calculation } = parts;
     const { nodeName } = config;
     this.#config = config;
     this.#collaborators = collaborators;
     this.#parts = parts;
     this.#conditions = conditions;
     this.#allocator = createAllocator({ store, clock, log: log.scope("ipam") }, { nodeName });
-    this.#node = createNodeView({ config, catalog, cluster, rtnetlink, isStarted: () => this.#isStarted });
+    this.#node = createNodeView({ config, catalog, cluster, calculation, isStarted: () => this.#isStarted });
     this.#tunnelEnds = this.#createTunnelEnds();
     const endpoints = createEndpoints(store, nodeName);
     this.#cni = createCniService(

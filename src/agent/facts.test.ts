@@ -121,7 +121,7 @@ it("a pool's facts are its prefix, how its packets travel, and whether it is ann
 
 describe("the cluster's settings", () => {
   const bgpDefaults = { routeSource: "bird", asNumber: 64512, nodeMesh: true, listenPort: 179 };
-  const defaults = { ...bgpDefaults, vxlanVni: 4096, vxlanPort: 4789 };
+  const defaults = { ...bgpDefaults, vxlanVni: 4096, vxlanPort: 4789, tunnelMtus: { ipip: 0, vxlan: 0 } };
 
   it("have defaults where nothing is stored", () => {
     assert.deepEqual(settingsOf(undefined, undefined), defaults);

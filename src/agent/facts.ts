@@ -90,6 +90,7 @@ export function settingsOf(
     listenPort: bgpSpec.listenPort,
     vxlanVni: felixSpec.vxlanVNI,
     vxlanPort: felixSpec.vxlanPort,
+    tunnelMtus: { ipip: felixSpec.ipipMTU, vxlan: felixSpec.vxlanMTU },
   };
 }
 

@@ -4,8 +4,8 @@ import type { NodeView } from "../cni/collaborators.ts";
 import { listAddresses } from "../dataplane/netlink/address.ts";
 import { listLinks } from "../dataplane/netlink/link.ts";
 import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
-import { VXLAN_OVERHEAD_BYTES } from "../desired/wanted.ts";
 import type { Limits } from "../ipam/assignment.ts";
+import type { Calculation } from "../desired/calculation.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { formatIssues } from "../model/issue.ts";
 import { type Underlay, overlapIssues, poolsForNode } from "../model/pools.ts";
@@ -18,7 +18,7 @@ export interface NodeViewCollaborators {
   readonly config: AgentConfig;
   readonly catalog: Catalog;
   readonly cluster: Cluster;
-  readonly rtnetlink: Rtnetlink;
+  readonly calculation: Calculation;
   /** Whether the datastore has been read and the kernel brought in line once. */
   readonly isStarted: () => boolean;
 }
@@ -28,7 +28,7 @@ export function createNodeView({
   config,
   catalog,
   cluster,
-  rtnetlink,
+  calculation,
   isStarted,
 }: NodeViewCollaborators): NodeView {
   const { nodeName } = config;
@@ -43,7 +43,14 @@ export function createNodeView({
     },
     limits: () => limitsOf(catalog),
     pools: () => usablePools(catalog, underlay, nodeName),
-    mtu: async () => (await underlayMtu(rtnetlink, config)) - overheadOf(catalog.pools),
+    mtu: () => {
+      const mtu = calculation.containerMtu;
+      if (mtu !== undefined) return mtu;
+      throw new CniError(
+        "tryAgainLater",
+        `Cannot tell the MTU on node "${nodeName}": its underlay is not known`,
+      );
+    },
     endpointsSeen: (revision, options) => cluster.endpointsSeen(revision, options),
   };
 }
@@ -67,11 +74,6 @@ function usablePools(catalog: Catalog, underlay: Underlay, nodeName: string): re
 function limitsOf({ ipamConfig, reservations }: Catalog): Limits {
   const { strictAffinity = false, maxBlocksPerHost = 0, autoAllocateBlocks = true } = ipamConfig?.spec ?? {};
   return { strictAffinity, maxBlocks: maxBlocksPerHost, autoAllocateBlocks, reservations };
-}
-
-/** Bytes that the largest encapsulation in use adds to a packet. */
-function overheadOf(pools: readonly IPPool[]): number {
-  return pools.some(({ spec }) => spec.vxlanMode !== "Never") ? VXLAN_OVERHEAD_BYTES : 0;
 }
 
 /** The MTU of the interface that carries the node's address. */

@@ -14,6 +14,7 @@ import type { Store } from "../datastore/store.ts";
 import { Calculation } from "../desired/calculation.ts";
 import type { Fact } from "../desired/facts.ts";
 import type { DesiredDelta } from "../desired/wanted.ts";
+import { parseInterfaceAddress } from "../net/cidr.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { ProcessRunner } from "../system/process.ts";
@@ -64,7 +65,15 @@ export async function openParts(
   const registration = createRegistration(store, config);
   const rtnetlink = stack.use(openRtnetlink());
   const kernel = { rtnetlink, sysctls: procSys, clock, log: log.scope("dataplane") };
-  const dataplane = stack.use(createDataplane(kernel, { onChange }));
+  const dataplane = stack.use(
+    createDataplane(kernel, {
+      nodeAddress: parseInterfaceAddress(config.address).ip,
+      onUnderlay: (mtu) => {
+        learn([{ kind: "underlay", mtu }]);
+      },
+      onChange,
+    }),
+  );
   const directory = birdDirectory(config);
   const bird = stack.use(createBird({ processes, clock, log: log.scope("bird") }, { directory }));
   stack.defer(bird.onChange(onChange));

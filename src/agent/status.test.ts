@@ -54,7 +54,17 @@ const WELL: AgentState = {
   bird: running("Established", "Established"),
   dataplane: {
     isSettled: true,
-    wanted: { link: 0, address: 0, sysctl: 0, forwarding: 0, neighbour: 0, ipip: 0, rule: 0, route: 0 },
+    wanted: {
+      link: 0,
+      mtu: 0,
+      address: 0,
+      sysctl: 0,
+      forwarding: 0,
+      neighbour: 0,
+      ipip: 0,
+      rule: 0,
+      route: 0,
+    },
     faults: [],
     blocked: [],
   },

@@ -2,8 +2,7 @@
 import type { Dataplane } from "../dataplane/dataplane.ts";
 import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import type { Calculation } from "../desired/calculation.ts";
-import type { Fact, IpipDriver } from "../desired/facts.ts";
-import type { TunnelKind } from "../desired/path.ts";
+import type { Fact, IpipDriver, TunnelKind } from "../desired/facts.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import type { Conditions } from "../system/conditions.ts";
 import type { Catalog } from "./catalog.ts";

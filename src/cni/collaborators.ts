@@ -28,8 +28,8 @@ export interface NodeView {
   pools(): readonly IPPool[];
   /** How this node may take blocks. */
   limits(): Limits;
-  /** MTU of containers, in bytes. */
-  mtu(): Promise<number>;
+  /** MTU of containers, in octets; throws {@link CniError} while it is not known. */
+  mtu(): number;
   /** Resolves once the desired state takes the endpoint written at `revision` into account. */
   endpointsSeen(revision: Revision, options: { readonly signal: AbortSignal }): Promise<void>;
 }

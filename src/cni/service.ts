@@ -115,7 +115,7 @@ async function attach(
   const ip = await assign(attachment, collaborators, node, signal);
   const revision = await endpoints.create(attachment, [ip], { signal });
   await node.endpointsSeen(revision, { signal });
-  await connect(rtnetlink, container, attachment, await node.mtu());
+  await connect(rtnetlink, container, attachment, node.mtu());
   await configure(container, attachment, [ip], sysctls);
   await awaitProgrammed(attachment, collaborators, signal);
   signal.throwIfAborted();

@@ -6,6 +6,7 @@ import { applyTable } from "./apply-table.ts";
 import { planForwarding } from "./forwarding.ts";
 import type { Kernel } from "./kernel.ts";
 import { planLink } from "./link.ts";
+import { planMtu, setMtus } from "./mtu.ts";
 import { planNeighbour } from "./neighbour.ts";
 import type { NetlinkRequest } from "./netlink/request.ts";
 import type { Plan } from "./plan.ts";
@@ -21,13 +22,22 @@ import { type Tables, allTables } from "./tables.ts";
  * neighbours, IPIP, rules, routes. What IPIP no longer needs goes last: until then routes may still lead there.
  */
 export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
-  const { link: links, address, sysctl, forwarding, neighbour, ipip, rule, route } = tables;
+  const { link: links, mtu, address, sysctl, forwarding, neighbour, ipip, rule, route } = tables;
   const byRtnetlink = (requests: readonly NetlinkRequest[]): Promise<readonly (Error | undefined)[]> =>
     kernel.rtnetlink.execute(requests);
   const reconcile = <W, S>(kind: Kind, table: ReconcileTable<W, S>, plan: (key: string) => Plan<S>) =>
     applyTable({ kind, table, plan, execute: byRtnetlink }, kernel);
   try {
     await reconcile("link", links.table, (key) => planLink(key, links));
+    await applyTable(
+      {
+        kind: "mtu",
+        table: mtu,
+        plan: (key) => planMtu(key, mtu, links),
+        execute: (requests) => setMtus(requests, kernel.rtnetlink),
+      },
+      kernel,
+    );
     await reconcile("address", address.table, (key) => planAddress(key, address, links));
     applySysctls(sysctl, kernel);
     await reconcile("forwarding", forwarding, (key) => planForwarding(key, forwarding, links));

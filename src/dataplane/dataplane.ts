@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type DesiredDelta, IPIP_PROGRAMS_KEY, KINDS, type Kind, forEveryKind } from "../desired/wanted.ts";
 import type { Cidr } from "../net/cidr.ts";
+import type { Ip } from "../net/ip.ts";
 import { Conditions } from "../system/conditions.ts";
 import { applyAll } from "./apply.ts";
 import type { Kernel } from "./kernel.ts";
@@ -17,6 +18,10 @@ interface WaitOptions {
 export interface DataplaneOptions {
   /** How often everything is listed anew, in case an event was missed. @default 60,000 */
   readonly auditIntervalMs?: number;
+  /** The node's address on the underlay. */
+  readonly nodeAddress?: Ip;
+  /** Called when the interface that has the node's address, or its MTU in octets, is another. */
+  readonly onUnderlay?: (mtu: number) => void;
   /** Called after each application. */
   readonly onChange?: () => void;
 }
@@ -70,6 +75,9 @@ class KernelDataplane implements Dataplane {
   readonly #kernel: Kernel;
   readonly #auditIntervalMs: number;
   readonly #onChange: () => void;
+  readonly #nodeAddress: Ip | undefined;
+  readonly #onUnderlay: (mtu: number) => void;
+  #underlayMtu: number | undefined;
   readonly #tables = createTables();
   readonly #conditions = new Conditions();
   readonly #abort = new AbortController();
@@ -80,8 +88,18 @@ class KernelDataplane implements Dataplane {
   #isListingDue = false;
   #wake = Promise.withResolvers<undefined>();
 
-  constructor(kernel: Kernel, { auditIntervalMs = 60_000, onChange = () => undefined }: DataplaneOptions) {
+  constructor(
+    kernel: Kernel,
+    {
+      auditIntervalMs = 60_000,
+      nodeAddress,
+      onUnderlay = () => undefined,
+      onChange = () => undefined,
+    }: DataplaneOptions,
+  ) {
     this.#kernel = kernel;
+    this.#nodeAddress = nodeAddress;
+    this.#onUnderlay = onUnderlay;
     this.#auditIntervalMs = auditIntervalMs;
     this.#onChange = onChange;
   }
@@ -228,7 +246,18 @@ class KernelDataplane implements Dataplane {
 
   #note(events: readonly RtEvent[]): void {
     if (events.map((event) => noteEvent(this.#tables, event)).includes("overrun")) this.#isListingDue = true;
+    this.#noteUnderlay();
     this.#wake.resolve(undefined);
+  }
+
+  #noteUnderlay(): void {
+    const { address, link } = this.#tables;
+    const holder = this.#nodeAddress && address.holderOf(this.#nodeAddress);
+    const mtu = holder === undefined ? undefined : link.byIndex(holder)?.mtu;
+    // While the underlay is away, what held before holds.
+    if (mtu === undefined || mtu === this.#underlayMtu) return;
+    this.#underlayMtu = mtu;
+    this.#onUnderlay(mtu);
   }
 
   /** Events that come while the kernel is listed are held back, or the older listing would have the last word. */

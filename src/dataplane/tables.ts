@@ -5,6 +5,7 @@ import { AddressTable } from "./address.ts";
 import { type ForwardingTable, createForwardingTable, seenForwardingKey } from "./forwarding.ts";
 import { IpipPrograms } from "./ipip.ts";
 import { LinkTable } from "./link.ts";
+import { type MtuTable, createMtuTable } from "./mtu.ts";
 import { type NeighbourTable, createNeighbourTable, seenNeighbourKey } from "./neighbour.ts";
 import { listAddresses } from "./netlink/address.ts";
 import { listForwardingEntries } from "./netlink/fdb.ts";
@@ -21,6 +22,7 @@ import type { ReconcileTable } from "./table.ts";
 /** Every kind of object that is reconciled, wanted and seen side by side. */
 export interface Tables {
   readonly link: LinkTable;
+  readonly mtu: MtuTable;
   readonly address: AddressTable;
   readonly sysctl: SysctlTable;
   readonly forwarding: ForwardingTable;
@@ -47,6 +49,7 @@ type AnyTable = Pick<
 export function createTables(): Tables {
   return {
     link: new LinkTable(),
+    mtu: createMtuTable(),
     address: new AddressTable(),
     sysctl: createSysctlTable(),
     forwarding: createForwardingTable(),
@@ -80,7 +83,7 @@ export function noteWanted(tables: Tables, delta: DesiredDelta): void {
 
 /** Lists the kernel's objects anew. Links come first: the others are recognised by the interface they are on. */
 export async function listSeen(tables: Tables, rtnetlink: Rtnetlink): Promise<void> {
-  const { link: links, address, sysctl, forwarding, neighbour, ipip, rule, route } = tables;
+  const { link: links, mtu, address, sysctl, forwarding, neighbour, ipip, rule, route } = tables;
   links.reset(await rtnetlink.list(listLinks));
   address.reset(await rtnetlink.list(listAddresses), links);
   forwarding.reset(
@@ -91,6 +94,7 @@ export async function listSeen(tables: Tables, rtnetlink: Rtnetlink): Promise<vo
   rule.reset(keyed(await rtnetlink.list(listRules), seenRuleKey));
   route.reset(await rtnetlink.list(listRoutes), links);
   sysctl.markWanted();
+  mtu.markWanted();
 }
 
 /** The objects that have a key. */
@@ -144,7 +148,7 @@ function noteKeyed<S>(
 }
 
 function noteLink(tables: Tables, change: "new" | "deleted", link: Link): void {
-  const { link: links, address, forwarding, neighbour, route } = tables;
+  const { link: links, mtu, address, forwarding, neighbour, route } = tables;
   const before = links.byIndex(link.index);
   const isUp = change === "new" && link.up;
   if (!isUp) {
@@ -157,6 +161,7 @@ function noteLink(tables: Tables, change: "new" | "deleted", link: Link): void {
   }
   if (change === "deleted") links.remove(link);
   else links.see(link);
+  if (before?.mtu !== link.mtu) mtu.markInterface(link.name);
   const isOldNews = isUp && before?.up === true && before.name === link.name;
   if (isOldNews) return;
   for (const table of allTables(tables)) table.markInterface(link.name);

@@ -2,14 +2,13 @@
 import { type Cidr, hostCidr, isHostCidr } from "../net/cidr.ts";
 import { servesBird } from "./bird.ts";
 import type { Contribution } from "./contributions.ts";
-import type { BlockFacts, Encapsulation, IpipEnd, NodeFacts, RouteSource } from "./facts.ts";
+import type { BlockFacts, Encapsulation, IpipEnd, NodeFacts, RouteSource, TunnelKind } from "./facts.ts";
 import { ipipBlock } from "./ipip.ts";
 import type { Contributed } from "./outcome.ts";
-import { type Path, type TunnelKind, wayTo } from "./path.ts";
+import { type Path, wayTo } from "./path.ts";
 import {
   BLOCK_METRIC,
   IPIP_DEVICE,
-  IPIP_OVERHEAD_BYTES,
   MAIN_TABLE,
   type RouteTarget,
   type Unroutable,
@@ -29,8 +28,8 @@ export interface BlockContext {
   readonly encapsulation: (dst: Cidr) => Encapsulation;
   /** This node's end of IPIP tunnels, once it has one. */
   readonly ipipEnd: IpipEnd | undefined;
-  /** Octets; `undefined` while the underlay is not known. */
-  readonly underlayMtu: number | undefined;
+  /** What fits into an IPIP tunnel, in octets; `undefined` while the underlay is not known. */
+  readonly ipipMtu: number | undefined;
   readonly isConfirmed: (node: string, block: Cidr) => boolean;
 }
 
@@ -134,8 +133,8 @@ function routeBy(path: Path, { dst, there, standing }: Destination, context: Blo
 
 /** With programs on the underlay, a route only makes room for the header: the programs' own table says where the packet goes. */
 function ipipRoute({ dst, there, standing }: Destination, context: BlockContext): RemoteOutcome {
-  const { ipipEnd, underlayMtu } = context;
-  if (ipipEnd === undefined || underlayMtu === undefined)
+  const { ipipEnd, ipipMtu: mtu } = context;
+  if (ipipEnd === undefined || mtu === undefined)
     return unroutable(dst, "this node's end of the IPIP tunnel is not there yet");
   const node = there.address;
   switch (ipipEnd.driver) {
@@ -144,7 +143,6 @@ function ipipRoute({ dst, there, standing }: Destination, context: BlockContext)
       return { ...NOTHING, route: [blockRoute(dst, target, standing)] };
     }
     case "bpf": {
-      const mtu = underlayMtu - IPIP_OVERHEAD_BYTES;
       const target = { kind: "underlay", node, mtu, source: ipipEnd.ip } as const;
       return { ...NOTHING, route: [blockRoute(dst, target, "present")], ipip: [ipipBlock(dst, node)] };
     }

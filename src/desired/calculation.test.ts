@@ -255,12 +255,19 @@ const STATES: Readonly<Record<string, readonly Fact[]>> = {
     ...TWO_BLOCKS,
     BY_DATASTORE,
   ],
-  "a container": [...TWO_NODES, ...TWO_BLOCKS, endpoint("a", "cali00000000001", "10.1.1.2"), BY_DATASTORE],
+  "a container": [
+    ...TWO_NODES,
+    ...TWO_BLOCKS,
+    endpoint("a", "cali00000000001", "10.1.1.2"),
+    BY_DATASTORE,
+    UNDERLAY,
+  ],
   "the container at another address": [
     ...TWO_NODES,
     ...TWO_BLOCKS,
     endpoint("a", "cali00000000001", "10.1.1.3"),
     BY_DATASTORE,
+    UNDERLAY,
   ],
   "another AS, listening elsewhere, no mesh": [
     ...TWO_NODES,
@@ -587,6 +594,34 @@ describe("a container's node end", () => {
     assert.equal(values["ipv4.neigh.cali00000000001.proxy_delay"], "0");
     assert.equal(values["ipv4.conf.cali00000000001.forwarding"], "1");
     assert.equal(values["ipv4.conf.cali00000000001.rp_filter"], "1");
+  });
+});
+
+describe("the MTU of containers", () => {
+  const mtuWith = (...facts: readonly Fact[]): number | undefined => {
+    const calculation = new Calculation("host1");
+    calculation.update([...facts, endpoint("a", "cali00000000001", "10.1.1.2"), UNDERLAY]);
+    const [end] = calculation.state().mtu;
+    assert.equal(end?.mtu, calculation.containerMtu);
+    return calculation.containerMtu;
+  };
+
+  it("is the underlay's less the largest of the outer headers in use", () => {
+    assert.equal(mtuWith(POOL), 1500);
+    assert.equal(mtuWith(ipipPool(true)), 1480);
+    assert.equal(mtuWith(vxlanPool(true)), 1450);
+    assert.equal(mtuWith(ipipPool(false), { ...vxlanPool(false), name: "second" } as Fact), 1450);
+  });
+
+  it("keeps room for a tunnel that no pool wants any more, as long as its end is there", () => {
+    assert.equal(mtuWith(POOL, OWN_END), 1450);
+    assert.equal(mtuWith(POOL, ipipEnd("bpf")), 1480);
+  });
+
+  it("is smaller where a person has said so of a tunnel in use", () => {
+    const said = settings({ tunnelMtus: { ipip: 1300, vxlan: 1200 } });
+    assert.equal(mtuWith(POOL, said), 1500);
+    assert.equal(mtuWith(ipipPool(false), said), 1300);
   });
 });
 

@@ -7,16 +7,18 @@ import {
   type BlockFacts,
   DEFAULT_SETTINGS,
   type Encapsulation,
+  type EndpointFacts,
   type Fact,
   type IpipEnd,
   type NodeFacts,
   type PoolFacts,
   type Settings,
+  type TunnelKind,
   type VxlanEnd,
 } from "./facts.ts";
 import { type Contributed, Outcome } from "./outcome.ts";
 import { ipipPeer, ownIpip } from "./ipip.ts";
-import type { TunnelKind } from "./path.ts";
+import { containerMtu, tunnelMtu } from "./mtu.ts";
 import { nodeSysctl } from "./sysctl.ts";
 import { ownVxlan, vxlanPeer } from "./vxlan.ts";
 import {
@@ -52,6 +54,7 @@ export class Calculation {
   readonly #nodes = new Map<string, NodeFacts>();
   readonly #blocks = new Map<Cidr, BlockFacts>();
   readonly #pools = new Map<string, PoolFacts>();
+  readonly #endpoints = new Map<string, EndpointFacts>();
   /** `<node> <block>` of every confirmed claim. */
   readonly #confirmed = new Set<string>();
   /** node -> the blocks whose routes depend on it */
@@ -72,6 +75,7 @@ export class Calculation {
   #vxlanEnd: VxlanEnd | undefined;
   #ipipEnd: IpipEnd | undefined;
   #underlayMtu: number | undefined;
+  #containerMtu: number | undefined;
 
   constructor(self: string) {
     this.#self = self;
@@ -80,6 +84,7 @@ export class Calculation {
 
   update(facts: readonly Fact[]): DesiredDelta {
     for (const fact of facts) this.#learn(fact);
+    this.#recalculateMtu();
     for (const cidr of this.#stale) this.#recalculate(cidr);
     this.#stale.clear();
     for (const name of this.#staleNodes) this.#recalculateTunnels(name);
@@ -87,6 +92,11 @@ export class Calculation {
     const bird = this.#isBirdStale;
     this.#isBirdStale = false;
     return { ...this.#outcome.takeDelta(), bird };
+  }
+
+  /** The MTU of containers, in octets; `undefined` while the underlay is not known. */
+  get containerMtu(): number | undefined {
+    return this.#containerMtu;
   }
 
   /** What BIRD is to do; `undefined` while that cannot be known. */
@@ -163,10 +173,8 @@ export class Calculation {
         this.#invalidate([fact.cidr]);
         break;
       case "endpoint":
-        this.#outcome.set(
-          `endpoint ${fact.name}`,
-          fact.value === undefined ? NOTHING : endpointContributed(fact.value),
-        );
+        setOrDelete(this.#endpoints, fact.name, fact.value);
+        this.#recalculateEndpoint(fact.name);
         break;
       case "pool":
         setOrDelete(this.#pools, fact.name, fact.value);
@@ -175,10 +183,9 @@ export class Calculation {
         this.#invalidate(this.#blocks.keys());
         break;
       case "settings":
-        if (fact.value.routeSource !== this.#settings.routeSource) this.#invalidate(this.#blocks.keys());
         this.#settings = fact.value;
         this.#isBirdStale = true;
-        this.#staleNodes.add(this.#self);
+        this.#invalidateTunnels();
         break;
       case "vxlanEnd":
         this.#vxlanEnd = fact.value;
@@ -230,6 +237,34 @@ export class Calculation {
     setOrDelete(this.#tunnels, cidr, orUndefined(outcome?.tunnels));
   }
 
+  #recalculateEndpoint(name: string): void {
+    const endpoint = this.#endpoints.get(name);
+    const wanted = endpoint === undefined ? NOTHING : endpointContributed(endpoint, this.#containerMtu);
+    this.#outcome.set(`endpoint ${name}`, wanted);
+  }
+
+  /** Rare: it follows the underlay, the settings, and which tunnels there are. */
+  #recalculateMtu(): void {
+    const mtu = this.#underlayMtu && containerMtu(this.#tunnelsInUse(), this.#underlayMtu, this.#settings);
+    if (mtu === this.#containerMtu) return;
+    this.#containerMtu = mtu;
+    for (const name of this.#endpoints.keys()) this.#recalculateEndpoint(name);
+  }
+
+  /** A tunnel that no pool wants any more is in use for as long as its end is there. */
+  #tunnelsInUse(): ReadonlySet<TunnelKind> {
+    const wanted = Array.from(this.#pools.values(), ({ encapsulation }) => encapsulation.kind);
+    return new Set([
+      ...wanted.filter((kind) => kind !== "none"),
+      ...(this.#ipipEnd === undefined ? [] : ["ipip" as const]),
+      ...(this.#vxlanEnd === undefined ? [] : ["vxlan" as const]),
+    ]);
+  }
+
+  #mtuOf(tunnel: TunnelKind): number | undefined {
+    return this.#underlayMtu && tunnelMtu(tunnel, this.#underlayMtu, this.#settings);
+  }
+
   /** This node's own ends of tunnels, or what its ends need to know of another node. */
   #recalculateTunnels(name: string): void {
     const isSelf = name === this.#self;
@@ -239,7 +274,7 @@ export class Calculation {
 
   #ownVxlan(): Contributed {
     const here = this.#nodes.get(this.#self);
-    const mtu = this.#underlayMtu;
+    const mtu = this.#mtuOf("vxlan");
     if (this.#vxlanEnd === undefined || here === undefined || mtu === undefined) return NOTHING;
     return ownVxlan(this.#vxlanEnd, here, this.#settings, mtu);
   }
@@ -251,7 +286,7 @@ export class Calculation {
 
   #ownIpip(): Contributed {
     const here = this.#nodes.get(this.#self);
-    const mtu = this.#underlayMtu;
+    const mtu = this.#mtuOf("ipip");
     if (this.#ipipEnd === undefined || here === undefined || mtu === undefined) return NOTHING;
     return ownIpip(this.#ipipEnd, here, mtu);
   }
@@ -268,7 +303,7 @@ export class Calculation {
       node: (name) => this.#nodes.get(name),
       encapsulation: (dst) => encapsulationOf(this.#pools.values(), dst),
       ipipEnd: this.#ipipEnd,
-      underlayMtu: this.#underlayMtu,
+      ipipMtu: this.#mtuOf("ipip"),
       isConfirmed: (node, block) => this.#confirmed.has(claimKey(node, block)),
     };
   }

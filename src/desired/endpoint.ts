@@ -18,9 +18,10 @@ import {
   routeKey,
 } from "./wanted.ts";
 
-export function endpointContributed(endpoint: EndpointFacts): Contributed {
+export function endpointContributed(endpoint: EndpointFacts, mtu: number | undefined): Contributed {
   return {
     link: endpointLinks(endpoint),
+    mtu: mtu === undefined ? [] : [{ key: endpoint.ifName, value: { ifName: endpoint.ifName, mtu } }],
     sysctl: endpointSysctls(endpoint),
     neighbour: endpointNeighbours(endpoint),
     route: endpointRoutes(endpoint),

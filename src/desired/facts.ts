@@ -5,6 +5,9 @@ import type { Ip } from "../net/ip.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
 import type { Mac } from "../net/mac.ts";
 
+/** Tunnels of which a node has an end or not. */
+export type TunnelKind = "ipip" | "vxlan";
+
 /** Who tells this node's kernel where other nodes' containers are. */
 export type RouteSource = "bird" | "datastore";
 
@@ -83,6 +86,8 @@ export interface Settings {
   readonly listenPort: number;
   readonly vxlanVni: number;
   readonly vxlanPort: number;
+  /** What fits into each tunnel, in octets, where a person has said so; 0 where it is to be worked out. */
+  readonly tunnelMtus: Readonly<Record<TunnelKind, number>>;
 }
 
 /** Calico's defaults, and BIRD as the source of routes. */
@@ -93,6 +98,7 @@ export const DEFAULT_SETTINGS: Settings = {
   listenPort: 179,
   vxlanVni: 4096,
   vxlanPort: 4789,
+  tunnelMtus: { ipip: 0, vxlan: 0 },
 };
 
 /** One thing that is now so; `value: undefined` says that it is no more. */

@@ -5,28 +5,20 @@ import type { Contribution } from "./contributions.ts";
 import type { IpipEnd, NodeFacts } from "./facts.ts";
 import type { Contributed } from "./outcome.ts";
 import { tunnelSysctls } from "./sysctl.ts";
-import {
-  IPIP_DEVICE,
-  IPIP_OVERHEAD_BYTES,
-  LOOPBACK,
-  type WantedIpip,
-  addressKey,
-  ipipKey,
-  linkKey,
-} from "./wanted.ts";
+import { IPIP_DEVICE, LOOPBACK, type WantedIpip, addressKey, ipipKey, linkKey } from "./wanted.ts";
 
 /**
  * This node's end: with the kernel's device, that and the node's address inside the tunnel. With programs there is no device that the
  * address could be on, so it is on the loopback interface.
  */
-export function ownIpip({ ip, driver }: IpipEnd, { address }: NodeFacts, underlayMtu: number): Contributed {
+export function ownIpip({ ip, driver }: IpipEnd, { address }: NodeFacts, mtu: number): Contributed {
   switch (driver) {
     case "device":
       return {
         link: [
           {
             key: linkKey(IPIP_DEVICE),
-            value: { kind: "ipip", name: IPIP_DEVICE, mtu: underlayMtu - IPIP_OVERHEAD_BYTES },
+            value: { kind: "ipip", name: IPIP_DEVICE, mtu },
           },
         ],
         address: [{ key: addressKey(IPIP_DEVICE, ip), value: { ifName: IPIP_DEVICE, ip } }],

@@ -11,6 +11,7 @@ type Tables = { readonly [K in Kind]: Contributions<Wanted[K]> };
 export class Outcome {
   readonly #tables: Tables = {
     link: new Contributions(),
+    mtu: new Contributions(),
     address: new Contributions(),
     sysctl: new Contributions(),
     forwarding: new Contributions(),

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { cidrContainsIp } from "../net/cidr.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
-import type { Encapsulation, NodeFacts } from "./facts.ts";
-
-/** Tunnels of which a node has an end or not. */
-export type TunnelKind = "ipip" | "vxlan";
+import type { Encapsulation, NodeFacts, TunnelKind } from "./facts.ts";
 
 /** How packets get from this node to another. */
 export type Path =

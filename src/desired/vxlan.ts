@@ -2,22 +2,14 @@
 import type { NodeFacts, Settings, VxlanEnd } from "./facts.ts";
 import type { Contributed } from "./outcome.ts";
 import { tunnelSysctls } from "./sysctl.ts";
-import {
-  VXLAN_DEVICE,
-  VXLAN_OVERHEAD_BYTES,
-  type WantedLink,
-  addressKey,
-  forwardingKey,
-  linkKey,
-  neighbourKey,
-} from "./wanted.ts";
+import { VXLAN_DEVICE, type WantedLink, addressKey, forwardingKey, linkKey, neighbourKey } from "./wanted.ts";
 
 /** This node's end: the device, and the address that stands for the node inside the tunnel. */
 export function ownVxlan(
   { ip, mac }: VxlanEnd,
   { address }: NodeFacts,
   settings: Settings,
-  underlayMtu: number,
+  mtu: number,
 ): Contributed {
   const device: WantedLink = {
     kind: "vxlan",
@@ -26,7 +18,7 @@ export function ownVxlan(
     vni: settings.vxlanVni,
     port: settings.vxlanPort,
     localIp: address,
-    mtu: underlayMtu - VXLAN_OVERHEAD_BYTES,
+    mtu,
   };
   return {
     link: [{ key: linkKey(VXLAN_DEVICE), value: device }],

@@ -48,6 +48,14 @@ export const VXLAN_DEVICE: IfName = parseIfName("vxlan.calico");
 /** Outer IPv4, UDP and VXLAN headers, and the inner Ethernet header (RFC 7348 section 5). */
 export const VXLAN_OVERHEAD_BYTES = 50;
 
+/** The MTU of a container's link, at both of its ends. */
+export interface WantedMtu {
+  /** The node end. */
+  readonly ifName: IfName;
+  /** Octets. */
+  readonly mtu: number;
+}
+
 /** An address on an interface of ours, as a /32. */
 export interface WantedAddress {
   readonly ifName: IfName;
@@ -164,6 +172,7 @@ export interface Unroutable {
 /** Every kind of object that a node should have, by the name that status and logs call it. */
 export interface Wanted {
   readonly link: WantedLink;
+  readonly mtu: WantedMtu;
   readonly address: WantedAddress;
   readonly sysctl: WantedSysctl;
   readonly forwarding: WantedForwarding;
@@ -178,6 +187,7 @@ export type Kind = keyof Wanted;
 /** Sorted as they are applied: what others rest on comes first. */
 export const KINDS = [
   "link",
+  "mtu",
   "address",
   "sysctl",
   "forwarding",

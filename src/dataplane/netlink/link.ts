@@ -36,6 +36,7 @@ const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
 const IFLA_IFALIAS = 20;
 const IFLA_EXT_MASK = 29;
+const IFLA_LINK_NETNSID = 37;
 
 // #define RTEXT_FILTER_SKIP_STATS (1 << 3): counters would be most of every message.
 const RTEXT_FILTER_SKIP_STATS = 1 << 3;
@@ -66,6 +67,8 @@ export interface Link {
   readonly masterIndex?: number;
   /** Of a veth the other end, of a tunnel the device below; an index in that device's own namespace. */
   readonly peerIndex?: number;
+  /** What this namespace calls the one that the device of `peerIndex` is in; absent where that is this one. */
+  readonly peerNetnsId?: number;
   /** `IFF_*`. */
   readonly flags: number;
 }
@@ -172,6 +175,7 @@ interface LinkAttributes {
   mtu?: number;
   masterIndex?: number;
   peerIndex?: number;
+  peerNetnsId?: number;
 }
 
 function decodeAttributes(attributes: AttributeDecoder): LinkAttributes {
@@ -195,6 +199,9 @@ function decodeAttributes(attributes: AttributeDecoder): LinkAttributes {
         break;
       case IFLA_LINK:
         found.peerIndex = attributes.u32();
+        break;
+      case IFLA_LINK_NETNSID:
+        found.peerNetnsId = attributes.u32();
         break;
       case IFLA_LINKINFO:
         Object.assign(found, decodeLinkInfo(attributes.nested()));
