@@ -71,6 +71,11 @@ export async function openParts(
       onUnderlay: (mtu) => {
         learn([{ kind: "underlay", mtu }]);
       },
+      onTunnelRestored: () => {
+        bird.refillKernel().catch((error: unknown) => {
+          log.info("Cannot have BIRD refill the kernel; its scan will", { error });
+        });
+      },
       onChange,
     }),
   );

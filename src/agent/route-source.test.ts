@@ -42,6 +42,7 @@ function createTrial(results: readonly ConfigureResult[] = []) {
       told.push("bird stops");
       return Promise.resolve();
     },
+    refillKernel: () => Promise.resolve(),
     status: () => ({ kind: "stopped" }),
     refresh: () => Promise.resolve({ kind: "stopped" }),
     onChange: () => () => undefined,

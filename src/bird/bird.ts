@@ -45,6 +45,11 @@ export interface Bird extends AsyncDisposable {
   adopt(options?: WaitOptions): Promise<boolean>;
   /** Has BIRD run with this text: starts it where it does not run, from then on also when it ends unasked. */
   configure(text: string, options?: WaitOptions): Promise<ConfigureResult>;
+  /**
+   * Has BIRD put its routes into the kernel again: the kernel drops routes of an interface that goes down without telling anybody. Does
+   * nothing where BIRD does not run.
+   */
+  refillKernel(options?: WaitOptions): Promise<void>;
   /** As of the last change of a session or of BIRD itself; counts of routes may be older than the routes. */
   status(): BirdStatus;
   /** Asks BIRD, so that the counts are of now. */

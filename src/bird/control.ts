@@ -58,6 +58,12 @@ export class BirdControl implements AsyncDisposable {
     throw new BirdError("refused", `Cannot configure BIRD with "${file}": ${textOf(reply)}`);
   }
 
+  /** Has BIRD give all its routes to the kernel again, in place of what the kernel has or has lost. */
+  async refillKernel(wait?: WaitOptions): Promise<void> {
+    // What BIRD calls the one kernel protocol of a configuration that gives it no name.
+    await this.#do("reload out kernel1", wait);
+  }
+
   /** Ends BIRD and says goodbye to its peers, which drop its routes at once. */
   async shutDown(wait?: WaitOptions): Promise<void> {
     await this.#do("down", wait);

@@ -77,6 +77,12 @@ class Supervisor implements Bird {
     return this.#exclusive(options, (signal) => this.#adopt(signal));
   }
 
+  refillKernel(options: WaitOptions = {}): Promise<void> {
+    return this.#exclusive(options, async (signal) => {
+      await this.#control?.refillKernel({ signal });
+    });
+  }
+
   status(): BirdStatus {
     return this.#status;
   }

@@ -6,7 +6,16 @@ import { Conditions } from "../system/conditions.ts";
 import { applyAll } from "./apply.ts";
 import type { Kernel } from "./kernel.ts";
 import type { RtEvent } from "./netlink/rtnetlink.ts";
-import { allTables, createTables, listSeen, noteEvent, noteWanted, type Tables, tableOf } from "./tables.ts";
+import {
+  allTables,
+  createTables,
+  listSeen,
+  noteEvent,
+  noteWanted,
+  restoresTunnel,
+  type Tables,
+  tableOf,
+} from "./tables.ts";
 
 /** How long to wait before listing again after a listing that failed. */
 const RELIST_PAUSE_MS = 1000;
@@ -22,6 +31,8 @@ export interface DataplaneOptions {
   readonly nodeAddress?: Ip;
   /** Called when the interface that has the node's address, or its MTU in octets, is another. */
   readonly onUnderlay?: (mtu: number) => void;
+  /** Called when a tunnel device is up or has its address again: routes through it are gone, and not only ours. */
+  readonly onTunnelRestored?: () => void;
   /** Called after each application. */
   readonly onChange?: () => void;
 }
@@ -77,6 +88,7 @@ class KernelDataplane implements Dataplane {
   readonly #onChange: () => void;
   readonly #nodeAddress: Ip | undefined;
   readonly #onUnderlay: (mtu: number) => void;
+  readonly #onTunnelRestored: () => void;
   #underlayMtu: number | undefined;
   readonly #tables = createTables();
   readonly #conditions = new Conditions();
@@ -94,12 +106,14 @@ class KernelDataplane implements Dataplane {
       auditIntervalMs = 60_000,
       nodeAddress,
       onUnderlay = () => undefined,
+      onTunnelRestored = () => undefined,
       onChange = () => undefined,
     }: DataplaneOptions,
   ) {
     this.#kernel = kernel;
     this.#nodeAddress = nodeAddress;
     this.#onUnderlay = onUnderlay;
+    this.#onTunnelRestored = onTunnelRestored;
     this.#auditIntervalMs = auditIntervalMs;
     this.#onChange = onChange;
   }
@@ -245,7 +259,12 @@ class KernelDataplane implements Dataplane {
   }
 
   #note(events: readonly RtEvent[]): void {
-    if (events.map((event) => noteEvent(this.#tables, event)).includes("overrun")) this.#isListingDue = true;
+    let isRestored = false;
+    for (const event of events) {
+      isRestored ||= restoresTunnel(this.#tables, event);
+      if (noteEvent(this.#tables, event) === "overrun") this.#isListingDue = true;
+    }
+    if (isRestored) this.#onTunnelRestored();
     this.#noteUnderlay();
     this.#wake.resolve(undefined);
   }

@@ -19,7 +19,7 @@ export function isNodeEnd(link: Link): boolean {
 const ALIAS = "margay";
 
 /** Ownership: the VXLAN device is ours by its name. The kernel makes the IPIP device for everyone: it is ours by its alias. */
-function isTunnel({ name, alias }: Link): boolean {
+export function isTunnel({ name, alias }: Link): boolean {
   return name === VXLAN_DEVICE || (name === IPIP_DEVICE && alias === ALIAS);
 }
 

@@ -4,7 +4,7 @@ import { type Delta, type DesiredDelta, KINDS, type Kind, type Wanted } from "..
 import { AddressTable } from "./address.ts";
 import { type ForwardingTable, createForwardingTable, seenForwardingKey } from "./forwarding.ts";
 import { IpipPrograms } from "./ipip.ts";
-import { LinkTable } from "./link.ts";
+import { LinkTable, isTunnel } from "./link.ts";
 import { type MtuTable, createMtuTable } from "./mtu.ts";
 import { type NeighbourTable, createNeighbourTable, seenNeighbourKey } from "./neighbour.ts";
 import { listAddresses } from "./netlink/address.ts";
@@ -145,6 +145,16 @@ function noteKeyed<S>(
   seen: S | undefined,
 ): void {
   if (key !== undefined) table.see(key, seen);
+}
+
+/**
+ * Whether the event, which is not noted yet, gives a tunnel device back what routes rest on. The kernel has dropped those of others too
+ * (`fib_disable_ip()`, net/ipv4/fib_frontend.c), and told nobody.
+ */
+export function restoresTunnel({ link: links }: Tables, event: RtEvent): boolean {
+  if (event.kind === "address") return event.change === "new" && links.isTunnelIndex(event.address.ifIndex);
+  if (event.kind !== "link" || event.change === "deleted" || !event.link.up) return false;
+  return isTunnel(event.link) && links.byIndex(event.link.index)?.up !== true;
 }
 
 function noteLink(tables: Tables, change: "new" | "deleted", link: Link): void {

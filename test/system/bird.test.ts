@@ -11,6 +11,7 @@ import { type BirdInput, renderBirdConfig } from "../../src/bird/config.ts";
 import { birdFiles } from "../../src/bird/daemon.ts";
 import { createBird } from "../../src/bird/supervisor.ts";
 import { parseCidr } from "../../src/net/cidr.ts";
+import { parseIfName } from "../../src/net/if-name.ts";
 import { parseIpv4 } from "../../src/net/ipv4.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { Conditions } from "../../src/system/conditions.ts";
@@ -248,6 +249,30 @@ describe("two BIRDs", () => {
       peerRestarting: false,
       lastError: undefined,
     });
+  });
+
+  test("lead packets for a tunnelled pool into the device, and do so again when it was down", async (network, signal) => {
+    const { a } = network;
+    await connect(network, signal);
+    a.ip("link add tun0 type veth peer name tun1");
+    for (const link of ["tun0", "tun1"]) a.ip(`link set ${link} up`);
+    const through = [parseIpv4(ADDRESSES[1])];
+    const pool = { cidr: parseCidr("10.1.0.0/16"), ifName: parseIfName("tun0") };
+    const tunnelled = `${LEARNT[0]} dev tun0 proto bird metric 32 onlink`;
+    await a.configure({ tunnelled: [{ ...pool, through, without: [] }] });
+    await a.monitor.seen(tunnelled.replace(" metric 32 onlink", ""), signal);
+    assert.deepEqual(a.routes(), [tunnelled]);
+    a.ip("link set tun0 down");
+    a.ip("link set tun0 up");
+    assert.deepEqual(a.routes(), []);
+    a.monitor.clear();
+    await a.bird.refillKernel({ signal });
+    await a.monitor.seen(LEARNT[0], signal);
+    assert.deepEqual(a.routes(), [tunnelled]);
+    a.monitor.clear();
+    await a.configure({ tunnelled: [{ ...pool, through: [], without: through }] });
+    await a.monitor.seen(`Deleted ${LEARNT[0]}`, signal);
+    assert.deepEqual(a.routes(), []);
   });
 
   test("take a new peer, block and address without a restart", async ({ a, b }, signal) => {
