@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
+import { flushCompileCache } from "node:module";
 import { systemClock } from "../system/clock.ts";
 import { createLog } from "../system/log.ts";
 import { systemProcesses } from "../system/process.ts";
@@ -14,6 +15,8 @@ export async function runAgent(
   const config = await readAgentConfig(configPath);
   const log = createLog({ level: config.log.level });
   await using agent = await startAgent(config, { clock: systemClock, log, processes: systemProcesses });
+  // Now, for agents that start next: this one may run for months, or be killed.
+  flushCompileCache();
   if (!signal.aborted) await once(signal, "abort");
   log.info("Stopping; forwarding goes on");
 }

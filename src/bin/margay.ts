@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { runCli } from "../cli/main.ts";
+import { keepCompiledSources } from "./compile-cache.ts";
 
+keepCompiledSources();
+const { runCli } = await import("../cli/main.ts");
 process.exitCode = await runCli(process.argv.slice(2));
