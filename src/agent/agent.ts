@@ -212,6 +212,7 @@ class Agent implements AsyncDisposable {
       datastoreTrouble: cluster.trouble,
       isSynced: this.#isStarted,
       routeSource: calculation.settings.routeSource,
+      pools: catalog.pools,
       routeSourceTrouble: routeSource.trouble,
       relyingOnBird: calculation.relyingOnBird(),
       unreadable: catalog.unreadable,

@@ -45,6 +45,7 @@ const WELL: AgentState = {
   datastoreTrouble: undefined,
   isSynced: true,
   routeSource: "bird",
+  pools: [],
   routeSourceTrouble: undefined,
   tunnelTroubles: [],
   detours: [],

@@ -2,8 +2,9 @@
 import type { BirdStatus } from "../bird/bird.ts";
 import type { DataplaneStatus } from "../dataplane/dataplane.ts";
 import type { RouteSource } from "../desired/facts.ts";
-import type { MemoryUse } from "./memory.ts";
 import type { Unroutable, WantedBird } from "../desired/wanted.ts";
+import type { IPPool, IPPoolSpec } from "../model/ip-pool.ts";
+import type { MemoryUse } from "./memory.ts";
 
 /** What the agent knows of itself at one moment. */
 export interface AgentState {
@@ -11,6 +12,7 @@ export interface AgentState {
   readonly datastoreTrouble: string | undefined;
   readonly isSynced: boolean;
   readonly routeSource: RouteSource;
+  readonly pools: readonly IPPool[];
   readonly routeSourceTrouble: string | undefined;
   /** What keeps this node's ends of tunnels from being there. */
   readonly tunnelTroubles: readonly { readonly name: string; readonly trouble: string }[];
@@ -26,6 +28,10 @@ export interface AgentState {
   readonly detours: readonly Unroutable[];
 }
 
+export interface PoolModes extends Pick<IPPoolSpec, "cidr" | "ipipMode" | "vxlanMode"> {
+  readonly name: string;
+}
+
 /** What `GET /status` answers. */
 export interface AgentStatus {
   readonly nodeName: string;
@@ -38,6 +44,8 @@ export interface AgentStatus {
   /** What is amiss and leaves the node ready: a peer that is away, above all. */
   readonly degraded: readonly string[];
   readonly routeSource: RouteSource;
+  /** How packets of each pool travel between nodes. */
+  readonly pools: readonly PoolModes[];
   readonly bird: Omit<Extract<BirdStatus, { kind: "running" }>, "kind"> | null;
   readonly dataplane: DataplaneStatus;
   /** Destinations without a route: not a fault of this node. */
@@ -58,6 +66,7 @@ export function renderStatus(
     reasons,
     degraded: degradationsOf(state),
     routeSource: state.routeSource,
+    pools: state.pools.map(poolModes),
     bird: state.bird.kind === "running" ? withoutKind(state.bird) : null,
     dataplane: state.dataplane,
     unroutable: state.unroutable,
@@ -110,6 +119,10 @@ function missingSessions({ wantedBird, bird }: AgentState): readonly string[] {
     if (session?.state === "Established") return [];
     return [`bird: no session with node "${name}" (${address}): ${session?.state ?? "not configured yet"}`];
   });
+}
+
+function poolModes({ metadata, spec: { cidr, ipipMode, vxlanMode } }: IPPool): PoolModes {
+  return { name: metadata.name, cidr, ipipMode, vxlanMode };
 }
 
 function withoutKind<T extends { readonly kind: string }>({ kind, ...rest }: T): Omit<T, "kind"> {

@@ -34,10 +34,10 @@ export function createLabCommand(context: CommandContext): Command {
 
 function createUpCommand({ signal }: CommandContext): Command {
   const command = new Command("up").description("build the lab, or complete it and apply changed options");
-  return addMakeOptions(command).action(async ({ topology, routeSource }: MakeOptions) => {
+  return addMakeOptions(command).action(async ({ topology, ...modes }: MakeOptions) => {
     const options = command.optsWithGlobals<LabOptions>();
     const lab = openNamedLab(options);
-    await lab.up({ topologyFile: topology, routeSource, signal });
+    await lab.up({ topologyFile: topology, ...modes, signal });
     print(options, await lab.status(), renderStatus);
   });
 }

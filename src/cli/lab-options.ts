@@ -2,7 +2,7 @@
 import { type Command, Option } from "commander";
 import { LabError } from "../lab/error.ts";
 import { type Lab, openLab } from "../lab/lab.ts";
-import type { RouteSource } from "../lab/topology-schema.ts";
+import { type Encapsulation, type RouteSource, encapsulationField } from "../lab/topology-schema.ts";
 import { systemClock } from "../system/clock.ts";
 import { systemProcesses } from "../system/process.ts";
 
@@ -16,6 +16,7 @@ export interface LabOptions {
 export interface MakeOptions {
   readonly topology?: string;
   readonly routeSource?: RouteSource;
+  readonly encapsulation?: Encapsulation;
 }
 
 /** Opens the lab that a command's options name; throws {@link LabError} where this process may not. */
@@ -37,5 +38,11 @@ export function addMakeOptions(command: Command): Command {
         "bird",
         "datastore",
       ]),
+    )
+    .addOption(
+      new Option(
+        "--encapsulation <mode>",
+        "how packets between hosts travel, in place of what the topology's pools say",
+      ).choices(encapsulationField.options),
     );
 }

@@ -20,10 +20,10 @@ export function createRunCommand({ signal, exitWith }: CommandContext): Command 
   const command = new Command("run")
     .description("build the lab, show who reaches whom, and remove it on Ctrl-C")
     .option("--once", "remove it right after the report; fails if a pair failed");
-  return addMakeOptions(command).action(async ({ once, topology, routeSource }: RunOptions) => {
+  return addMakeOptions(command).action(async ({ once, topology, ...modes }: RunOptions) => {
     const options = command.optsWithGlobals<LabOptions>();
     const lab = openNamedLab(options);
-    const id = await lab.up({ topologyFile: topology, routeSource, mustBeNew: true, signal });
+    const id = await lab.up({ topologyFile: topology, ...modes, mustBeNew: true, signal });
     try {
       const ok = await report(lab, options, signal);
       if (!ok) exitWith(1);

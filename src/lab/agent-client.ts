@@ -8,12 +8,12 @@ import { routeSourceField } from "./topology-schema.ts";
 const status = z.object({
   /** Whether it serves CNI. */
   started: z.boolean(),
-  ready: z.boolean(),
-  /** Why it is not. */
+  /** Why it is not ready. */
   reasons: z.array(z.string()),
   /** What is amiss and leaves it ready. */
   degraded: z.array(z.string()),
   routeSource: routeSourceField,
+  pools: z.array(z.looseObject({ name: z.string(), ipipMode: z.string(), vxlanMode: z.string() })),
   /** Null where it does not run. */
   bird: z.looseObject({ pid: z.int() }).nullable(),
 });

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import type { IPPool } from "../model/ip-pool.ts";
 import { openNetns } from "../dataplane/netlink/netns.ts";
 import { type AgentReadiness, readReadiness } from "./agent-client.ts";
 import { LabError } from "./error.ts";
@@ -10,7 +11,7 @@ import type { HostLayout, Layout } from "./layout.ts";
 import { type Occupant, listOccupants, netnsIdAt } from "./occupants.ts";
 import { firstHost } from "./resources.ts";
 import type { LabTools } from "./tools.ts";
-import type { Host, RouteSource, Topology } from "./topology-schema.ts";
+import type { Host, Topology } from "./topology-schema.ts";
 import { interfaceAddress } from "./underlay-plan.ts";
 
 const PROGRAM = fileURLToPath(new URL("../bin/margay.ts", import.meta.url));
@@ -59,32 +60,48 @@ export async function ensureAgent(
   await untilAnswering(tools, layout.host(host.name), { host: host.name, pid, signal });
 }
 
-/** Waits until the agent has all that the lab wants of it, with routes from the given source. */
+/** What of an agent's status shows that it has heard of a change. */
+type WantedModes = Pick<Topology, "routeSource" | "pools">;
+
+/** Waits until the agent has all that the lab wants of it, with routes from the wanted source and pools in the wanted modes. */
 export async function untilReady(
   { clock }: LabTools,
   layout: Layout,
   host: string,
-  { routeSource, signal }: { readonly routeSource: RouteSource; readonly signal: AbortSignal },
+  { wanted, signal }: { readonly wanted: WantedModes; readonly signal: AbortSignal },
 ): Promise<void> {
   const { agentSocket, agentLog } = layout.host(host);
   const deadline = clock.now() + READY_TIMEOUT_MS;
   for (;;) {
     const waitMs = Math.max(0, deadline - clock.now());
-    const readiness = await ask(host, agentLog, agentSocket, { waitMs, signal });
-    if (isSettled(readiness, routeSource)) return;
+    const amiss = amissOf(await ask(host, agentLog, agentSocket, { waitMs, signal }), wanted);
+    if (amiss.length === 0) return;
     if (clock.now() >= deadline) {
-      const amiss = [...readiness.reasons, ...readiness.degraded];
-      const why = amiss.length > 0 ? amiss.join("; ") : `its routes do not come from ${routeSource} alone`;
+      const why = amiss.join("; ");
       throw new LabError("failed", `Cannot get host "${host}" ready: ${why}; its log is "${agentLog}"`);
     }
-    // It was settled with the source it had before: the change is still on its way.
+    // It was settled with what it had before: the change is still on its way.
     await clock.sleep(RETRY_MS, { signal });
   }
 }
 
-/** Nothing is amiss, and any change of the route source is past: BIRD runs exactly where it is the source. */
-function isSettled({ ready, degraded, routeSource, bird }: AgentReadiness, wanted: RouteSource): boolean {
-  return ready && degraded.length === 0 && routeSource === wanted && (bird !== null) === (wanted === "bird");
+function amissOf(status: AgentReadiness, { routeSource, pools }: WantedModes): readonly string[] {
+  // BIRD runs exactly where it is the source.
+  const isSwitched =
+    status.routeSource === routeSource && (status.bird !== null) === (routeSource === "bird");
+  return [
+    ...status.reasons,
+    ...status.degraded,
+    ...(isSwitched ? [] : [`its routes do not come from ${routeSource} alone`]),
+    ...pools
+      .filter((pool) => !knowsModes(status, pool))
+      .map(({ metadata }) => `it has not heard of the encapsulation of pool "${metadata.name}"`),
+  ];
+}
+
+function knowsModes(status: AgentReadiness, { metadata, spec }: IPPool): boolean {
+  const { ipipMode, vxlanMode } = status.pools.find(({ name }) => name === metadata.name) ?? {};
+  return ipipMode === spec.ipipMode && vxlanMode === spec.vxlanMode;
 }
 
 async function ask(

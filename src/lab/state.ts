@@ -6,8 +6,15 @@ import { ipv4Field } from "../model/schema.ts";
 import { parseWith, unwrap } from "../model/issue.ts";
 import { LabError } from "./error.ts";
 import { type Layout, labCommand } from "./layout.ts";
-import { requireTopology } from "./topology.ts";
-import { type RouteSource, type Topology, containerNameField, routeSourceField } from "./topology-schema.ts";
+import { requireTopology, setEncapsulation } from "./topology.ts";
+import {
+  type Encapsulation,
+  type RouteSource,
+  type Topology,
+  containerNameField,
+  encapsulationField,
+  routeSourceField,
+} from "./topology-schema.ts";
 
 const container = z.strictObject({
   name: containerNameField,
@@ -26,6 +33,7 @@ const schema = z.strictObject({
   id: z.uuid(),
   topology: z.unknown(),
   routeSource: routeSourceField,
+  encapsulation: encapsulationField.exactOptional(),
   containers: z.array(container),
 });
 
@@ -34,13 +42,22 @@ export interface LabState {
   readonly id: string;
   /** The document as it was read. */
   readonly document: unknown;
+  /** What the document says, with the encapsulation that was asked for. */
   readonly topology: Topology;
   readonly routeSource: RouteSource;
+  /** Where absent, each pool has the one that the document says. */
+  readonly encapsulation?: Encapsulation;
   readonly containers: readonly AttachedContainer[];
 }
 
 export function createState(document: unknown, topology: Topology, routeSource: RouteSource): LabState {
   return { id: randomUUID(), document, topology, routeSource, containers: [] };
+}
+
+/** The state with the encapsulation that is asked for, if one is. */
+export function withEncapsulation(state: LabState, encapsulation: Encapsulation | undefined): LabState {
+  if (encapsulation === undefined) return state;
+  return { ...state, encapsulation, topology: setEncapsulation(state.topology, encapsulation) };
 }
 
 /** The lab's state, or `undefined` where there is no such lab. Throws {@link LabError} where it cannot be read. */
@@ -53,8 +70,9 @@ export async function readState({ name, stateFile }: Layout): Promise<LabState |
     throw error;
   }
   try {
-    const { id, topology: document, routeSource, containers } = parseState(text);
-    return { id, document, topology: requireTopology(document, "topology"), routeSource, containers };
+    const { topology: document, encapsulation, ...rest } = parseState(text);
+    const state = { ...rest, document, topology: requireTopology(document, "topology") };
+    return withEncapsulation(state, encapsulation);
   } catch (cause) {
     throw new LabError(
       "failed",
@@ -76,10 +94,11 @@ export async function requireState(layout: Layout): Promise<LabState> {
 
 /** Replaces the state file in one step: a crash leaves the old one or the new one. */
 export async function writeState({ directory, stateFile }: Layout, state: LabState): Promise<void> {
-  const { id, document: topology, routeSource, containers } = state;
+  const { id, document: topology, routeSource, encapsulation, containers } = state;
+  const written = { version: 1, id, topology, routeSource, encapsulation, containers };
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const next = `${stateFile}.new`;
-  await writeFile(next, JSON.stringify({ version: 1, id, topology, routeSource, containers }, undefined, 2));
+  await writeFile(next, JSON.stringify(written, undefined, 2));
   await rename(next, stateFile);
 }
 

@@ -49,6 +49,16 @@ export const routeSourceField = z.enum(["bird", "datastore"]);
 /** Who writes the routes to other hosts' containers. */
 export type RouteSource = z.output<typeof routeSourceField>;
 
+export const encapsulationField = z.enum([
+  "none",
+  "ipip",
+  "ipip-cross-subnet",
+  "vxlan",
+  "vxlan-cross-subnet",
+]);
+/** How packets between hosts travel: a pool's two modes in one word. */
+export type Encapsulation = z.output<typeof encapsulationField>;
+
 export const topologySchema = z.strictObject({
   underlay: z.strictObject({ segments: z.array(segment).min(1), routers: z.array(router).default([]) }),
   hosts: z.array(host).min(1),

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { formatIssues } from "../model/resource.ts";
 import { LabError } from "./error.ts";
-import { REFERENCE_TOPOLOGY, parseTopology, readTopology } from "./topology.ts";
+import type { Encapsulation } from "./topology-schema.ts";
+import { REFERENCE_TOPOLOGY, parseTopology, readTopology, setEncapsulation } from "./topology.ts";
 
 const HOST1 = { name: "host1", address: "192.168.0.101" };
 const SEGMENT = { name: "net0", cidr: "192.168.0.0/24" };
@@ -29,6 +30,22 @@ describe("parseTopology", () => {
       ["a host1", "b host1", "c host2", "d host2"],
     );
     assert.equal(topology.pools[0]?.spec.blockSize, 26);
+  });
+
+  it("reads every topology that ships", async () => {
+    for (const name of ["reference", "two-subnets", "twenty-hosts"])
+      await readTopology(new URL(`topologies/${name}.yaml`, import.meta.url));
+  });
+
+  it("gives every pool the encapsulation that is asked for, one of two modes at most", async () => {
+    const { topology } = await readTopology(new URL("topologies/two-subnets.yaml", import.meta.url));
+    const modesWith = (encapsulation: Encapsulation): unknown =>
+      setEncapsulation(topology, encapsulation).pools.map(({ spec }) => [spec.ipipMode, spec.vxlanMode]);
+    assert.deepEqual(modesWith("none"), [["Never", "Never"]]);
+    assert.deepEqual(modesWith("ipip"), [["Always", "Never"]]);
+    assert.deepEqual(modesWith("ipip-cross-subnet"), [["CrossSubnet", "Never"]]);
+    assert.deepEqual(modesWith("vxlan"), [["Never", "Always"]]);
+    assert.deepEqual(modesWith("vxlan-cross-subnet"), [["Never", "CrossSubnet"]]);
   });
 
   it("says the same of a document that was written as JSON and read again", async () => {

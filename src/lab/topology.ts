@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { parse as parseYaml } from "yaml";
 import type { z } from "zod";
 import type { FelixConfiguration } from "../model/felix-configuration.ts";
-import type { IPPool } from "../model/ip-pool.ts";
+import type { IPPool, IPPoolSpec } from "../model/ip-pool.ts";
 import {
   API_VERSION,
   type Issue,
@@ -16,7 +16,13 @@ import {
 } from "../model/resource.ts";
 import { LabError } from "./error.ts";
 import { topologyIssues } from "./topology-issues.ts";
-import { type RouteSource, type Setting, type Topology, topologySchema } from "./topology-schema.ts";
+import {
+  type Encapsulation,
+  type RouteSource,
+  type Setting,
+  type Topology,
+  topologySchema,
+} from "./topology-schema.ts";
 
 /** The network of two hosts and four containers that a lab is unless told otherwise. */
 export const REFERENCE_TOPOLOGY = new URL("topologies/reference.yaml", import.meta.url);
@@ -101,6 +107,23 @@ function withRouteSource(
 export function setRouteSource(felix: FelixConfiguration, routeSource: RouteSource): FelixConfiguration {
   const programClusterRoutes = routeSource === "datastore" ? "Enabled" : "Disabled";
   return { ...felix, spec: { ...felix.spec, programClusterRoutes } };
+}
+
+const MODES: Readonly<Record<Encapsulation, Pick<IPPoolSpec, "ipipMode" | "vxlanMode">>> = {
+  none: { ipipMode: "Never", vxlanMode: "Never" },
+  ipip: { ipipMode: "Always", vxlanMode: "Never" },
+  "ipip-cross-subnet": { ipipMode: "CrossSubnet", vxlanMode: "Never" },
+  vxlan: { ipipMode: "Never", vxlanMode: "Always" },
+  "vxlan-cross-subnet": { ipipMode: "Never", vxlanMode: "CrossSubnet" },
+};
+
+/** The topology with pools of the encapsulation that is asked for. */
+export function setEncapsulation(topology: Topology, encapsulation: Encapsulation): Topology {
+  const modes = MODES[encapsulation];
+  return {
+    ...topology,
+    pools: topology.pools.map((pool) => ({ ...pool, spec: { ...pool.spec, ...modes } })),
+  };
 }
 
 /** Parses name and spec as a resource; issues have the paths that they have in the topology. */

@@ -8,10 +8,17 @@ import { LabError } from "./error.ts";
 import { type Layout, UNDERLAY, labCommand } from "./layout.ts";
 import { createNamespaces, listNamespaces } from "./namespaces.ts";
 import { applyResources, firstHost } from "./resources.ts";
-import { type AttachedContainer, type LabState, createState, readState, writeState } from "./state.ts";
+import {
+  type AttachedContainer,
+  type LabState,
+  createState,
+  readState,
+  withEncapsulation,
+  writeState,
+} from "./state.ts";
 import type { LabTools } from "./tools.ts";
 import { REFERENCE_TOPOLOGY, readTopology } from "./topology.ts";
-import type { Container, RouteSource } from "./topology-schema.ts";
+import type { Container, Encapsulation, RouteSource } from "./topology-schema.ts";
 import { ensureUnderlay } from "./underlay.ts";
 
 /** The plugin is a process of its own, and the machine may be small. */
@@ -22,6 +29,8 @@ export interface UpOptions {
   readonly topologyFile?: string | undefined;
   /** @default the lab's own where it is up, else what the topology says */
   readonly routeSource?: RouteSource | undefined;
+  /** Of every pool. @default the lab's own where it is up, else what the topology says */
+  readonly encapsulation?: Encapsulation | undefined;
   /** Refuse a lab that is up, instead of completing it. */
   readonly mustBeNew?: boolean;
   readonly signal: AbortSignal;
@@ -29,7 +38,7 @@ export interface UpOptions {
 
 /**
  * Makes the lab as its topology says, or completes one that is up: what is missing is made, what has died is started, and a new
- * route source is put in force. The caller holds the lab's lock. A lab that could not be made leaves nothing behind.
+ * route source or encapsulation is put in force. The caller holds the lab's lock. A lab that could not be made leaves nothing behind.
  */
 export async function bringUp(tools: LabTools, layout: Layout, options: UpOptions): Promise<LabState> {
   const current = await readState(layout);
@@ -51,18 +60,19 @@ async function planState(
   current: LabState | undefined,
   options: UpOptions,
 ): Promise<LabState> {
-  const { topologyFile, routeSource, mustBeNew = false } = options;
+  const { topologyFile, routeSource, encapsulation, mustBeNew = false } = options;
   if (mustBeNew && current !== undefined) throw refuse(layout, "it is up already");
   if (current === undefined) {
     const { document, topology } = await readTopology(topologyFile ?? REFERENCE_TOPOLOGY);
-    return createState(document, topology, routeSource ?? topology.routeSource);
+    const state = createState(document, topology, routeSource ?? topology.routeSource);
+    return withEncapsulation(state, encapsulation);
   }
   if (topologyFile !== undefined) {
     const { document } = await readTopology(topologyFile);
     if (!isDeepStrictEqual(toJson(document), current.document))
       throw refuse(layout, `it is up with another topology than "${topologyFile}"`);
   }
-  return { ...current, routeSource: routeSource ?? current.routeSource };
+  return withEncapsulation({ ...current, routeSource: routeSource ?? current.routeSource }, encapsulation);
 }
 
 function refuse({ name }: Layout, state: string): LabError {
@@ -94,9 +104,8 @@ async function build(
   await startAgents(tools, layout, state, signal);
   const complete = await attachMissing(tools, layout, state, signal);
   tools.progress(`waiting for routes from ${routeSource === "bird" ? "BIRD" : "the datastore"}`);
-  await Promise.all(
-    topology.hosts.map(({ name }) => untilReady(tools, layout, name, { routeSource, signal })),
-  );
+  const wanted = { routeSource, pools: topology.pools };
+  await Promise.all(topology.hosts.map(({ name }) => untilReady(tools, layout, name, { wanted, signal })));
   return complete;
 }
 
