@@ -8,9 +8,14 @@ const OCTETS = 32;
 /** The last character before the padding has two bits that belong to no octet, and are 0. */
 const KEY = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
 
+/** Whether the text is 32 octets in base64: a public key, or a private one, which must never become a part of a message. */
+export function isWireguardKey(text: string): boolean {
+  return KEY.test(text);
+}
+
 /** Parses 44 characters of base64; throws `SyntaxError` for anything else. */
 export function parseWireguardPublicKey(text: string): WireguardPublicKey {
-  if (!KEY.test(text))
+  if (!isWireguardKey(text))
     throw new SyntaxError(`Cannot parse WireGuard public key "${text}": want 32 octets in base64`);
   return text as WireguardPublicKey;
 }

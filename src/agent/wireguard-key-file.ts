@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+import { constants } from "node:fs";
+import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { generatePrivateKey, publicKeyOf } from "../dataplane/wireguard/key-pair.ts";
+import { type WireguardPublicKey, isWireguardKey } from "../net/wireguard-key.ts";
+import { describeError } from "../system/log.ts";
+
+/** A node's private key: 32 octets in base64, in a file that nobody but its owner may read. It is kept nowhere else. */
+export interface WireguardKeyFile {
+  /** The public key that belongs to it; a file that is not there is made. Throws where it cannot be used. */
+  ensure(): Promise<WireguardPublicKey>;
+  /** The private key's 32 octets. Throws where it cannot be used, and never tells what is in it. */
+  read(): Promise<Uint8Array>;
+  /** Puts a new key in its place in one step, and gives its public key. */
+  replace(): Promise<WireguardPublicKey>;
+}
+
+/** Longer than any key, with whatever an editor puts behind it. */
+const MAX_BYTES = 128;
+
+export function createWireguardKeyFile(stateDirectory: string): WireguardKeyFile {
+  const path = join(stateDirectory, "wireguard.key");
+  const replace = async (): Promise<WireguardPublicKey> => {
+    const key = generatePrivateKey();
+    await writeKey(path, key);
+    return publicKeyOf(key);
+  };
+  return {
+    read: () => readKey(path),
+    replace,
+    async ensure() {
+      try {
+        return publicKeyOf(await readKey(path));
+      } catch (error) {
+        if (error instanceof Error && hasCode(error.cause, "ENOENT")) return await replace();
+        throw error;
+      }
+    },
+  };
+}
+
+async function readKey(path: string): Promise<Uint8Array> {
+  const file = await openKey(path);
+  try {
+    const mode = (await file.stat()).mode;
+    if ((mode & constants.S_IFMT) !== constants.S_IFREG) throw unusable(path, "it is no file");
+    // S_IRWXG | S_IRWXO (sys/stat.h)
+    if ((mode & 0o077) !== 0)
+      throw unusable(
+        path,
+        `its mode is ${(mode & 0o777).toString(8)}, and only its owner may have access (600)`,
+      );
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(MAX_BYTES) });
+    const text = buffer.toString("latin1", 0, bytesRead).trim();
+    if (!isWireguardKey(text)) throw unusable(path, "want 32 octets in base64");
+    return Uint8Array.from(Buffer.from(text, "base64"));
+  } finally {
+    await file.close();
+  }
+}
+
+async function openKey(path: string): Promise<FileHandle> {
+  try {
+    // Without waiting for whoever would write, were it a pipe.
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (cause) {
+    throw unusable(path, describeError(cause), { cause });
+  }
+}
+
+/** A crash leaves the old key or the new one. */
+async function writeKey(path: string, key: Uint8Array): Promise<void> {
+  const next = `${path}.new`;
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await rm(next, { force: true });
+  const file = await open(next, "wx", 0o600);
+  try {
+    await file.writeFile(`${Buffer.from(key).toString("base64")}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(next, path);
+}
+
+function unusable(path: string, state: string, options?: ErrorOptions): Error {
+  return new Error(`Cannot use WireGuard key "${path}": ${state}`, options);
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}
