@@ -6,7 +6,9 @@ import { procSys } from "../dataplane/sysctl.ts";
 import { createStoreHandler } from "../datastore/server.ts";
 import type { DesiredDelta } from "../desired/wanted.ts";
 import { type Allocator, createAllocator } from "../ipam/allocator.ts";
+import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import { Conditions } from "../system/conditions.ts";
+import { Lock } from "../system/lock.ts";
 import type { AgentConfig } from "./config.ts";
 import { ipipTunnel } from "./ipip.ts";
 import { measureMemory } from "./memory.ts";
@@ -18,6 +20,7 @@ import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./stat
 import { type TunnelEnd, type TunnelKind, createTunnelEnd } from "./tunnel-end.ts";
 import type { TunnelContext } from "./tunnels.ts";
 import { vxlanTunnel } from "./vxlan.ts";
+import { recordedEnd, wireguardTunnel } from "./wireguard.ts";
 
 /**
  * Starts a node's agent in the current network namespace. Disposing it stops the process's work and nothing else: routes stay, and BIRD goes
@@ -59,6 +62,7 @@ class Agent implements AsyncDisposable {
   readonly #node: NodeView;
   readonly #cni: CniService;
   readonly #tunnelEnds: readonly NamedEnd[];
+  readonly #rotations = new Lock();
   readonly #stopping = new AbortController();
   /** Whether the datastore was read, and the kernel brought in line, once. */
   #isStarted = false;
@@ -118,6 +122,7 @@ class Agent implements AsyncDisposable {
     return {
       datastore: this.#config.datastore.kind === "embedded" ? createStoreHandler(store, { log }) : undefined,
       cni: this.#cni,
+      rotateKeys: (options) => this.#rotateKeys(options),
       status: () => renderStatus(this.#state(), { pid: process.pid, memory: measureMemory() }),
       ready: ({ signal }) => this.#conditions.until(() => reasons().length === 0, signal),
       settled: ({ signal }) => this.#conditions.until(() => all().length === 0, signal),
@@ -167,7 +172,25 @@ class Agent implements AsyncDisposable {
         },
       ),
     });
-    return [create(ipipTunnel(context)), create(vxlanTunnel(context))];
+    return [create(ipipTunnel(context)), create(vxlanTunnel(context)), create(wireguardTunnel(context))];
+  }
+
+  /** The new key is in the device before the others hear of it: what they send by the old one until then is read all the same. */
+  async #rotateKeys({ signal }: { readonly signal: AbortSignal }): Promise<WireguardPublicKey> {
+    const { calculation, catalog, wireguardKey } = this.#parts;
+    if (!calculation.settings.wireguardEnabled)
+      throw new Error(`Cannot rotate the keys of node "${this.#config.nodeName}": WireGuard is not enabled`);
+    return await this.#rotations.run(
+      "keys",
+      async () => {
+        const publicKey = await wireguardKey.replace();
+        this.#updateTunnelEnds();
+        const isRecorded = (): boolean => recordedEnd({ catalog })?.publicKey === publicKey;
+        await this.#conditions.until(isRecorded, signal);
+        return publicKey;
+      },
+      signal,
+    );
   }
 
   #updateTunnelEnds(): void {
@@ -220,6 +243,7 @@ class Agent implements AsyncDisposable {
         trouble === undefined ? [] : [{ name, trouble }],
       ),
       detours: calculation.detours(),
+      unencrypted: calculation.unencrypted(),
       wantedBird: calculation.bird(),
       bird: bird.status(),
       dataplane: dataplane.status(),

@@ -30,6 +30,7 @@ describe("a catalog", () => {
       routeSource: "bird",
       vxlan: undefined,
       ipip: undefined,
+      wireguard: undefined,
     };
     assert.deepEqual(fact, { kind: "node", name: "host2", value });
   });

@@ -59,3 +59,8 @@ export async function readAgentConfig(path: string): Promise<AgentConfig> {
 export function birdDirectory({ stateDirectory }: AgentConfig): string {
   return join(stateDirectory, "bird");
 }
+
+/** Where the sockets of a WireGuard outside the kernel are kept. */
+export function wireguardDirectory({ stateDirectory }: AgentConfig): string {
+  return join(stateDirectory, "wireguard");
+}

@@ -5,6 +5,7 @@ import type { IpamBlock } from "../model/ipam-block.ts";
 import type { Kind, Resources } from "../model/resource.ts";
 import { API_VERSION, parseResource, unwrap } from "../model/resource.ts";
 import { parseCidr } from "../net/cidr.ts";
+import { parseWireguardPublicKey } from "../net/wireguard-key.ts";
 import { blockFacts, endpointFacts, nodeFacts, poolFacts, settingsOf } from "./facts.ts";
 
 function resource<K extends Kind>(kind: K, spec: object, metadata: object = {}): Resources[K] {
@@ -23,6 +24,7 @@ describe("the facts of a node", () => {
       routeSource: "datastore",
       vxlan: undefined,
       ipip: undefined,
+      wireguard: undefined,
     });
   });
 
@@ -30,6 +32,18 @@ describe("the facts of a node", () => {
     const both = { bgp, ipv4VXLANTunnelAddr: "10.1.0.1", vxlanTunnelMACAddr: "66:00:00:00:00:01" };
     assert.deepEqual(nodeFacts(resource("Node", both))?.vxlan, { ip: "10.1.0.1", mac: "66:00:00:00:00:01" });
     assert.equal(nodeFacts(resource("Node", { bgp, ipv4VXLANTunnelAddr: "10.1.0.1" }))?.vxlan, undefined);
+  });
+
+  it("have a WireGuard key once it has one", () => {
+    const wireguardPublicKey = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+    const node = {
+      ...resource("Node", { bgp }),
+      status: { wireguardPublicKey: parseWireguardPublicKey(wireguardPublicKey) },
+    };
+    assert.deepEqual(nodeFacts(node)?.wireguard, { publicKey: wireguardPublicKey, ip: undefined });
+    const wireguard = { interfaceIPv4Address: "10.1.0.3" };
+    const whole = { ...node, spec: resource("Node", { bgp, wireguard }).spec };
+    assert.equal(nodeFacts(whole)?.wireguard?.ip, "10.1.0.3");
   });
 
   it("are none where it has no address", () => {
@@ -121,7 +135,14 @@ it("a pool's facts are its prefix, how its packets travel, and whether it is ann
 
 describe("the cluster's settings", () => {
   const bgpDefaults = { routeSource: "bird", asNumber: 64512, nodeMesh: true, listenPort: 179 };
-  const defaults = { ...bgpDefaults, vxlanVni: 4096, vxlanPort: 4789, tunnelMtus: { ipip: 0, vxlan: 0 } };
+  const tunnelDefaults = {
+    vxlanVni: 4096,
+    vxlanPort: 4789,
+    tunnelMtus: { ipip: 0, vxlan: 0, wireguard: 0 },
+    wireguardEnabled: false,
+    wireguardPort: 51_820,
+  };
+  const defaults = { ...bgpDefaults, ...tunnelDefaults };
 
   it("have defaults where nothing is stored", () => {
     assert.deepEqual(settingsOf(undefined, undefined), defaults);
@@ -143,6 +164,15 @@ describe("the cluster's settings", () => {
     };
     assert.deepEqual(settingsOf(felix, bgp), said);
     assert.deepEqual(settingsOf(felix, undefined), { ...defaults, routeSource: "datastore" });
+    const encrypted = resource("FelixConfiguration", {
+      wireguardEnabled: true,
+      wireguardListeningPort: 5000,
+    });
+    assert.deepEqual(settingsOf(encrypted, undefined), {
+      ...defaults,
+      wireguardEnabled: true,
+      wireguardPort: 5000,
+    });
     const off = resource("FelixConfiguration", { programClusterRoutes: "Disabled" });
     assert.deepEqual(settingsOf(off, undefined), defaults);
   });

@@ -34,7 +34,13 @@ export function nodeFacts(node: Node): NodeFacts | undefined {
     routeSource: parseRouteSource(node.metadata.annotations?.[ROUTE_SOURCE_ANNOTATION]),
     vxlan: ip4 === undefined || mac === undefined ? undefined : { ip: ip4, mac },
     ipip,
+    wireguard: wireguardOf(node),
   };
+}
+
+function wireguardOf({ spec, status }: Node): NodeFacts["wireguard"] {
+  const publicKey = status?.wireguardPublicKey;
+  return publicKey && { publicKey, ip: spec.wireguard?.interfaceIPv4Address };
 }
 
 /** Whoever does not say that it is Margay's own may be a Calico node: it needs no announcements of ours. */
@@ -90,7 +96,9 @@ export function settingsOf(
     listenPort: bgpSpec.listenPort,
     vxlanVni: felixSpec.vxlanVNI,
     vxlanPort: felixSpec.vxlanPort,
-    tunnelMtus: { ipip: felixSpec.ipipMTU, vxlan: felixSpec.vxlanMTU },
+    tunnelMtus: { ipip: felixSpec.ipipMTU, vxlan: felixSpec.vxlanMTU, wireguard: felixSpec.wireguardMTU },
+    wireguardEnabled: felixSpec.wireguardEnabled,
+    wireguardPort: felixSpec.wireguardListeningPort,
   };
 }
 

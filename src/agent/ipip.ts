@@ -17,6 +17,7 @@ export function ipipTunnel(context: TunnelContext): TunnelKind<IpipEnd> {
     addressType: "ipipTunnelAddress",
     isWanted: () => pools().length > 0,
     pools,
+    basis: () => JSON.stringify(pools()),
     async recorded() {
       const ip = catalog.self && nodeFacts(catalog.self)?.ipip;
       return ip && { ip, driver: await driver() };

@@ -6,8 +6,11 @@ import { birdFiles } from "../bird/daemon.ts";
 import { createBird } from "../bird/supervisor.ts";
 import { ENDPOINT_NAMESPACE } from "../cni/endpoint.ts";
 import { type Dataplane, createDataplane } from "../dataplane/dataplane.ts";
+import type { WireguardAccess } from "../dataplane/kernel.ts";
+import { openGenetlink } from "../dataplane/netlink/genetlink.ts";
 import { type Rtnetlink, openRtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import { procSys } from "../dataplane/sysctl.ts";
+import { createWireguardDriver } from "../dataplane/wireguard/any-driver.ts";
 import { connectStore } from "../datastore/client.ts";
 import { openEmbeddedStore } from "../datastore/embedded.ts";
 import type { Store } from "../datastore/store.ts";
@@ -20,9 +23,10 @@ import type { Log } from "../system/log.ts";
 import type { ProcessRunner } from "../system/process.ts";
 import { Catalog } from "./catalog.ts";
 import { type Cluster, followCluster } from "./cluster.ts";
-import { type AgentConfig, birdDirectory } from "./config.ts";
+import { type AgentConfig, birdDirectory, wireguardDirectory } from "./config.ts";
 import { type Registration, createRegistration } from "./registration.ts";
 import { type RouteSourceSwitch, createRouteSourceSwitch } from "./route-source.ts";
+import { type WireguardKeyFile, createWireguardKeyFile } from "./wireguard-key-file.ts";
 
 /** What the operating system gives. */
 export interface AgentCollaborators {
@@ -42,6 +46,7 @@ export interface AgentParts {
   readonly bird: Bird;
   readonly registration: Registration;
   readonly routeSource: RouteSourceSwitch;
+  readonly wireguardKey: WireguardKeyFile;
   /** Works facts that no entry of the datastore tells into the desired state. */
   readonly learn: (facts: readonly Fact[]) => void;
 }
@@ -64,7 +69,17 @@ export async function openParts(
   const store = stack.use(await openStore(config));
   const registration = createRegistration(store, config);
   const rtnetlink = stack.use(openRtnetlink());
-  const kernel = { rtnetlink, sysctls: procSys, clock, log: log.scope("dataplane") };
+  const wireguardKey = createWireguardKeyFile(config.stateDirectory);
+  const genetlink = stack.use(openGenetlink());
+  const driver = createWireguardDriver(
+    { rtnetlink, genetlink, processes, clock },
+    { directory: wireguardDirectory(config) },
+  );
+  const wireguard: WireguardAccess = {
+    driver,
+    privateKey: (publicKey) => wireguardKey.privateKey(publicKey),
+  };
+  const kernel = { rtnetlink, sysctls: procSys, wireguard, clock, log: log.scope("dataplane") };
   const dataplane = stack.use(
     createDataplane(kernel, {
       nodeAddress: parseInterfaceAddress(config.address).ip,
@@ -117,6 +132,7 @@ export async function openParts(
     bird,
     registration,
     routeSource,
+    wireguardKey,
     learn,
   };
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DatastoreError, type Entry, type Store, type WaitOptions } from "../datastore/store.ts";
-import type { NodeFacts, VxlanEnd } from "../desired/facts.ts";
+import type { NodeFacts, VxlanEnd, WireguardEnd } from "../desired/facts.ts";
 import { formatIssues } from "../model/issue.ts";
 import { resourceKey } from "../model/keys.ts";
 import { mergePatch } from "../model/merge-patch.ts";
+import type { Node } from "../model/node.ts";
 import { API_VERSION, parseStoredResource } from "../model/resource.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
 import type { AgentConfig } from "./config.ts";
@@ -23,6 +24,8 @@ export interface Registration {
   ): Promise<void>;
   /** Records this node's end of VXLAN tunnels, or that it has none. */
   recordVxlanEnd(end: VxlanEnd | undefined, options: WaitOptions): Promise<void>;
+  /** Records this node's end of WireGuard tunnels, or that it has none. */
+  recordWireguardEnd(end: WireguardEnd | undefined, options: WaitOptions): Promise<void>;
   /** Records this node's address inside IPIP tunnels, or that it has none. */
   recordIpipEnd(ip: Ipv4 | undefined, options: WaitOptions): Promise<void>;
 }
@@ -41,12 +44,15 @@ export function createRegistration(store: Store, { nodeName, address }: AgentCon
       const bgp = { ...spec.bgp, ipv4IPIPTunnelAddr: ip ?? null };
       return patchNode(store, key, empty, () => ({ spec: { bgp } }), options);
     },
+    recordWireguardEnd: (end, options) =>
+      patchNode(store, key, empty, (node) => wireguardPatch(end, node, spec), options),
     announceRouteSource: (source, { isFailed = false, ...options }) =>
       patchNode(
         store,
         key,
         empty,
-        (current) => {
+        (node) => {
+          const current = node?.metadata.annotations?.[ROUTE_SOURCE_ANNOTATION];
           const stays = source === "starting" && current === "bird" && !isFailed;
           return { spec, metadata: { annotations: { [ROUTE_SOURCE_ANNOTATION]: stays ? current : source } } };
         },
@@ -55,19 +61,29 @@ export function createRegistration(store: Store, { nodeName, address }: AgentCon
   };
 }
 
+/** What is not there is not taken away either: a patch would leave empty objects. */
+function wireguardPatch(end: WireguardEnd | undefined, node: Node | undefined, spec: object): object {
+  const hasKey = node?.status?.wireguardPublicKey !== undefined;
+  const hasAddress = node?.spec.wireguard?.interfaceIPv4Address !== undefined;
+  if (end === undefined && !hasKey && !hasAddress) return { spec };
+  return {
+    spec: { ...spec, wireguard: { interfaceIPv4Address: end?.ip ?? null } },
+    status: { wireguardPublicKey: end?.publicKey ?? null },
+  };
+}
+
 /** Reads, merges and writes until nobody else has written in between; writes nothing where nothing changes. */
 async function patchNode(
   store: Store,
   key: string,
   empty: object,
-  change: (routeSource: string | undefined) => object,
+  change: (node: Node | undefined) => object,
   options: WaitOptions,
 ): Promise<void> {
   for (;;) {
     const entry = await store.get(key, options);
-    const { json, routeSource } =
-      entry === undefined ? { json: empty, routeSource: undefined } : readNode(entry);
-    const text = JSON.stringify(mergePatch(json, change(routeSource)));
+    const { json, node } = entry === undefined ? { json: empty, node: undefined } : readNode(entry);
+    const text = JSON.stringify(mergePatch(json, change(node)));
     if (text === entry?.value) return;
     const result = await store.put(key, text, { ...options, expect: entry?.revision ?? "absent" });
     if (result.kind === "written") return;
@@ -75,14 +91,10 @@ async function patchNode(
 }
 
 /** The stored JSON itself, with the fields that this version does not know, once it is seen to be a Node. */
-function readNode({ key, value }: Entry): {
-  readonly json: unknown;
-  readonly routeSource: string | undefined;
-} {
+function readNode({ key, value }: Entry): { readonly json: unknown; readonly node: Node } {
   const json: unknown = JSON.parse(value);
   const stored = parseStoredResource("Node", json);
-  if (stored.kind === "ok")
-    return { json, routeSource: stored.value.metadata.annotations?.[ROUTE_SOURCE_ANNOTATION] };
+  if (stored.kind === "ok") return { json, node: stored.value };
   throw new DatastoreError(
     "corrupt",
     `Cannot use what is stored under "${key}": ${formatIssues(stored.issues)}`,

@@ -10,7 +10,7 @@ import { CniError } from "../cni/error.ts";
 import type { CniService } from "../cni/service.ts";
 import { LATEST_VERSION } from "../cni/version.ts";
 import type { StoreHandler } from "../datastore/server.ts";
-import type { Log } from "../system/log.ts";
+import { type Log, describeError } from "../system/log.ts";
 import { collectGarbage } from "./memory.ts";
 
 /** The longest that `GET /status?wait=ready` waits. */
@@ -22,6 +22,8 @@ const MAX_BODY_BYTES = 1024 * 1024;
 export interface AgentServices {
   readonly datastore: StoreHandler | undefined;
   readonly cni: CniService;
+  /** Gives this node another WireGuard key, and tells its public one once the others can know it. */
+  readonly rotateKeys: (options: { readonly signal: AbortSignal }) => Promise<string>;
   status(): object;
   /** Resolves when the agent is ready; rejects with the signal's reason. */
   readonly ready: (options: { readonly signal: AbortSignal }) => Promise<void>;
@@ -104,6 +106,9 @@ async function answer(
     case "POST /cni":
       await answerCni(request, response, services.cni);
       return;
+    case "POST /wireguard/rotate":
+      await answerRotation(response, services);
+      return;
     default:
       send(response, 404, { error: `there is no ${request.method ?? ""} ${url.pathname}` });
   }
@@ -128,6 +133,16 @@ async function answerStatus(
     );
   }
   send(response, 200, services.status());
+}
+
+async function answerRotation(response: ServerResponse, { rotateKeys }: AgentServices): Promise<void> {
+  using gone = watchGone(response);
+  const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(MAX_WAIT_MS)]);
+  try {
+    send(response, 200, { publicKey: await rotateKeys({ signal }) });
+  } catch (error) {
+    send(response, 422, { error: describeError(error) });
+  }
 }
 
 function waitMs(query: URLSearchParams): number {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { BirdStatus } from "../bird/bird.ts";
 import type { SessionState } from "../bird/sessions.ts";
-import type { WantedBird } from "../desired/wanted.ts";
+import { type WantedBird, forEveryKind } from "../desired/wanted.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
 import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
 
@@ -49,23 +49,14 @@ const WELL: AgentState = {
   routeSourceTrouble: undefined,
   tunnelTroubles: [],
   detours: [],
+  unencrypted: [],
   relyingOnBird: [],
   unreadable: [],
   wantedBird: WANTED,
   bird: running("Established", "Established"),
   dataplane: {
     isSettled: true,
-    wanted: {
-      link: 0,
-      mtu: 0,
-      address: 0,
-      sysctl: 0,
-      forwarding: 0,
-      neighbour: 0,
-      ipip: 0,
-      rule: 0,
-      route: 0,
-    },
+    wanted: forEveryKind(() => 0),
     faults: [],
     blocked: [],
   },

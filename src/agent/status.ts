@@ -26,6 +26,8 @@ export interface AgentState {
   readonly unroutable: readonly Unroutable[];
   /** Destinations that packets reach by another way than their pool asks for. */
   readonly detours: readonly Unroutable[];
+  /** Nodes that packets are not encrypted to, although they should be. */
+  readonly unencrypted: readonly string[];
 }
 
 export interface PoolModes extends Pick<IPPoolSpec, "cidr" | "ipipMode" | "vxlanMode"> {
@@ -109,6 +111,7 @@ export function degradationsOf(state: AgentState): readonly string[] {
     ...state.detours.map(
       ({ dst, reason }) => `packets to ${dst} go another way than their pool asks for: ${reason}`,
     ),
+    ...state.unencrypted.map((reason) => `wireguard: packets are not encrypted: ${reason}`),
   ];
 }
 

@@ -19,6 +19,8 @@ export interface TunnelKind<End> {
   isWanted(): boolean;
   /** Pools that an end's address may come from. */
   pools(): readonly IPPool[];
+  /** What the end is set up from: once that has changed, it is set up anew. Throws where it cannot be had. */
+  basis(): string | Promise<string>;
   /** The end that this node's own record tells of, left by an agent before this one. */
   recorded(): End | undefined | Promise<End | undefined>;
   /** The end with this address. */
@@ -75,16 +77,16 @@ export function createTunnelEnd<End>(
   /** What the end was last set up from. */
   let basis: string | undefined;
   const setUp = async ({ signal, wait }: Waiting): Promise<void> => {
-    const [recorded, pools] = [await kind.recorded(), JSON.stringify(kind.pools())];
+    const [recorded, next] = [await kind.recorded(), await kind.basis()];
     // Whatever changes in the cluster asks for this: it must cost nothing where the end is as it should be.
-    if (hasEnd && basis === pools && recorded !== undefined) return;
+    if (hasEnd && basis === next && recorded !== undefined) return;
     const ip = await assign(kind, allocator, options, signal);
     const end = await kind.endWith(ip, { signal });
     kind.learn(end);
     hasEnd = true;
     await kind.programmed(end, { signal: wait });
     await kind.record(end, { signal });
-    basis = pools;
+    basis = next;
   };
   const takeDown = async ({ signal, wait }: Waiting): Promise<void> => {
     if (hasEnd) await unusedAtLast(kind, clock, wait);

@@ -7,6 +7,7 @@ import type { IPPool } from "../model/ip-pool.ts";
 import type { Conditions } from "../system/conditions.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Registration } from "./registration.ts";
+import type { WireguardKeyFile } from "./wireguard-key-file.ts";
 
 /** What kinds of tunnels work with. */
 export interface TunnelContext {
@@ -18,6 +19,7 @@ export interface TunnelContext {
   readonly rtnetlink: Rtnetlink;
   readonly registration: Registration;
   readonly conditions: Conditions;
+  readonly wireguardKey: WireguardKeyFile;
   readonly learn: (facts: readonly Fact[]) => void;
 }
 

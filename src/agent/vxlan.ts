@@ -17,6 +17,7 @@ export function vxlanTunnel(context: TunnelContext): TunnelKind<VxlanEnd> {
     addressType: "vxlanTunnelAddress",
     isWanted: () => pools().length > 0,
     pools,
+    basis: () => JSON.stringify(pools()),
     recorded: () => catalog.self && nodeFacts(catalog.self)?.vxlan,
     endWith: (ip) => ({ ip, mac: vxlanMac(nodeName) }),
     learn: (value) => {

@@ -34,13 +34,14 @@ describe("the file of a WireGuard key", () => {
     assert.equal((await stat(path())).mode & 0o7777, 0o600);
     assert.match(await readFile(path(), "utf8"), /^[A-Za-z0-9+/]{43}=\n$/);
     assert.equal(await file.ensure(), publicKey);
-    assert.equal(publicKeyOf(await createWireguardKeyFile(directory).read()), publicKey);
+    assert.equal(publicKeyOf(await createWireguardKeyFile(directory).privateKey(publicKey)), publicKey);
     assert.deepEqual(await readdir(directory), ["wireguard.key"]);
   });
 
   it("is made together with its folder", async () => {
     const file = createWireguardKeyFile(join(directory, "state"));
-    assert.equal(await file.ensure(), publicKeyOf(await file.read()));
+    const publicKey = await file.ensure();
+    assert.equal(publicKeyOf(await file.privateKey(publicKey)), publicKey);
   });
 
   it("gets another key in its place, whatever an interrupted change has left", async () => {
@@ -50,6 +51,7 @@ describe("the file of a WireGuard key", () => {
     const after = await file.replace();
     assert.notEqual(after, before);
     assert.equal(await file.ensure(), after);
+    await assert.rejects(file.privateKey(before), /it is not the one to/);
     assert.equal((await stat(path())).mode & 0o7777, 0o600);
     assert.deepEqual(await readdir(directory), ["wireguard.key"]);
   });
@@ -79,9 +81,9 @@ describe("the file of a WireGuard key", () => {
   for (const [what, message, damage] of faults) {
     it(`is refused, and stays as it is, if it ${what}`, async () => {
       const file = createWireguardKeyFile(directory);
-      await file.ensure();
+      const publicKey = await file.ensure();
       await damage();
-      for (const attempt of [() => file.ensure(), () => file.read()])
+      for (const attempt of [() => file.ensure(), () => file.privateKey(publicKey)])
         await assert.rejects(attempt, (error) => {
           assert.ok(error instanceof Error);
           assert.match(error.message, /^Cannot use WireGuard key ".*\/wireguard\.key": /);

@@ -10,8 +10,8 @@ import { describeError } from "../system/log.ts";
 export interface WireguardKeyFile {
   /** The public key that belongs to it; a file that is not there is made. Throws where it cannot be used. */
   ensure(): Promise<WireguardPublicKey>;
-  /** The private key's 32 octets. Throws where it cannot be used, and never tells what is in it. */
-  read(): Promise<Uint8Array>;
+  /** The 32 octets of the private key that belongs to the public one. Throws where the file has another, or none that can be used; it never tells what is in it. */
+  privateKey(publicKey: WireguardPublicKey): Promise<Uint8Array>;
   /** Puts a new key in its place in one step, and gives its public key. */
   replace(): Promise<WireguardPublicKey>;
 }
@@ -27,8 +27,12 @@ export function createWireguardKeyFile(stateDirectory: string): WireguardKeyFile
     return publicKeyOf(key);
   };
   return {
-    read: () => readKey(path),
     replace,
+    async privateKey(publicKey) {
+      const key = await readKey(path);
+      if (publicKeyOf(key) !== publicKey) throw unusable(path, `it is not the one to "${publicKey}"`);
+      return key;
+    },
     async ensure() {
       try {
         return publicKeyOf(await readKey(path));

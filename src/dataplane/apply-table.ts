@@ -90,3 +90,13 @@ const GONE: readonly string[] = ["ESRCH", "ENOENT", "ENODEV", "EADDRNOTAVAIL"];
 function isGone(error: Error): boolean {
   return error instanceof KernelError && GONE.includes(error.code);
 }
+
+/** What came of an action, in the way that {@link Means.execute} tells it. */
+export async function failureOf(action: () => void | Promise<void>): Promise<Error | undefined> {
+  try {
+    await action();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}

@@ -6,6 +6,7 @@ import { applyTable } from "./apply-table.ts";
 import { planForwarding } from "./forwarding.ts";
 import type { Kernel } from "./kernel.ts";
 import { planLink } from "./link.ts";
+import { changeLinks } from "./link-request.ts";
 import { planMtu, setMtus } from "./mtu.ts";
 import { planNeighbour } from "./neighbour.ts";
 import type { NetlinkRequest } from "./netlink/request.ts";
@@ -15,20 +16,53 @@ import { planRule } from "./rule.ts";
 import { type SysctlTable, applySysctl } from "./sysctl.ts";
 import type { ReconcileTable } from "./table.ts";
 import { type Tables, allTables } from "./tables.ts";
+import { changePeers, planPeer, planWireguard, setUpWireguard } from "./wireguard.ts";
 
 /**
  * Brings the kernel closer to what is wanted, one batch per kind of object. An interface has to be up before routes and neighbours hold on
  * it, and a packet may only meet a node end that is fully set; so the order is links, addresses, sysctls, forwarding entries,
- * neighbours, IPIP, rules, routes. What IPIP no longer needs goes last: until then routes may still lead there.
+ * neighbours, IPIP, WireGuard and its peers, rules, routes. What IPIP no longer needs, and peers, go last: until then routes may still
+ * lead there.
  */
 export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
-  const { link: links, mtu, address, sysctl, forwarding, neighbour, ipip, rule, route } = tables;
+  const {
+    link: links,
+    mtu,
+    address,
+    sysctl,
+    forwarding,
+    neighbour,
+    ipip,
+    wireguard,
+    peer,
+    rule,
+    route,
+  } = tables;
   const byRtnetlink = (requests: readonly NetlinkRequest[]): Promise<readonly (Error | undefined)[]> =>
     kernel.rtnetlink.execute(requests);
   const reconcile = <W, S>(kind: Kind, table: ReconcileTable<W, S>, plan: (key: string) => Plan<S>) =>
     applyTable({ kind, table, plan, execute: byRtnetlink }, kernel);
+  const peers = (only: (key: string) => boolean): Promise<void> =>
+    applyTable(
+      {
+        kind: "peer",
+        table: peer,
+        plan: (key) => planPeer(key, peer, links),
+        only,
+        execute: (steps) => changePeers(steps, kernel.wireguard),
+      },
+      kernel,
+    );
   try {
-    await reconcile("link", links.table, (key) => planLink(key, links));
+    await applyTable(
+      {
+        kind: "link",
+        table: links.table,
+        plan: (key) => planLink(key, links),
+        execute: (requests) => changeLinks(requests, kernel),
+      },
+      kernel,
+    );
     await applyTable(
       {
         kind: "mtu",
@@ -43,8 +77,19 @@ export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
     await reconcile("forwarding", forwarding, (key) => planForwarding(key, forwarding, links));
     await reconcile("neighbour", neighbour, (key) => planNeighbour(key, neighbour, links));
     await ipip.make(kernel, address);
+    await applyTable(
+      {
+        kind: "wireguard",
+        table: wireguard,
+        plan: (key) => planWireguard(key, wireguard, links),
+        execute: (steps) => setUpWireguard(steps, kernel.wireguard),
+      },
+      kernel,
+    );
+    await peers((key) => peer.wanted(key) !== undefined);
     await reconcile("rule", rule, (key) => planRule(key, rule));
     await reconcile("route", route.table, (key) => planRoute(key, route, links));
+    await peers((key) => peer.wanted(key) === undefined);
     await ipip.unmake(kernel);
   } finally {
     for (const table of allTables(tables)) table.giveUp();

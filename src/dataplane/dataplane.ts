@@ -75,6 +75,8 @@ export interface Dataplane extends AsyncDisposable {
   hasBirdRoutes(cidrs: readonly Cidr[]): boolean;
   /** Resolves once no route of BIRD leads out of the interface any more. */
   birdRoutesLeft(ifName: string, options: WaitOptions): Promise<void>;
+  /** Resolves once no route of ours leads out of the interface any more. */
+  routesLeft(ifName: string, options: WaitOptions): Promise<void>;
   status(): DataplaneStatus;
 }
 
@@ -177,6 +179,15 @@ class KernelDataplane implements Dataplane {
     const isLeft = (): boolean => {
       const index = link.byName(ifName)?.index;
       return index === undefined || !route.hasBirdsOn(index);
+    };
+    await this.#conditions.until(isLeft, signal);
+  }
+
+  async routesLeft(ifName: string, { signal }: WaitOptions): Promise<void> {
+    const { link, route } = this.#tables;
+    const isLeft = (): boolean => {
+      const index = link.byName(ifName)?.index;
+      return index === undefined || !route.table.hasSeen((seen) => seen.ifIndex === index);
     };
     await this.#conditions.until(isLeft, signal);
   }
@@ -284,7 +295,7 @@ class KernelDataplane implements Dataplane {
     this.#isListingDue = false;
     this.#held = [];
     try {
-      await listSeen(this.#tables, this.#kernel.rtnetlink);
+      await listSeen(this.#tables, this.#kernel);
     } finally {
       const events = this.#held;
       this.#held = undefined;

@@ -2,9 +2,8 @@
 // IPIP by programs on the underlay, where the kernel has no device for it. Ownership: `bpf/ipip-tunnel.ts` finds its filters by their
 // names, and through them the tables. The kernel tells of filters that come and go; the tables only we write to.
 import { IPIP_PROGRAMS_KEY, type WantedIpip, ipipKey } from "../desired/wanted.ts";
-import { describeError } from "../system/log.ts";
 import type { AddressTable } from "./address.ts";
-import { type Request, applyTable } from "./apply-table.ts";
+import { type Request, applyTable, failureOf } from "./apply-table.ts";
 import { type IpipTunnel, listIpipTunnels, openIpipTunnel, removeIpipTunnel } from "./bpf/ipip-tunnel.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Rtnetlink } from "./netlink/rtnetlink.ts";
@@ -183,16 +182,7 @@ function deletion(item: WantedIpip, tunnel: IpipTunnel): Step {
 /** One after the other, so that a packet never meets programs whose entries are still to come. */
 async function runAll(steps: readonly Step[]): Promise<readonly (Error | undefined)[]> {
   const results: (Error | undefined)[] = [];
-  for (const { description, run } of steps) {
-    try {
-      await run();
-      results.push(undefined);
-    } catch (error) {
-      results.push(
-        error instanceof Error ? error : new Error(`Cannot ${description}: ${describeError(error)}`),
-      );
-    }
-  }
+  for (const { run } of steps) results.push(await failureOf(run));
   return results;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { IPIP_DEVICE, VXLAN_DEVICE, type WantedLink, linkKey } from "../desired/wanted.ts";
+import { IPIP_DEVICE, VXLAN_DEVICE, WIREGUARD_DEVICE, type WantedLink, linkKey } from "../desired/wanted.ts";
 import type { IfName } from "../net/if-name.ts";
+import type { LinkRequest } from "./link-request.ts";
 import { type Link, deleteLink, setLink } from "./netlink/link.ts";
 import { createIpip } from "./netlink/link-ipip.ts";
 import { createVxlan } from "./netlink/link-vxlan.ts";
@@ -18,9 +19,9 @@ export function isNodeEnd(link: Link): boolean {
 /** Marks an interface that others may use too. */
 const ALIAS = "margay";
 
-/** Ownership: the VXLAN device is ours by its name. The kernel makes the IPIP device for everyone: it is ours by its alias. */
+/** Ownership: the devices of VXLAN and WireGuard are ours by their names. The kernel makes the IPIP device for everyone: it is ours by its alias. */
 export function isTunnel({ name, alias }: Link): boolean {
-  return name === VXLAN_DEVICE || (name === IPIP_DEVICE && alias === ALIAS);
+  return name === VXLAN_DEVICE || name === WIREGUARD_DEVICE || (name === IPIP_DEVICE && alias === ALIAS);
 }
 
 function isOurs(link: Link): boolean {
@@ -94,13 +95,14 @@ export class LinkTable {
   }
 }
 
-export function planLink(key: string, links: LinkTable): Plan<Link> {
+export function planLink(key: string, links: LinkTable): Plan<Link, LinkRequest> {
   const { table } = links;
   const wanted = table.wanted(key);
   const seen = table.seen(key);
   if (wanted?.kind === "nodeEnd") return planNodeEnd(wanted, seen);
   if (wanted?.kind === "vxlan") return planVxlan(wanted, links.byName(wanted.name));
   if (wanted?.kind === "ipip") return planIpip(wanted, links.byName(wanted.name));
+  if (wanted?.kind === "wireguard") return planWireguardLink(wanted, links.byName(wanted.name));
   if (seen === undefined) return DONE;
   if (isNodeEnd(seen)) return closeNodeEnd(seen);
   return isFallbackTunnel(seen)
@@ -184,6 +186,22 @@ function planVxlan(wanted: WantedLink & { readonly kind: "vxlan" }, seen: Link |
   if (seen.up && seen.mac === mac && seen.mtu === mtu) return DONE;
   const request = setLink({ index: seen.index, up: true, mac, mtu });
   return { kind: "change", requests: [request], after: { ...seen, up: true, mac, mtu } };
+}
+
+/** A TUN device is that of a process that does in the kernel's place. */
+function planWireguardLink(
+  { name, mtu }: WantedLink & { readonly kind: "wireguard" },
+  seen: Link | undefined,
+): Plan<Link, LinkRequest> {
+  if (seen === undefined) {
+    const description = `make WireGuard device "${name}"`;
+    return { kind: "create", requests: [{ description, device: { name, mtu } }] };
+  }
+  if (seen.kind !== "wireguard" && seen.kind !== "tun")
+    return { kind: "remove", requests: [deleteLink({ index: seen.index })] };
+  if (seen.up && seen.mtu === mtu) return DONE;
+  const request = setLink({ index: seen.index, up: true, mtu });
+  return { kind: "change", requests: [request], after: { ...seen, up: true, mtu } };
 }
 
 export function missing(ifName: IfName): string {

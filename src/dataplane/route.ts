@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BLOCK_METRIC, MAIN_TABLE, type RouteTarget, type WantedRoute, routeKey } from "../desired/wanted.ts";
+import {
+  BLOCK_METRIC,
+  MAIN_TABLE,
+  type RouteTarget,
+  WIREGUARD_TABLE,
+  type WantedRoute,
+  routeKey,
+} from "../desired/wanted.ts";
 import { type Cidr, cidrContains } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
 import { type LinkTable, missing } from "./link.ts";
@@ -20,7 +27,7 @@ import { UnderlayRoutes, type Way, isForUnderlay } from "./underlay.ts";
 /** Ownership: the routing protocol number by which a restarted agent recognises its routes. */
 export const RTPROT_MARGAY = 80;
 /** Routes of our protocol in other tables are not ours. */
-const OUR_TABLES: readonly number[] = [MAIN_TABLE];
+const OUR_TABLES: readonly number[] = [MAIN_TABLE, WIREGUARD_TABLE];
 
 /** Routes: ours to be reconciled, the destinations that BIRD has brought, and the ways of the underlay. */
 export class RouteTable {

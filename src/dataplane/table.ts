@@ -41,6 +41,11 @@ export class ReconcileTable<W, S> {
     return this.#seen.get(key);
   }
 
+  /** Whether something that matches is seen to stand. */
+  hasSeen(matches: (seen: S) => boolean): boolean {
+    return this.#seen.values().some(matches);
+  }
+
   get wantedCount(): number {
     return this.#wanted.size;
   }

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { familyOf } from "../net/ip.ts";
-import { type Delta, type DesiredDelta, KINDS, type Kind, type Wanted } from "../desired/wanted.ts";
+import {
+  type Delta,
+  type DesiredDelta,
+  KINDS,
+  type Kind,
+  WIREGUARD_DEVICE,
+  type Wanted,
+} from "../desired/wanted.ts";
 import { AddressTable } from "./address.ts";
 import { type ForwardingTable, createForwardingTable, seenForwardingKey } from "./forwarding.ts";
 import { IpipPrograms } from "./ipip.ts";
+import type { Kernel } from "./kernel.ts";
 import { LinkTable, isTunnel } from "./link.ts";
 import { type MtuTable, createMtuTable } from "./mtu.ts";
 import { type NeighbourTable, createNeighbourTable, seenNeighbourKey } from "./neighbour.ts";
@@ -12,12 +20,20 @@ import { listForwardingEntries } from "./netlink/fdb.ts";
 import { type Link, listLinks } from "./netlink/link.ts";
 import { listNeighbours } from "./netlink/neighbour.ts";
 import { listRoutes } from "./netlink/route.ts";
-import type { RtEvent, Rtnetlink } from "./netlink/rtnetlink.ts";
+import type { RtEvent } from "./netlink/rtnetlink.ts";
 import { listRules } from "./netlink/rule.ts";
 import { RouteTable } from "./route.ts";
 import { type RuleTable, createRuleTable, seenRuleKey } from "./rule.ts";
 import { type SysctlTable, createSysctlTable } from "./sysctl.ts";
 import type { ReconcileTable } from "./table.ts";
+import {
+  type PeerTable,
+  type WireguardTable,
+  createPeerTable,
+  createWireguardTable,
+  forgetWireguard,
+  listWireguard,
+} from "./wireguard.ts";
 
 /** Every kind of object that is reconciled, wanted and seen side by side. */
 export interface Tables {
@@ -28,6 +44,8 @@ export interface Tables {
   readonly forwarding: ForwardingTable;
   readonly neighbour: NeighbourTable;
   readonly ipip: IpipPrograms;
+  readonly wireguard: WireguardTable;
+  readonly peer: PeerTable;
   readonly rule: RuleTable;
   readonly route: RouteTable;
 }
@@ -55,6 +73,8 @@ export function createTables(): Tables {
     forwarding: createForwardingTable(),
     neighbour: createNeighbourTable(),
     ipip: new IpipPrograms(),
+    wireguard: createWireguardTable(),
+    peer: createPeerTable(),
     rule: createRuleTable(),
     route: new RouteTable(),
   };
@@ -82,7 +102,8 @@ export function noteWanted(tables: Tables, delta: DesiredDelta): void {
 }
 
 /** Lists the kernel's objects anew. Links come first: the others are recognised by the interface they are on. */
-export async function listSeen(tables: Tables, rtnetlink: Rtnetlink): Promise<void> {
+export async function listSeen(tables: Tables, kernel: Kernel): Promise<void> {
+  const { rtnetlink } = kernel;
   const { link: links, mtu, address, sysctl, forwarding, neighbour, ipip, rule, route } = tables;
   links.reset(await rtnetlink.list(listLinks));
   address.reset(await rtnetlink.list(listAddresses), links);
@@ -91,6 +112,7 @@ export async function listSeen(tables: Tables, rtnetlink: Rtnetlink): Promise<vo
   );
   neighbour.reset(keyed(await rtnetlink.list(listNeighbours), (entry) => seenNeighbourKey(entry, links)));
   await ipip.list(rtnetlink);
+  await listWireguard(tables, { ...kernel.wireguard, log: kernel.log });
   rule.reset(keyed(await rtnetlink.list(listRules), seenRuleKey));
   route.reset(await rtnetlink.list(listRoutes), links);
   sysctl.markWanted();
@@ -168,6 +190,7 @@ function noteLink(tables: Tables, change: "new" | "deleted", link: Link): void {
   if (change === "deleted") {
     address.forgetInterface(link.index);
     forwarding.forget((entry) => entry.ifIndex === link.index);
+    if (link.name === WIREGUARD_DEVICE) forgetWireguard(tables);
   }
   if (change === "deleted") links.remove(link);
   else links.see(link);

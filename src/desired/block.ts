@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Cidr, hostCidr, isHostCidr } from "../net/cidr.ts";
+import { type Cidr, isHostCidr } from "../net/cidr.ts";
 import { servesBird } from "./bird.ts";
 import type { Contribution } from "./contributions.ts";
 import type { BlockFacts, Encapsulation, IpipEnd, NodeFacts, RouteSource, TunnelKind } from "./facts.ts";
+import { type Holding, holdingsOf } from "./holding.ts";
 import { ipipBlock } from "./ipip.ts";
 import type { Contributed } from "./outcome.ts";
 import { type Path, wayTo } from "./path.ts";
@@ -17,6 +18,7 @@ import {
   type WantedRoute,
   routeKey,
 } from "./wanted.ts";
+import { encryptedRoutes } from "./wireguard.ts";
 
 /** What the routes of a block depend on besides the block itself. */
 export interface BlockContext {
@@ -31,6 +33,8 @@ export interface BlockContext {
   /** What fits into an IPIP tunnel, in octets; `undefined` while the underlay is not known. */
   readonly ipipMtu: number | undefined;
   readonly isConfirmed: (node: string, block: Cidr) => boolean;
+  /** Whether packets to the node are encrypted. */
+  readonly isEncrypted: (node: string) => boolean;
 }
 
 export interface BlockOutcome {
@@ -44,19 +48,13 @@ export interface BlockOutcome {
   readonly tunnels: readonly TunnelKind[];
 }
 
-/** A destination and the node that holds it. */
-interface Holding {
-  readonly dst: Cidr;
-  readonly node: string;
-}
-
 /**
  * The routes that one block causes on this node: `blackhole` for an own block, so that a packet for an address that is not in use
  * does not travel back to the default gateway; a route to the node that holds it for any other, and for each
  * address that is used away from its block's node.
  */
 export function blockOutcome(block: BlockFacts, context: BlockContext): BlockOutcome {
-  const holdings = holdingsOf(block, context);
+  const holdings = holdingsOf(block, context.isConfirmed);
   const own = holdings.filter(({ node }) => node === context.self);
   const remote = holdings
     .filter(({ node }) => node !== context.self)
@@ -65,7 +63,11 @@ export function blockOutcome(block: BlockFacts, context: BlockContext): BlockOut
   return {
     wanted: {
       // A host-size block would hide the container's own route.
-      route: [...whole.map(({ dst }) => blackhole(dst)), ...remote.flatMap(({ route }) => route)],
+      route: [
+        ...whole.map(({ dst }) => blackhole(dst)),
+        ...remote.flatMap(({ route }) => route),
+        ...encryptedRoutes(block.cidr, holdings, context.isEncrypted),
+      ],
       ipip: remote.flatMap(({ ipip }) => ipip),
     },
     originated: own.map(({ dst }) => dst),
@@ -73,12 +75,6 @@ export function blockOutcome(block: BlockFacts, context: BlockContext): BlockOut
     detours: remote.flatMap(({ detours }) => detours),
     tunnels: [...new Set(remote.flatMap(({ tunnels }) => tunnels))],
   };
-}
-
-/** Only confirmed blocks count: a pending claim may still be lost to another node. */
-function holdingsOf({ cidr, node, strays }: BlockFacts, { isConfirmed }: BlockContext): readonly Holding[] {
-  const whole = node !== undefined && isConfirmed(node, cidr) ? [{ dst: cidr, node }] : [];
-  return [...whole, ...strays.map((stray) => ({ dst: hostCidr(stray.ip), node: stray.node }))];
 }
 
 function blackhole(dst: Cidr): Contribution<WantedRoute> {

@@ -8,6 +8,7 @@ import { parseIfName } from "../net/if-name.ts";
 import { parseIp } from "../net/ip.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
 import { parseMac } from "../net/mac.ts";
+import { parseWireguardPublicKey, wireguardPublicKeyFromBytes } from "../net/wireguard-key.ts";
 import { Calculation, type DesiredState } from "./calculation.ts";
 import {
   type BlockFacts,
@@ -18,7 +19,7 @@ import {
   type NodeFacts,
   type Settings,
 } from "./facts.ts";
-import type { RouteTarget } from "./wanted.ts";
+import { type RouteTarget, WIREGUARD_TABLE } from "./wanted.ts";
 
 const LAN = parseCidr("192.168.0.0/24");
 const BLOCK1 = parseCidr("10.1.1.0/26");
@@ -119,6 +120,30 @@ function ipipPool(crossSubnet: boolean): Fact {
   return { kind: "pool", name: "default", value };
 }
 
+const KEY1 = parseWireguardPublicKey("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=");
+const KEY2 = parseWireguardPublicKey("AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=");
+const WIREGUARD_END: Fact = { kind: "wireguardEnd", value: { ip: END1.ip, publicKey: KEY1 } };
+const ENCRYPTED = settings({ routeSource: "datastore", wireguardEnabled: true });
+const ENCRYPTED_NODES = [
+  node("host1", "192.168.0.101", { wireguard: { publicKey: KEY1, ip: END1.ip } }),
+  node("host2", "192.168.0.102", { wireguard: { publicKey: KEY2, ip: END2.ip } }),
+  node("host3", "192.168.0.103"),
+] as const;
+const BLOCK3 = parseCidr("10.1.4.0/26");
+/** host2's block with addresses on each node, and host3's with one on host2. */
+const MIXED_BLOCKS = [
+  block(BLOCK1, "host1", [["10.1.1.9", "host2"]]),
+  affinity("host1", BLOCK1),
+  block(BLOCK2, "host2", [
+    ["10.1.2.8", "host1"],
+    ["10.1.2.9", "host3"],
+  ]),
+  affinity("host2", BLOCK2),
+  block(BLOCK3, "host3", [["10.1.4.9", "host2"]]),
+  affinity("host3", BLOCK3),
+];
+const WIREGUARD = [POOL, ...ENCRYPTED_NODES, ...MIXED_BLOCKS, WIREGUARD_END, UNDERLAY, ENCRYPTED];
+
 const STATES: Readonly<Record<string, readonly Fact[]>> = {
   "an empty cluster": [],
   "two nodes without blocks": TWO_NODES,
@@ -211,6 +236,27 @@ const STATES: Readonly<Record<string, readonly Fact[]>> = {
     ipipEnd("device"),
     UNDERLAY,
   ],
+  "WireGuard between host1 and host2, host3 without": WIREGUARD,
+  "WireGuard on top of VXLAN": [
+    node("host1", "192.168.0.101", { vxlan: END1, wireguard: { publicKey: KEY1, ip: END1.ip } }),
+    node("host2", "192.168.0.102", { vxlan: END2, wireguard: { publicKey: KEY2, ip: undefined } }),
+    vxlanPool(false),
+    ...TWO_BLOCKS,
+    OWN_END,
+    WIREGUARD_END,
+    UNDERLAY,
+    ENCRYPTED,
+  ],
+  "WireGuard before this node's key is known": instead(WIREGUARD, node("host1", "192.168.0.101")),
+  "WireGuard about to end": instead(WIREGUARD, BY_DATASTORE),
+  "WireGuard, host3 with the key of host2": instead(
+    WIREGUARD,
+    node("host3", "192.168.0.103", { wireguard: { publicKey: KEY2, ip: undefined } }),
+  ),
+  "WireGuard on another port": instead(
+    WIREGUARD,
+    settings({ routeSource: "datastore", wireguardEnabled: true, wireguardPort: 5000 }),
+  ),
   "a pending claim of host2": [
     ...TWO_NODES,
     block(BLOCK2, "host2"),
@@ -296,9 +342,15 @@ function identity(fact: Fact): string {
     case "settings":
     case "vxlanEnd":
     case "ipipEnd":
+    case "wireguardEnd":
     case "underlay":
       return fact.kind;
   }
+}
+
+/** The facts with another one in the place of one of them. */
+function instead(facts: readonly Fact[], other: Fact): readonly Fact[] {
+  return [...facts.filter((fact) => identity(fact) !== identity(other)), other];
 }
 
 function undo(fact: Fact): Fact {
@@ -315,6 +367,7 @@ function undo(fact: Fact): Fact {
     case "pool":
     case "vxlanEnd":
     case "ipipEnd":
+    case "wireguardEnd":
       return { ...fact, value: undefined };
   }
 }
@@ -514,6 +567,87 @@ describe("IPIP", () => {
   });
 });
 
+describe("WireGuard", () => {
+  const stateOf = (name: string): DesiredState => outcomeOf(STATES[name] ?? assert.fail(name));
+  const encrypted = ({ route }: DesiredState): unknown =>
+    new Map(
+      route.flatMap(({ table, dst, target }) => (table === WIREGUARD_TABLE ? [[dst, target.kind]] : [])),
+    );
+  const ROUTES = new Map([
+    ["10.1.1.9/32", "link"],
+    [BLOCK2, "link"],
+    ["10.1.2.8/32", "throw"],
+    ["10.1.2.9/32", "throw"],
+    ["10.1.4.9/32", "link"],
+  ]);
+  const PEER = {
+    ifName: "wireguard.cali",
+    publicKey: KEY2,
+    endpoint: { ip: "192.168.0.102", port: 51820 },
+    allowedIps: ["10.1.1.9/32", "10.1.2.0/26", "10.1.2.1/32", "10.1.4.9/32", "192.168.0.102/32"],
+  };
+
+  it("needs a device with this node's key and address, and a table that is looked up first", () => {
+    const { link, address, wireguard, rule } = stateOf("WireGuard between host1 and host2, host3 without");
+    assert.deepEqual(link, [{ kind: "wireguard", name: "wireguard.cali", mtu: 1440 }]);
+    assert.deepEqual(address, [{ ifName: "wireguard.cali", ip: END1.ip }]);
+    assert.deepEqual(wireguard, [
+      { ifName: "wireguard.cali", publicKey: KEY1, listenPort: 51820, mark: 0x100000 },
+    ]);
+    assert.deepEqual(rule, [{ priority: 99, table: 1, exceptMark: 0x100000 }]);
+  });
+
+  it("carries what is on nodes that have it too, and nothing that is elsewhere", () => {
+    const state = stateOf("WireGuard between host1 and host2, host3 without");
+    assert.deepEqual(encrypted(state), ROUTES);
+    assert.deepEqual(state.peer, [PEER]);
+    assert.deepEqual(state.unencrypted, ['node "host3" has no WireGuard key']);
+  });
+
+  it("comes before whatever the pool asks for, which stays for nodes without it", () => {
+    const state = stateOf("WireGuard on top of VXLAN");
+    assert.deepEqual(encrypted(state), new Map([[BLOCK2, "link"]]));
+    assert.ok(state.route.some(({ dst, target }) => dst === BLOCK2 && target.kind === "tunnel"));
+  });
+
+  it("takes packets, but sends none, before others know this node's key and once it is about to end", () => {
+    for (const name of ["WireGuard before this node's key is known", "WireGuard about to end"]) {
+      const state = stateOf(name);
+      assert.deepEqual([encrypted(state), state.peer], [new Map(), [PEER]], name);
+    }
+  });
+
+  it("leaves out nodes that have one key between them", () => {
+    const state = stateOf("WireGuard, host3 with the key of host2");
+    assert.deepEqual([encrypted(state), state.peer], [new Map(), []]);
+    assert.deepEqual(state.unencrypted, [
+      'node "host2" has the WireGuard key of another node',
+      'node "host3" has the WireGuard key of another node',
+    ]);
+  });
+
+  it("has one peer changed by another address on one node", () => {
+    const calculation = new Calculation("host1");
+    const others = Array.from({ length: 50 }, (_, index) => {
+      const cidr = parseCidr(`10.1.${100 + index}.0/26`);
+      const octets = new Uint8Array(32).fill(index + 10);
+      const publicKey = wireguardPublicKeyFromBytes(octets);
+      const wireguard = { publicKey, ip: undefined };
+      const name = `other${index}`;
+      return [node(name, `192.168.0.${150 + index}`, { wireguard }), block(cidr, name), affinity(name, cidr)];
+    });
+    calculation.update([...WIREGUARD, ...others.flat()]);
+    const { peer, route } = calculation.update([block(BLOCK3, "host3", [["10.1.4.10", "host2"]])]);
+    assert.equal(peer.size, 1);
+    assert.deepEqual([...route.keys()].sort(), [
+      "10.1.4.10/32 metric 0 table 1",
+      "10.1.4.10/32 metric 1024",
+      "10.1.4.9/32 metric 0 table 1",
+      "10.1.4.9/32 metric 1024",
+    ]);
+  });
+});
+
 describe("what BIRD is to do", () => {
   const birdIn = (state: string) => outcomeOf(STATES[state] ?? assert.fail(state)).bird;
 
@@ -611,15 +745,17 @@ describe("the MTU of containers", () => {
     assert.equal(mtuWith(ipipPool(true)), 1480);
     assert.equal(mtuWith(vxlanPool(true)), 1450);
     assert.equal(mtuWith(ipipPool(false), { ...vxlanPool(false), name: "second" } as Fact), 1450);
+    assert.equal(mtuWith(vxlanPool(false), settings({ wireguardEnabled: true })), 1440);
   });
 
   it("keeps room for a tunnel that no pool wants any more, as long as its end is there", () => {
     assert.equal(mtuWith(POOL, OWN_END), 1450);
     assert.equal(mtuWith(POOL, ipipEnd("bpf")), 1480);
+    assert.equal(mtuWith(POOL, WIREGUARD_END), 1440);
   });
 
   it("is smaller where a person has said so of a tunnel in use", () => {
-    const said = settings({ tunnelMtus: { ipip: 1300, vxlan: 1200 } });
+    const said = settings({ tunnelMtus: { ipip: 1300, vxlan: 1200, wireguard: 1100 } });
     assert.equal(mtuWith(POOL, said), 1500);
     assert.equal(mtuWith(ipipPool(false), said), 1300);
   });

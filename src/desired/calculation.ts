@@ -15,10 +15,12 @@ import {
   type Settings,
   type TunnelKind,
   type VxlanEnd,
+  type WireguardEnd,
 } from "./facts.ts";
+import { holdingsOf } from "./holding.ts";
 import { type Contributed, Outcome } from "./outcome.ts";
 import { ipipPeer, ownIpip } from "./ipip.ts";
-import { containerMtu, tunnelMtu } from "./mtu.ts";
+import { type RoomFor, containerMtu, tunnelMtu } from "./mtu.ts";
 import { nodeSysctl } from "./sysctl.ts";
 import { ownVxlan, vxlanPeer } from "./vxlan.ts";
 import {
@@ -34,12 +36,14 @@ import {
   type WantedRoute,
   routeKey,
 } from "./wanted.ts";
+import { KeyHolders, ownWireguard, unencrypted, wireguardPeer } from "./wireguard.ts";
 
 /** Everything this node should have, sorted: for comparison, tests and people. */
 export type DesiredState = { readonly [K in Kind]: readonly Wanted[K][] } & {
   readonly bird: WantedBird | undefined;
   readonly unroutable: readonly Unroutable[];
   readonly detours: readonly Unroutable[];
+  readonly unencrypted: readonly string[];
 };
 
 const NOTHING: Contributed = {};
@@ -74,6 +78,8 @@ export class Calculation {
   readonly #staleNodes = new Set<string>();
   #vxlanEnd: VxlanEnd | undefined;
   #ipipEnd: IpipEnd | undefined;
+  #wireguardEnd: WireguardEnd | undefined;
+  readonly #keyHolders = new KeyHolders();
   #underlayMtu: number | undefined;
   #containerMtu: number | undefined;
 
@@ -123,6 +129,12 @@ export class Calculation {
     return sortByDst([...this.#detours.values()].flat());
   }
 
+  /** The other nodes that packets go to as they are, although they should be encrypted, and why. */
+  unencrypted(): readonly string[] {
+    const isEncrypted = (name: string): boolean => this.#isEncrypted(name);
+    return this.#settings.wireguardEnabled ? unencrypted(this.#self, this.#nodes, isEncrypted) : [];
+  }
+
   /** Whether packets of this node enter a tunnel of the kind, as far as it knows. */
   isInUse(tunnel: TunnelKind): boolean {
     return this.#tunnels.values().some((tunnels) => tunnels.includes(tunnel));
@@ -150,6 +162,7 @@ export class Calculation {
       bird: this.bird(),
       unroutable: this.unroutable(),
       detours: this.detours(),
+      unencrypted: this.unencrypted(),
     };
   }
 
@@ -157,6 +170,8 @@ export class Calculation {
     switch (fact.kind) {
       case "node":
         setOrDelete(this.#nodes, fact.name, fact.value);
+        for (const name of this.#keyHolders.note(fact.name, fact.value?.wireguard?.publicKey))
+          this.#invalidateNode(name);
         this.#staleNodes.add(fact.name);
         this.#isBirdStale = true;
         // Every remote route depends on whether this node itself has an address.
@@ -171,6 +186,7 @@ export class Calculation {
         if (fact.value === true) this.#confirmed.add(claimKey(fact.node, fact.cidr));
         else this.#confirmed.delete(claimKey(fact.node, fact.cidr));
         this.#invalidate([fact.cidr]);
+        this.#staleNodes.add(fact.node);
         break;
       case "endpoint":
         setOrDelete(this.#endpoints, fact.name, fact.value);
@@ -185,6 +201,7 @@ export class Calculation {
       case "settings":
         this.#settings = fact.value;
         this.#isBirdStale = true;
+        // Rare, and each of them may change anything.
         this.#invalidateTunnels();
         break;
       case "vxlanEnd":
@@ -196,6 +213,10 @@ export class Calculation {
         if (JSON.stringify(fact.value) === JSON.stringify(this.#ipipEnd)) break;
         this.#ipipEnd = fact.value;
         this.#isBirdStale = true;
+        this.#invalidateTunnels();
+        break;
+      case "wireguardEnd":
+        this.#wireguardEnd = fact.value;
         this.#invalidateTunnels();
         break;
       case "underlay":
@@ -211,12 +232,22 @@ export class Calculation {
     for (const name of [this.#self, ...this.#nodes.keys()]) this.#staleNodes.add(name);
   }
 
+  /** What depends on whether packets to the node are encrypted. */
+  #invalidateNode(name: string): void {
+    this.#invalidate(this.#blocksOfNode.get(name) ?? []);
+    this.#staleNodes.add(name);
+  }
+
   #learnBlock(cidr: Cidr, block: BlockFacts | undefined): void {
-    for (const node of nodesOf(this.#blocks.get(cidr))) this.#blocksOfNode.get(node)?.delete(cidr);
+    for (const node of nodesOf(this.#blocks.get(cidr))) {
+      this.#blocksOfNode.get(node)?.delete(cidr);
+      this.#staleNodes.add(node);
+    }
     setOrDelete(this.#blocks, cidr, block);
     for (const node of nodesOf(block)) {
       const blocks = this.#blocksOfNode.get(node) ?? new Set<Cidr>();
       this.#blocksOfNode.set(node, blocks.add(cidr));
+      this.#staleNodes.add(node);
     }
     this.#invalidate([cidr]);
   }
@@ -252,16 +283,17 @@ export class Calculation {
   }
 
   /** A tunnel that no pool wants any more is in use for as long as its end is there. */
-  #tunnelsInUse(): ReadonlySet<TunnelKind> {
+  #tunnelsInUse(): ReadonlySet<RoomFor> {
     const wanted = Array.from(this.#pools.values(), ({ encapsulation }) => encapsulation.kind);
     return new Set([
       ...wanted.filter((kind) => kind !== "none"),
       ...(this.#ipipEnd === undefined ? [] : ["ipip" as const]),
       ...(this.#vxlanEnd === undefined ? [] : ["vxlan" as const]),
+      ...(this.#wireguardEnd === undefined && !this.#settings.wireguardEnabled ? [] : ["wireguard" as const]),
     ]);
   }
 
-  #mtuOf(tunnel: TunnelKind): number | undefined {
+  #mtuOf(tunnel: RoomFor): number | undefined {
     return this.#underlayMtu && tunnelMtu(tunnel, this.#underlayMtu, this.#settings);
   }
 
@@ -270,6 +302,7 @@ export class Calculation {
     const isSelf = name === this.#self;
     this.#outcome.set(`vxlan ${name}`, isSelf ? this.#ownVxlan() : this.#vxlanPeer(name));
     this.#outcome.set(`ipip ${name}`, isSelf ? this.#ownIpip() : this.#ipipPeer(name));
+    this.#outcome.set(`wireguard ${name}`, isSelf ? this.#ownWireguard() : this.#wireguardPeer(name));
   }
 
   #ownVxlan(): Contributed {
@@ -296,6 +329,33 @@ export class Calculation {
     return this.#ipipEnd === undefined || node === undefined ? NOTHING : ipipPeer(node, this.#ipipEnd);
   }
 
+  #ownWireguard(): Contributed {
+    const mtu = this.#mtuOf("wireguard");
+    if (this.#wireguardEnd === undefined || mtu === undefined) return NOTHING;
+    return ownWireguard(this.#wireguardEnd, this.#settings, mtu);
+  }
+
+  #wireguardPeer(name: string): Contributed {
+    const node = this.#nodes.get(name);
+    if (this.#wireguardEnd === undefined || node === undefined || !this.#keyHolders.isSole(name))
+      return NOTHING;
+    return wireguardPeer(node, this.#heldBy(name), this.#settings);
+  }
+
+  #heldBy(name: string): readonly Cidr[] {
+    const blocks = [...(this.#blocksOfNode.get(name) ?? [])].flatMap((cidr) => this.#blocks.get(cidr) ?? []);
+    const holdings = blocks.flatMap((block) => holdingsOf(block, this.#isConfirmed));
+    return holdings.filter(({ node }) => node === name).map(({ dst }) => dst);
+  }
+
+  /** This node sends nothing encrypted before the others can know its key, and nothing any more once it is not to. */
+  #isEncrypted(name: string): boolean {
+    const hasEnd = this.#wireguardEnd !== undefined && this.#nodes.get(this.#self)?.wireguard !== undefined;
+    return this.#settings.wireguardEnabled && hasEnd && name !== this.#self && this.#keyHolders.isSole(name);
+  }
+
+  readonly #isConfirmed = (node: string, block: Cidr): boolean => this.#confirmed.has(claimKey(node, block));
+
   #context(): BlockContext {
     return {
       self: this.#self,
@@ -304,7 +364,8 @@ export class Calculation {
       encapsulation: (dst) => encapsulationOf(this.#pools.values(), dst),
       ipipEnd: this.#ipipEnd,
       ipipMtu: this.#mtuOf("ipip"),
-      isConfirmed: (node, block) => this.#confirmed.has(claimKey(node, block)),
+      isConfirmed: this.#isConfirmed,
+      isEncrypted: (name) => this.#isEncrypted(name),
     };
   }
 }

@@ -4,6 +4,7 @@ import type { IfName } from "../net/if-name.ts";
 import type { Ip } from "../net/ip.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
 import type { Mac } from "../net/mac.ts";
+import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 
 /** Tunnels of which a node has an end or not. */
 export type TunnelKind = "ipip" | "vxlan";
@@ -27,6 +28,14 @@ export interface NodeFacts {
   readonly vxlan?: VxlanEnd | undefined;
   /** The node's address inside IPIP tunnels, once it has an end of them. */
   readonly ipip?: Ipv4 | undefined;
+  /** The node's end of WireGuard tunnels, once it has one. Calico may leave out its address. */
+  readonly wireguard?: { readonly publicKey: WireguardPublicKey; readonly ip: Ipv4 | undefined } | undefined;
+}
+
+/** This node's own end of WireGuard tunnels. */
+export interface WireguardEnd {
+  readonly ip: Ipv4;
+  readonly publicKey: WireguardPublicKey;
 }
 
 /** By what a node has its end of IPIP tunnels: the kernel's device, or programs on the underlay where the kernel has none. */
@@ -87,7 +96,9 @@ export interface Settings {
   readonly vxlanVni: number;
   readonly vxlanPort: number;
   /** What fits into each tunnel, in octets, where a person has said so; 0 where it is to be worked out. */
-  readonly tunnelMtus: Readonly<Record<TunnelKind, number>>;
+  readonly tunnelMtus: Readonly<Record<TunnelKind | "wireguard", number>>;
+  readonly wireguardEnabled: boolean;
+  readonly wireguardPort: number;
 }
 
 /** Calico's defaults, and BIRD as the source of routes. */
@@ -98,7 +109,9 @@ export const DEFAULT_SETTINGS: Settings = {
   listenPort: 179,
   vxlanVni: 4096,
   vxlanPort: 4789,
-  tunnelMtus: { ipip: 0, vxlan: 0 },
+  tunnelMtus: { ipip: 0, vxlan: 0, wireguard: 0 },
+  wireguardEnabled: false,
+  wireguardPort: 51820,
 };
 
 /** One thing that is now so; `value: undefined` says that it is no more. */
@@ -119,5 +132,7 @@ export type Fact =
   | { readonly kind: "vxlanEnd"; readonly value: VxlanEnd | undefined }
   /** Likewise of IPIP tunnels. */
   | { readonly kind: "ipipEnd"; readonly value: IpipEnd | undefined }
+  /** Likewise of WireGuard tunnels. */
+  | { readonly kind: "wireguardEnd"; readonly value: WireguardEnd | undefined }
   /** The interface that carries this node's address; its MTU in bytes. */
   | { readonly kind: "underlay"; readonly mtu: number };

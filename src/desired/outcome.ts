@@ -17,6 +17,8 @@ export class Outcome {
     forwarding: new Contributions(),
     neighbour: new Contributions(),
     ipip: new Contributions(),
+    wireguard: new Contributions(),
+    peer: new Contributions(),
     rule: new Contributions(),
     route: new Contributions(),
   };

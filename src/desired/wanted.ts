@@ -6,6 +6,7 @@ import type { Ipv4 } from "../net/ipv4.ts";
 import { type Mac, parseMac } from "../net/mac.ts";
 import { parseIfName } from "../net/if-name.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
+import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 
 /** The gateway of every container; no interface carries it, and no packet is ever addressed to it. */
 export const GATEWAY: Ipv4 = parseIpv4("169.254.1.1");
@@ -37,7 +38,9 @@ export type WantedLink =
       readonly mtu: number;
     }
   /** The node's one IPIP device, whatever the number of other nodes: a route's gateway says where a packet goes. */
-  | { readonly kind: "ipip"; readonly name: IfName; readonly mtu: number };
+  | { readonly kind: "ipip"; readonly name: IfName; readonly mtu: number }
+  /** The node's one WireGuard device, whatever the number of other nodes. */
+  | { readonly kind: "wireguard"; readonly name: IfName; readonly mtu: number };
 
 /** The name under which the kernel's module makes its device. */
 export const IPIP_DEVICE: IfName = parseIfName("tunl0");
@@ -47,6 +50,17 @@ export const IPIP_OVERHEAD_BYTES = 20;
 export const VXLAN_DEVICE: IfName = parseIfName("vxlan.calico");
 /** Outer IPv4, UDP and VXLAN headers, and the inner Ethernet header (RFC 7348 section 5). */
 export const VXLAN_OVERHEAD_BYTES = 50;
+
+/** Calico's name for the WireGuard device. */
+export const WIREGUARD_DEVICE: IfName = parseIfName("wireguard.cali");
+/** Outer IPv4 and UDP headers, and 16 octets before and behind what is encrypted (wireguard.com/papers/wireguard.pdf, section 5.4.6). */
+export const WIREGUARD_OVERHEAD_BYTES = 60;
+/** Calico's choice: the first number of those that it may take (`routeTableRanges`). */
+export const WIREGUARD_TABLE = 1;
+/** Calico's `wireguardRoutingRulePriority`: before the main table, at 32766. */
+export const WIREGUARD_RULE_PRIORITY = 99;
+/** A bit of Calico's `iptablesMarkMask`. Packets that the device itself sends have it, so that they do not come back to it. */
+export const WIREGUARD_MARK = 0x100000;
 
 /** The MTU of a container's link, at both of its ends. */
 export interface WantedMtu {
@@ -78,6 +92,25 @@ export type WantedIpip =
   | { readonly kind: "block"; readonly dst: Cidr; readonly node: Ipv4 }
   /** Packets inside others are taken from the node. */
   | { readonly kind: "node"; readonly address: Ipv4 };
+
+/** What a WireGuard device is given. */
+export interface WantedWireguard {
+  readonly ifName: IfName;
+  /** Tells which private key it has; that one is no part of what is wanted, and never shown. */
+  readonly publicKey: WireguardPublicKey;
+  readonly listenPort: number;
+  /** The mark of the packets that the device itself sends. */
+  readonly mark: number;
+}
+
+/** Another node, as a WireGuard device knows it. */
+export interface WantedPeer {
+  readonly ifName: IfName;
+  readonly publicKey: WireguardPublicKey;
+  readonly endpoint: { readonly ip: Ipv4; readonly port: number };
+  /** Packets to these are sent to it, and from it only packets from these are taken. Sorted. */
+  readonly allowedIps: readonly Cidr[];
+}
 
 /** Where a route leads. */
 export type RouteTarget =
@@ -178,6 +211,8 @@ export interface Wanted {
   readonly forwarding: WantedForwarding;
   readonly neighbour: WantedNeighbour;
   readonly ipip: WantedIpip;
+  readonly wireguard: WantedWireguard;
+  readonly peer: WantedPeer;
   readonly rule: WantedRule;
   readonly route: WantedRoute;
 }
@@ -193,6 +228,8 @@ export const KINDS = [
   "forwarding",
   "neighbour",
   "ipip",
+  "wireguard",
+  "peer",
   "rule",
   "route",
 ] as const satisfies readonly Kind[];
@@ -243,6 +280,14 @@ export function ipipKey(wanted: WantedIpip): string {
     case "node":
       return `node ${wanted.address}`;
   }
+}
+
+export function wireguardKey(ifName: IfName): string {
+  return `keys and port of ${ifName}`;
+}
+
+export function peerKey(ifName: IfName, publicKey: WireguardPublicKey): string {
+  return `${publicKey} dev ${ifName}`;
 }
 
 export function neighbourKey(ifName: IfName, ip: Ip): string {

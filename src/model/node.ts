@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import { parseMac } from "../net/mac.ts";
+import { parseWireguardPublicKey } from "../net/wireguard-key.ts";
 import { type Resource, type WithStatus, clusterResourceWithStatus } from "./metadata.ts";
 import {
   type Output,
@@ -52,7 +53,7 @@ const spec = z
 
 /** What the node reports about itself. */
 const status = z.looseObject({
-  wireguardPublicKey: z.string().exactOptional(),
+  wireguardPublicKey: textField(parseWireguardPublicKey).exactOptional(),
   wireguardPublicKeyV6: z.string().exactOptional(),
   podCIDRs: z.array(z.string()).exactOptional(),
 });

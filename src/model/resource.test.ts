@@ -211,10 +211,12 @@ test("a node's addresses keep their network's length, and their family", () => {
 });
 
 test("a node reports things of its own that are not known here", () => {
-  const value = { ...makeValue("Node", {}), status: { wireguardPublicKey: "k", later: 1 } };
+  const wireguardPublicKey = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+  const value = { ...makeValue("Node", {}), status: { wireguardPublicKey, later: 1 } };
   const parsed = parseResource("Node", value);
   assert.ok(parsed.kind === "ok");
-  assert.deepEqual(parsed.value.status, { wireguardPublicKey: "k", later: 1 });
+  assert.deepEqual(parsed.value.status, { wireguardPublicKey, later: 1 });
+  assert.equal(parseResource("Node", { ...value, status: { wireguardPublicKey: "k" } }).kind, "invalid");
 });
 
 test("an IP reservation lists prefixes", () => {

@@ -5,8 +5,10 @@ import { execFileSync } from "node:child_process";
 import { describe, it } from "node:test";
 import { type Dataplane, createDataplane } from "../../src/dataplane/dataplane.ts";
 import { createVeth } from "../../src/dataplane/netlink/link-veth.ts";
+import { openGenetlink } from "../../src/dataplane/netlink/genetlink.ts";
 import { openNetns } from "../../src/dataplane/netlink/netns.ts";
 import { openRtnetlink } from "../../src/dataplane/netlink/rtnetlink.ts";
+import { createKernelDriver } from "../../src/dataplane/wireguard/kernel-driver.ts";
 import { type SysctlFiles, procSys } from "../../src/dataplane/sysctl.ts";
 import { Calculation } from "../../src/desired/calculation.ts";
 import { DEFAULT_SETTINGS, type Fact } from "../../src/desired/facts.ts";
@@ -80,7 +82,13 @@ async function createNode(): Promise<Node> {
       });
     },
   };
-  const dataplane = stack.use(createDataplane({ rtnetlink, sysctls, clock: systemClock, log: silentLog }));
+  const genetlink = stack.use(openGenetlink({ netns }));
+  const wireguard = {
+    driver: createKernelDriver({ rtnetlink, genetlink }),
+    privateKey: () => Promise.reject(new Error("there is none")),
+  };
+  const kernel = { rtnetlink, sysctls, wireguard, clock: systemClock, log: silentLog };
+  const dataplane = stack.use(createDataplane(kernel));
   const calculation = new Calculation("host1");
   const addNodeEnd = async (nodeEnd: IfName): Promise<void> => {
     const peer = { name: parseIfName(`p${nodeEnd.slice(-3)}`) };

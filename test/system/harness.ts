@@ -222,6 +222,7 @@ export async function lossOf(
   ping.stdout?.setEncoding("utf8").on("data", (text: string) => (output += text));
   const ended = once(ping, "close");
   try {
+    await eventually(() => Promise.resolve(output.includes("icmp_seq=")), "the first answer");
     await pause(500);
     await during();
     await pause(500);
