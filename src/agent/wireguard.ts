@@ -45,10 +45,10 @@ export function wireguardTunnel(context: TunnelContext): TunnelKind<WireguardEnd
     endWith: async (ip) => ({ ip, publicKey: await usableKey() }),
     learn: learnEnd,
     async programmed(_end, options) {
-      const fault = await deviceFault(context, options);
-      if (fault === undefined) return;
+      if ((await deviceFault(context, options)) === undefined) return;
+      // Its state tells why. Until it is right after all, the others send as they would without.
       await registration.recordWireguardEnd(undefined, options);
-      throw new Error(fault);
+      await dataplane.programmed(WIREGUARD_DEVICE, options);
     },
     record: (end, options) => registration.recordWireguardEnd(end, options),
     // That nothing is to be sent any more, the settings have said already.

@@ -4,6 +4,7 @@ import { createAgentCommand } from "./agent-command.ts";
 import type { CommandContext } from "./context.ts";
 import { describeFailure } from "./failure.ts";
 import { createLabCommand } from "./lab-command.ts";
+import { createNodeCommand } from "./node-command.ts";
 import { stopSignals } from "./signals.ts";
 import { readVersion } from "./version.ts";
 
@@ -42,7 +43,10 @@ function createProgram(context: CommandContext): Command {
     .description("A container network for Linux in which every container is a routed host")
     .version(readVersion())
     .configureHelp({ showGlobalOptions: true });
-  program.addCommand(createAgentCommand(context)).addCommand(createLabCommand(context));
+  program
+    .addCommand(createAgentCommand(context))
+    .addCommand(createLabCommand(context))
+    .addCommand(createNodeCommand(context));
   program
     .command("version")
     .description("print the version")

@@ -9,6 +9,7 @@ import { mergePatch } from "../../src/model/merge-patch.ts";
 import { type Lab, eventually } from "./harness.ts";
 
 export const TWO_SUBNETS = new URL("../../src/lab/topologies/two-subnets.yaml", import.meta.url).pathname;
+const STREAM = fileURLToPath(new URL("./stream.ts", import.meta.url));
 const POOL_KEY = "/calico/resources/v3/projectcalico.org/ippools/default-ipv4-ippool";
 
 /** A pool's two modes; one that is absent is `Never`. */
@@ -42,11 +43,30 @@ export async function captureOf(lab: Lab, host: string, from: string, to: string
   return seen;
 }
 
+/** Everything that passes the host's underlay interface while a mebibyte goes from one container to another, as printable characters. */
+export async function eavesdrop(lab: Lab, host: string, from: string, to: string): Promise<string> {
+  const capture = lab.start(host, "tcpdump", "-n", "-l", "-A", "-s", "0", "-i", "eth0", "tcp or udp");
+  let seen = "";
+  capture.stdout?.setEncoding("latin1").on("data", (text: string) => (seen += text));
+  await once(capture.stderr ?? assert.fail(), "data");
+  const receiver = lab.start(to, process.execPath, STREAM, "receive");
+  const received = linesOf(receiver);
+  try {
+    await received("ready");
+    const sent = await lab.exec(from, process.execPath, STREAM, "tcp", await lab.address(to), "1");
+    await received(sent.trim());
+    await eventually(() => Promise.resolve(seen.length > 500_000), "the larger part of it");
+  } finally {
+    receiver.kill();
+    capture.kill("SIGINT");
+  }
+  await once(capture, "close");
+  return seen;
+}
+
 function countOf(text: string, pattern: RegExp): number {
   return [...text.matchAll(pattern)].length;
 }
-
-const STREAM = fileURLToPath(new URL("./stream.ts", import.meta.url));
 
 /** Runs one TCP stream from a container to another while `during` runs; all of it has to arrive. */
 export async function streamDuring(
