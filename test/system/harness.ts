@@ -241,9 +241,13 @@ export async function pause(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Asks again and again until `isSo`, for at most twenty seconds. */
-export async function eventually(isSo: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 20_000;
+/** Asks again and again until `isSo`, for at most twenty seconds, or as long as is said. */
+export async function eventually(
+  isSo: () => Promise<boolean>,
+  what: string,
+  { seconds = 20 }: { readonly seconds?: number } = {},
+): Promise<void> {
+  const deadline = Date.now() + seconds * 1000;
   while (!(await isSo())) {
     assert.ok(Date.now() < deadline, `in vain: ${what}`);
     await pause(50);
