@@ -16,7 +16,7 @@ import { planRule } from "./rule.ts";
 import { type SysctlTable, applySysctl } from "./sysctl.ts";
 import type { ReconcileTable } from "./table.ts";
 import { type Tables, allTables } from "./tables.ts";
-import { changePeers, planPeer, planWireguard, setUpWireguard } from "./wireguard.ts";
+import { makeWireguard, unmakeWireguard } from "./wireguard.ts";
 
 /**
  * Brings the kernel closer to what is wanted, one batch per kind of object. An interface has to be up before routes and neighbours hold on
@@ -25,34 +25,11 @@ import { changePeers, planPeer, planWireguard, setUpWireguard } from "./wireguar
  * lead there.
  */
 export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
-  const {
-    link: links,
-    mtu,
-    address,
-    sysctl,
-    forwarding,
-    neighbour,
-    ipip,
-    wireguard,
-    peer,
-    rule,
-    route,
-  } = tables;
+  const { link: links, mtu, address, sysctl, forwarding, neighbour, ipip, rule, route } = tables;
   const byRtnetlink = (requests: readonly NetlinkRequest[]): Promise<readonly (Error | undefined)[]> =>
     kernel.rtnetlink.execute(requests);
   const reconcile = <W, S>(kind: Kind, table: ReconcileTable<W, S>, plan: (key: string) => Plan<S>) =>
     applyTable({ kind, table, plan, execute: byRtnetlink }, kernel);
-  const peers = (only: (key: string) => boolean): Promise<void> =>
-    applyTable(
-      {
-        kind: "peer",
-        table: peer,
-        plan: (key) => planPeer(key, peer, links),
-        only,
-        execute: (steps) => changePeers(steps, kernel.wireguard),
-      },
-      kernel,
-    );
   try {
     await applyTable(
       {
@@ -77,19 +54,10 @@ export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
     await reconcile("forwarding", forwarding, (key) => planForwarding(key, forwarding, links));
     await reconcile("neighbour", neighbour, (key) => planNeighbour(key, neighbour, links));
     await ipip.make(kernel, address);
-    await applyTable(
-      {
-        kind: "wireguard",
-        table: wireguard,
-        plan: (key) => planWireguard(key, wireguard, links),
-        execute: (steps) => setUpWireguard(steps, kernel.wireguard),
-      },
-      kernel,
-    );
-    await peers((key) => peer.wanted(key) !== undefined);
+    await makeWireguard(tables, kernel);
     await reconcile("rule", rule, (key) => planRule(key, rule));
     await reconcile("route", route.table, (key) => planRoute(key, route, links));
-    await peers((key) => peer.wanted(key) === undefined);
+    await unmakeWireguard(tables, kernel);
     await ipip.unmake(kernel);
   } finally {
     for (const table of allTables(tables)) table.giveUp();

@@ -8,7 +8,7 @@ import {
   peerKey,
   wireguardKey,
 } from "../desired/wanted.ts";
-import { type Request, failureOf } from "./apply-table.ts";
+import { type Request, applyTable, failureOf } from "./apply-table.ts";
 import type { Kernel } from "./kernel.ts";
 import { type LinkTable, missing } from "./link.ts";
 import { KernelError, isKernelError } from "./netlink/kernel-error.ts";
@@ -124,8 +124,44 @@ function isSame(seen: SeenPeer | undefined, { endpoint, allowedIps }: WantedPeer
   );
 }
 
+/** What is wanted: no route may lead there before. */
+export async function makeWireguard({ link: links, wireguard, peer }: Tables, kernel: Kernel): Promise<void> {
+  await applyTable(
+    {
+      kind: "wireguard",
+      table: wireguard,
+      plan: (key) => planWireguard(key, wireguard, links),
+      execute: (steps) => setUpWireguard(steps, kernel.wireguard),
+    },
+    kernel,
+  );
+  await applyPeers({ link: links, peer }, kernel, (key) => peer.wanted(key) !== undefined);
+}
+
+/** Peers that are not wanted: no route leads to them any more. */
+export async function unmakeWireguard(tables: Tables, kernel: Kernel): Promise<void> {
+  await applyPeers(tables, kernel, (key) => tables.peer.wanted(key) === undefined);
+}
+
+async function applyPeers(
+  { link: links, peer }: Pick<Tables, "link" | "peer">,
+  kernel: Kernel,
+  only: (key: string) => boolean,
+): Promise<void> {
+  await applyTable(
+    {
+      kind: "peer",
+      table: peer,
+      plan: (key) => planPeer(key, peer, links),
+      only,
+      execute: (steps) => changePeers(steps, kernel.wireguard),
+    },
+    kernel,
+  );
+}
+
 /** Carries out changes of devices. The private key is read where it is needed, and kept nowhere. */
-export async function setUpWireguard(
+async function setUpWireguard(
   steps: readonly WireguardStep[],
   { driver, privateKey }: Kernel["wireguard"],
 ): Promise<readonly (Error | undefined)[]> {
@@ -143,7 +179,7 @@ export async function setUpWireguard(
 }
 
 /** Carries out changes of peers, all as one. */
-export async function changePeers(
+async function changePeers(
   steps: readonly PeerStep[],
   { driver }: Kernel["wireguard"],
 ): Promise<readonly (Error | undefined)[]> {

@@ -29,9 +29,9 @@ export interface UserspaceOptions {
 const FIXED_DIRECTORY = "/run/wireguard";
 /**
  * Several hosts may share this machine's files, and all have a device of the same name: so each process sees a directory of its own
- * in that place. In a session of its own, it gets none of the signals that a terminal sends.
+ * in that place, while what others unmount goes from its view too. In a session of its own, it gets none of the signals that a terminal sends.
  */
-const PROGRAM = ["setsid", "unshare", "--mount", "--propagation", "private", "sh", "-c"] as const;
+const PROGRAM = ["setsid", "unshare", "--mount", "--propagation", "slave", "sh", "-c"] as const;
 const SCRIPT = `mount --bind "$1" ${FIXED_DIRECTORY} && exec wireguard-go "$2"`;
 
 /** A process that lives answers at once. */
