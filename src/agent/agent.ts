@@ -236,6 +236,8 @@ class Agent implements AsyncDisposable {
       isSynced: this.#isStarted,
       routeSource: calculation.settings.routeSource,
       pools: catalog.pools,
+      mtu: { underlay: calculation.underlayMtu ?? null, containers: calculation.containerMtu ?? null },
+      tunnels: calculation.ownEnds(),
       routeSourceTrouble: routeSource.trouble,
       relyingOnBird: calculation.relyingOnBird(),
       unreadable: catalog.unreadable,

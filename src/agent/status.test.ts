@@ -46,6 +46,8 @@ const WELL: AgentState = {
   isSynced: true,
   routeSource: "bird",
   pools: [],
+  mtu: { underlay: 1500, containers: 1450 },
+  tunnels: [],
   routeSourceTrouble: undefined,
   tunnelTroubles: [],
   detours: [],

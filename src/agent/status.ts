@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { BirdStatus } from "../bird/bird.ts";
 import type { DataplaneStatus } from "../dataplane/dataplane.ts";
+import type { OwnEnd } from "../desired/calculation.ts";
 import type { RouteSource } from "../desired/facts.ts";
 import type { Unroutable, WantedBird } from "../desired/wanted.ts";
 import type { IPPool, IPPoolSpec } from "../model/ip-pool.ts";
@@ -14,6 +15,8 @@ export interface AgentState {
   readonly routeSource: RouteSource;
   readonly pools: readonly IPPool[];
   readonly routeSourceTrouble: string | undefined;
+  readonly mtu: Mtus;
+  readonly tunnels: readonly OwnEnd[];
   /** What keeps this node's ends of tunnels from being there. */
   readonly tunnelTroubles: readonly { readonly name: string; readonly trouble: string }[];
   /** Nodes that rely on what this one's BIRD announces. */
@@ -34,6 +37,13 @@ export interface PoolModes extends Pick<IPPoolSpec, "cidr" | "ipipMode" | "vxlan
   readonly name: string;
 }
 
+/** In octets; `null` while the underlay is not known. */
+export interface Mtus {
+  /** Of the interface that carries the node's address. */
+  readonly underlay: number | null;
+  readonly containers: number | null;
+}
+
 /** What `GET /status` answers. */
 export interface AgentStatus {
   readonly nodeName: string;
@@ -48,6 +58,9 @@ export interface AgentStatus {
   readonly routeSource: RouteSource;
   /** How packets of each pool travel between nodes. */
   readonly pools: readonly PoolModes[];
+  readonly mtu: Mtus;
+  /** This node's ends of tunnels. */
+  readonly tunnels: readonly OwnEnd[];
   readonly bird: Omit<Extract<BirdStatus, { kind: "running" }>, "kind"> | null;
   readonly dataplane: DataplaneStatus;
   /** Destinations without a route: not a fault of this node. */
@@ -69,6 +82,8 @@ export function renderStatus(
     degraded: degradationsOf(state),
     routeSource: state.routeSource,
     pools: state.pools.map(poolModes),
+    mtu: state.mtu,
+    tunnels: state.tunnels,
     bird: state.bird.kind === "running" ? withoutKind(state.bird) : null,
     dataplane: state.dataplane,
     unroutable: state.unroutable,

@@ -1,22 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command } from "commander";
+import { z } from "zod";
+import { type AskOptions, askAgent } from "../agent/client.ts";
 import type { CommandContext } from "./context.ts";
+import { nodeStatus, renderNodeStatus } from "./node-status.ts";
 import { print } from "./print.ts";
 
 const SOCKET = "/run/margay/agent.sock";
 
+const rotation = z.strictObject({ publicKey: z.string() });
+
+/** Options that every node command has. */
+interface NodeOptions {
+  readonly socket: string;
+  readonly json?: boolean;
+}
+
 /** Commands for the node whose agent listens on a socket of this machine. */
-export function createNodeCommand({ signal }: CommandContext): Command {
-  const node = new Command("node").description("look after this node");
-  node
-    .command("rotate-keys")
-    .description("give the node another WireGuard key, while packets flow")
+export function createNodeCommand(context: CommandContext): Command {
+  const node = new Command("node")
+    .description("look after this node, through its agent")
     .option("--socket <path>", "the agent's socket", SOCKET)
     .option("--json", "print JSON")
-    .action(async ({ socket, json = false }: { socket: string; json?: boolean }) => {
-      const { rotateKeys } = await import("../agent/rotate-keys.ts");
-      const publicKey = await rotateKeys(socket, { signal });
-      print({ json }, { publicKey }, () => `The node's public key is now ${publicKey}`);
-    });
+    .configureHelp({ showGlobalOptions: true });
+  for (const child of [createStatusCommand(context), createRotateKeysCommand(context)])
+    node.addCommand(child.configureHelp({ showGlobalOptions: true }));
   return node;
+}
+
+function createStatusCommand({ signal, exitWith }: CommandContext): Command {
+  const command = new Command("status").description(
+    "show whether the node does its work, and what is amiss; fails if it is not ready",
+  );
+  return command.action(async () => {
+    const options = command.optsWithGlobals<NodeOptions>();
+    const status = nodeStatus.parse(await ask(options, "/status", { signal }));
+    print(options, status, renderNodeStatus);
+    if (!status.ready) exitWith(1);
+  });
+}
+
+function createRotateKeysCommand({ signal }: CommandContext): Command {
+  const command = new Command("rotate-keys").description(
+    "give the node another WireGuard key, while packets flow",
+  );
+  return command.action(async () => {
+    const options = command.optsWithGlobals<NodeOptions>();
+    const answer = rotation.parse(await ask(options, "/wireguard/rotate", { method: "POST", signal }));
+    print(options, answer, ({ publicKey }) => `The node's public key is now ${publicKey}`);
+  });
+}
+
+/** Throws an `Error` that names the socket where no agent answers on it. */
+async function ask({ socket }: NodeOptions, path: string, options: AskOptions): Promise<unknown> {
+  try {
+    return await askAgent(socket, path, options);
+  } catch (error) {
+    if (!(error instanceof Error && "syscall" in error)) throw error;
+    throw new Error(`Cannot ask the agent on "${socket}": ${error.message}`, { cause: error });
+  }
 }

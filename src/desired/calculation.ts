@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Cidr, cidrContains, hostCidr } from "../net/cidr.ts";
+import type { Ipv4 } from "../net/ipv4.ts";
 import { addressConflicts, relyingOnBird, wantedBird } from "./bird.ts";
 import { type BlockContext, blockOutcome } from "./block.ts";
 import { endpointContributed } from "./endpoint.ts";
@@ -45,6 +46,15 @@ export type DesiredState = { readonly [K in Kind]: readonly Wanted[K][] } & {
   readonly detours: readonly Unroutable[];
   readonly unencrypted: readonly string[];
 };
+
+/** This node's end of one kind of tunnel. */
+export interface OwnEnd {
+  readonly kind: TunnelKind;
+  /** Its address inside the tunnel. */
+  readonly address: Ipv4;
+  /** What fits into the tunnel, in octets; `undefined` while the underlay is not known. */
+  readonly mtu: number | undefined;
+}
 
 const NOTHING: Contributed = {};
 
@@ -103,6 +113,22 @@ export class Calculation {
   /** The MTU of containers, in octets; `undefined` while the underlay is not known. */
   get containerMtu(): number | undefined {
     return this.#containerMtu;
+  }
+
+  /** The MTU of the interface that carries this node's address, in octets; `undefined` while that is not known. */
+  get underlayMtu(): number | undefined {
+    return this.#underlayMtu;
+  }
+
+  /** This node's ends of tunnels. */
+  ownEnds(): readonly OwnEnd[] {
+    const ends = [
+      { kind: "ipip" as const, address: this.#ipipEnd?.ip },
+      { kind: "vxlan" as const, address: this.#vxlanEnd?.ip },
+    ];
+    return ends.flatMap(({ kind, address }) =>
+      address === undefined ? [] : [{ kind, address, mtu: this.#mtuOf(kind) }],
+    );
   }
 
   /** What BIRD is to do; `undefined` while that cannot be known. */

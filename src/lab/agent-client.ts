@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type IncomingMessage, request } from "node:http";
-import { text } from "node:stream/consumers";
 import { z } from "zod";
+import { askAgent } from "../agent/client.ts";
 import { routeSourceField } from "./topology-schema.ts";
 
 /** The part of an agent's status that the lab goes by. */
@@ -31,14 +30,5 @@ export async function readReadiness(
   { waitMs, signal }: ReadinessOptions,
 ): Promise<AgentReadiness> {
   const path = waitMs > 0 ? `/status?wait=settled&timeoutMs=${waitMs}` : "/status";
-  const response = await get({ socketPath, path, signal });
-  return status.parse(JSON.parse(await text(response)));
-}
-
-function get(options: { socketPath: string; path: string; signal: AbortSignal }): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    request({ ...options, agent: false }, resolve)
-      .on("error", reject)
-      .end();
-  });
+  return status.parse(await askAgent(socketPath, path, { signal }));
 }

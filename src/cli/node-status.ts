@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+import { z } from "zod";
+
+const pending = z.object({ kind: z.string(), key: z.string(), reason: z.string() });
+const octets = z.int().nullable();
+
+/** What an agent's status tells, as far as people are shown it; what else there is, is passed on. */
+export const nodeStatus = z.looseObject({
+  nodeName: z.string(),
+  ready: z.boolean(),
+  reasons: z.array(z.string()),
+  degraded: z.array(z.string()),
+  routeSource: z.enum(["bird", "datastore"]),
+  pools: z.array(
+    z.looseObject({ name: z.string(), cidr: z.string(), ipipMode: z.string(), vxlanMode: z.string() }),
+  ),
+  mtu: z.looseObject({ underlay: octets, containers: octets }),
+  tunnels: z.array(z.looseObject({ kind: z.string(), address: z.string(), mtu: z.int().optional() })),
+  bird: z
+    .looseObject({
+      pid: z.int().optional(),
+      sessions: z.array(
+        z.looseObject({
+          name: z.string(),
+          peer: z.string(),
+          state: z.string(),
+          imported: z.int(),
+          exported: z.int(),
+        }),
+      ),
+    })
+    .nullable(),
+  dataplane: z.looseObject({
+    isSettled: z.boolean(),
+    wanted: z.record(z.string(), z.int()),
+    faults: z.array(pending),
+    blocked: z.array(pending),
+  }),
+  unroutable: z.array(z.object({ dst: z.string(), reason: z.string() })),
+});
+export type NodeStatus = Readonly<z.output<typeof nodeStatus>>;
+
+/** The status for a person: whether the node does its work, what is amiss, and then how it works. */
+export function renderNodeStatus(status: NodeStatus): string {
+  const { nodeName, ready, reasons, degraded, unroutable, dataplane } = status;
+  return [
+    `${nodeName} is ${ready ? "ready" : "not ready"}`,
+    ...section("Not ready, because", reasons),
+    ...section("Amiss", degraded),
+    ...section(
+      "Without a route",
+      unroutable.map(({ dst, reason }) => `${dst}: ${reason}`),
+    ),
+    ...section("Routes to other nodes", routeLines(status)),
+    ...section("Pools", poolLines(status)),
+    ...section("MTU", mtuLines(status)),
+    ...section("Kernel", kernelLines(dataplane)),
+  ].join("\n");
+}
+
+function routeLines({ routeSource, bird }: NodeStatus): readonly string[] {
+  const source = routeSource === "bird" ? "by BGP" : "from the datastore";
+  if (bird === null) return [source];
+  return [
+    `${source}; BIRD runs as process ${bird.pid ?? "unknown"}`,
+    ...bird.sessions.map(
+      ({ name, peer, state, imported, exported }) =>
+        `${name}  ${peer}  ${state}  ${imported} routes in, ${exported} out`,
+    ),
+  ];
+}
+
+function poolLines({ pools }: NodeStatus): readonly string[] {
+  const mode = (pool: NodeStatus["pools"][number]): string => {
+    if (pool.ipipMode !== "Never") return `IPIP ${pool.ipipMode}`;
+    return pool.vxlanMode === "Never" ? "as they are" : `VXLAN ${pool.vxlanMode}`;
+  };
+  return pools.map((pool) => `${pool.name}  ${pool.cidr}  ${mode(pool)}`);
+}
+
+function mtuLines({ mtu, tunnels }: NodeStatus): readonly string[] {
+  return [
+    `underlay  ${mtu.underlay ?? "unknown"}`,
+    ...tunnels.map(({ kind, address, mtu }) => `${kind}  ${mtu ?? "unknown"}  this end is ${address}`),
+    `containers  ${mtu.containers ?? "unknown"}`,
+  ];
+}
+
+function kernelLines({ isSettled, wanted, faults, blocked }: NodeStatus["dataplane"]): readonly string[] {
+  const counts = Object.entries(wanted).filter(([, count]) => count > 0);
+  return [
+    isSettled ? "is as it should be" : "is being brought in line",
+    counts.map(([kind, count]) => `${kind} ${count}`).join(", "),
+    ...faults.map(({ kind, key, reason }) => `fault  ${kind} ${key}: ${reason}`),
+    ...blocked.map(({ kind, key, reason }) => `waits  ${kind} ${key}: ${reason}`),
+  ];
+}
+
+function section(title: string, lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : [`${title}:`, ...lines.map((line) => `  ${line}`)];
+}
