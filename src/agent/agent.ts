@@ -12,7 +12,7 @@ import { Lock } from "../system/lock.ts";
 import type { AgentConfig } from "./config.ts";
 import { ipipTunnel } from "./ipip.ts";
 import { measureMemory } from "./memory.ts";
-import { createNodeView, underlayMtu } from "./node-view.ts";
+import { createNodeView, underlayLink } from "./node-view.ts";
 import { type AgentCollaborators, type AgentParts, openParts } from "./parts.ts";
 import { persist } from "./persist.ts";
 import { type AgentServices, serveAgent } from "./server.ts";
@@ -143,7 +143,7 @@ class Agent implements AsyncDisposable {
     await cluster.synced({ signal });
     await persist("find the underlay", () => this.#learnUnderlay(), persistence);
     for (const { name, end } of this.#tunnelEnds)
-      await persist(`take up the end of ${name} tunnels`, () => end.restore(), persistence);
+      await persist(`take up the end of ${name} tunnels`, () => end.restore({ signal }), persistence);
     await persist("read the kernel's state", () => dataplane.start(), persistence);
     this.#isStarted = true;
     const { nodeName, socket } = this.#config;
@@ -157,7 +157,13 @@ class Agent implements AsyncDisposable {
   #createTunnelEnds(): readonly NamedEnd[] {
     const { clock, log } = this.#collaborators;
     const { nodeName, ipipDriver } = this.#config;
-    const context: TunnelContext = { ...this.#parts, nodeName, ipipDriver, conditions: this.#conditions };
+    const context: TunnelContext = {
+      ...this.#parts,
+      nodeName,
+      ipipDriver,
+      conditions: this.#conditions,
+      underlay: () => underlayLink(this.#parts.rtnetlink, this.#config),
+    };
     const create = <End>(kind: TunnelKind<End>): NamedEnd => ({
       name: kind.name,
       end: createTunnelEnd(
@@ -198,7 +204,7 @@ class Agent implements AsyncDisposable {
   }
 
   async #learnUnderlay(): Promise<void> {
-    const mtu = await underlayMtu(this.#parts.rtnetlink, this.#config);
+    const { mtu } = await underlayLink(this.#parts.rtnetlink, this.#config);
     this.#parts.learn([{ kind: "underlay", mtu }]);
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { detectIpip } from "../dataplane/link.ts";
+import { prepareIpipTunnel } from "../dataplane/bpf/ipip-tunnel.ts";
+import { detectIpipDriver, guessIpipDriver } from "../dataplane/ipip-driver.ts";
 import type { IpipDriver, IpipEnd } from "../desired/facts.ts";
 import { IPIP_DEVICE } from "../desired/wanted.ts";
 import { nodeFacts } from "./facts.ts";
@@ -15,6 +16,12 @@ export function ipipTunnel(context: TunnelContext): TunnelKind<IpipEnd> {
     name: "IPIP",
     handleId: `ipip-tunnel-addr-${nodeName}`,
     addressType: "ipipTunnelAddress",
+    async prepare(options) {
+      const { ipipDriver, rtnetlink, underlay } = context;
+      const likely = ipipDriver === "auto" ? await guessIpipDriver(rtnetlink) : ipipDriver;
+      if (likely === "bpf")
+        await prepareIpipTunnel({ rtnetlink, ifIndex: (await underlay()).index }, options);
+    },
     isWanted: () => pools().length > 0,
     pools,
     basis: () => JSON.stringify(pools()),
@@ -43,7 +50,7 @@ function createDriverChoice({ ipipDriver, rtnetlink }: TunnelContext): () => Pro
   let chosen: IpipDriver | undefined;
   return async () => {
     if (ipipDriver !== "auto") return ipipDriver;
-    chosen ??= (await detectIpip(rtnetlink)) ? "device" : "bpf";
+    chosen ??= await detectIpipDriver(rtnetlink);
     return chosen;
   };
 }

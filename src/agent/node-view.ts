@@ -2,7 +2,7 @@
 import { CniError } from "../cni/error.ts";
 import type { NodeView } from "../cni/collaborators.ts";
 import { listAddresses } from "../dataplane/netlink/address.ts";
-import { listLinks } from "../dataplane/netlink/link.ts";
+import { type Link, listLinks } from "../dataplane/netlink/link.ts";
 import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import type { Limits } from "../ipam/assignment.ts";
 import type { Calculation } from "../desired/calculation.ts";
@@ -76,12 +76,12 @@ function limitsOf({ ipamConfig, reservations }: Catalog): Limits {
   return { strictAffinity, maxBlocks: maxBlocksPerHost, autoAllocateBlocks, reservations };
 }
 
-/** The MTU of the interface that carries the node's address. */
-export async function underlayMtu(rtnetlink: Rtnetlink, { address, nodeName }: AgentConfig): Promise<number> {
+/** The interface that has the node's address; throws {@link CniError} where there is none yet. */
+export async function underlayLink(rtnetlink: Rtnetlink, { address, nodeName }: AgentConfig): Promise<Link> {
   const { ip } = parseInterfaceAddress(address);
   const carrier = (await rtnetlink.list(listAddresses)).find((candidate) => candidate.ip === ip);
   const link = (await rtnetlink.list(listLinks)).find(({ index }) => index === carrier?.ifIndex);
-  if (link !== undefined) return link.mtu;
+  if (link !== undefined) return link;
   throw new CniError(
     "tryAgainLater",
     `Cannot find the underlay of node "${nodeName}": no interface has address ${ip}`,

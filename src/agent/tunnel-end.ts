@@ -15,6 +15,8 @@ export interface TunnelKind<End> {
   readonly handleId: string;
   /** The attribute `type` of the end's address, Calico's. */
   readonly addressType: string;
+  /** What is better done at the start, before packets flow. */
+  prepare?(options: Wait): Promise<void>;
   /** Whether the cluster's resources ask for an end on this node now. */
   isWanted(): boolean;
   /** Pools that an end's address may come from. */
@@ -54,7 +56,7 @@ export interface TunnelEndOptions {
 /** This node's end of one kind of tunnel. */
 export interface TunnelEnd extends Settler {
   /** Takes up the end that an earlier agent left. Called before anything is changed: what nobody wants then, goes. */
-  restore(): Promise<void>;
+  restore(options: Wait): Promise<void>;
 }
 
 /** How long an end stays for routes of this node that still lead through it, because another node has no other end yet. */
@@ -108,7 +110,8 @@ export function createTunnelEnd<End>(
     update() {
       settler.update();
     },
-    async restore() {
+    async restore(wait) {
+      await kind.prepare?.(wait);
       const end = await kind.recorded();
       if (end === undefined) return;
       kind.learn(end);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Dataplane } from "../dataplane/dataplane.ts";
+import type { Link } from "../dataplane/netlink/link.ts";
 import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import type { Calculation } from "../desired/calculation.ts";
 import type { Fact, IpipDriver, TunnelKind } from "../desired/facts.ts";
@@ -17,6 +18,8 @@ export interface TunnelContext {
   readonly calculation: Calculation;
   readonly dataplane: Dataplane;
   readonly rtnetlink: Rtnetlink;
+  /** The interface that has the node's address. */
+  readonly underlay: () => Promise<Link>;
   readonly registration: Registration;
   readonly conditions: Conditions;
   readonly wireguardKey: WireguardKeyFile;

@@ -5,7 +5,6 @@ import type { LinkRequest } from "./link-request.ts";
 import { type Link, deleteLink, setLink } from "./netlink/link.ts";
 import { createIpip } from "./netlink/link-ipip.ts";
 import { createVxlan } from "./netlink/link-vxlan.ts";
-import type { Rtnetlink } from "./netlink/rtnetlink.ts";
 import { DONE, type Plan } from "./plan.ts";
 import { ReconcileTable } from "./table.ts";
 
@@ -140,17 +139,6 @@ function giveBack(seen: Link): Plan<Link> {
 function isFallbackTunnel({ name, kind, tunnel }: Link): boolean {
   const isBound = tunnel?.kind === "ipip" && (tunnel.localIp ?? tunnel.remoteIp) !== undefined;
   return name === IPIP_DEVICE && kind === "ipip" && !isBound;
-}
-
-/**
- * Whether the kernel has IPIP devices. Asking has it load its module, which makes a device in every namespace; where there is none, one of
- * that name is made. Throws `KernelError`.
- */
-export async function detectIpip(rtnetlink: Rtnetlink): Promise<boolean> {
-  const [error] = await rtnetlink.execute([createIpip({ name: IPIP_DEVICE })]);
-  if (error === undefined || error.code === "EEXIST") return true;
-  if (error.code === "EOPNOTSUPP") return false;
-  throw error;
 }
 
 /** A device without ends takes every packet of its protocol, and sends each where the route says. */

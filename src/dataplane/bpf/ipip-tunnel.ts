@@ -17,7 +17,6 @@ import {
   type FilterQdisc,
   addClsact,
   deleteBpfFilter,
-  deleteClsact,
   listFilterQdiscs,
   listFilters,
   replaceBpfFilter,
@@ -115,14 +114,18 @@ export async function listIpipTunnels(
   return found;
 }
 
-/** Takes the tunnel off the interface, with its tables; `clsact` too, unless somebody else has a filter there. */
+/**
+ * Makes a place for the tunnel, where there is none yet. It is to be done before packets flow: the kernel stops the interface for a
+ * moment to add or to remove a discipline (`qdisc_graft()`, net/sched/sch_api.c), and drops what is sent meanwhile.
+ */
+export async function prepareIpipTunnel(place: IpipTunnelPlace, options?: WaitOptions): Promise<void> {
+  await succeed(place, [addClsact(place.ifIndex)], { unless: "EEXIST", options });
+}
+
+/** Takes the tunnel off the interface, with its tables. The place for it stays, for to remove it costs packets. */
 export async function removeIpipTunnel(place: IpipTunnelPlace, options?: WaitOptions): Promise<void> {
   const filters = await listOwnFilters(place, options);
   await succeed(place, filters.map(deleteBpfFilter), { unless: "ENOENT", options });
-  const qdisc = await findQdisc(place, options);
-  if (qdisc?.kind !== "clsact" || qdisc.shared) return;
-  if ((await listAllFilters(place, options)).length === 0)
-    await succeed(place, [deleteClsact(place.ifIndex)], { unless: "ENOENT", options });
 }
 
 interface Tables {
@@ -179,7 +182,7 @@ function filterFor({ ifIndex }: IpipTunnelPlace, direction: Direction, program: 
 /** Sees to it that there is a place for filters, and that ours is not another's. */
 async function prepare(place: IpipTunnelPlace, options: WaitOptions | undefined): Promise<void> {
   const op = `attach tunnel to link ${place.ifIndex}`;
-  await succeed(place, [addClsact(place.ifIndex)], { unless: "EEXIST", options });
+  await prepareIpipTunnel(place, options);
   const qdisc = await findQdisc(place, options);
   // The kernel would take a filter for the way out all the same, and ask it on the way in.
   if (qdisc?.kind !== "clsact")
