@@ -16,6 +16,7 @@ const WANTED: WantedBird = {
   peers: [],
   originated: [],
   poolCidrs: [],
+  kernelCidrs: [],
   tunnelled: [],
   purpose: "routes",
 };
@@ -198,7 +199,7 @@ describe("the switch of route sources", () => {
 
   it("keeps BIRD at a pool that turns to a tunnel until the tunnel's routes are in place", async () => {
     const trial = createTrial();
-    trial.want({ ...WANTED, poolCidrs: [parseCidr("10.1.0.0/16")] });
+    trial.want({ ...WANTED, kernelCidrs: [parseCidr("10.1.0.0/16")] });
     await trial.idle();
     trial.setRoutable(false);
     await trial.idle();
@@ -221,7 +222,7 @@ describe("the switch of route sources", () => {
 
   it("waits no longer than ten seconds for a node without an end of the tunnel", async () => {
     const trial = createTrial();
-    trial.want({ ...WANTED, poolCidrs: [parseCidr("10.1.0.0/16")] });
+    trial.want({ ...WANTED, kernelCidrs: [parseCidr("10.1.0.0/16")] });
     await trial.idle();
     trial.setRoutable(false);
     await trial.idle();

@@ -52,16 +52,16 @@ export function createRouteSourceSwitch(
     async settle(waiting) {
       const wanted = options.wanted();
       if (wanted === undefined) return;
-      const leaving = served.filter((cidr) => !wanted.poolCidrs.includes(cidr));
+      const leaving = served.filter((cidr) => !wanted.kernelCidrs.includes(cidr));
       await untilRoutable(collaborators, options, leaving, waiting);
       await settle(collaborators, options, wanted, waiting);
-      served = wanted.poolCidrs;
+      served = wanted.kernelCidrs;
     },
     onChange: options.onChange,
   });
 }
 
-/** A pool that turns to a tunnel keeps BIRD's routes until its own are in place; a node without an end of the tunnel is not waited for long. */
+/** A pool that turns to a tunnel of the agent's keeps BIRD's routes until its own are in place; a node without an end of the tunnel is not waited for long. */
 async function untilRoutable(
   { clock, dataplane }: RouteSourceCollaborators,
   { isRoutable }: RouteSourceOptions,

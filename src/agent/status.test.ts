@@ -21,6 +21,7 @@ const WANTED: WantedBird = {
   })),
   originated: [],
   poolCidrs: [],
+  kernelCidrs: [],
   tunnelled: [],
   purpose: "routes",
 };

@@ -58,6 +58,12 @@ const CASES: Readonly<Record<string, BirdInput>> = {
       { cidr: parseCidr("10.3.0.0/16"), ifName: parseIfName("tunl0"), through: [], without: [] },
     ],
   },
+  "some-to-the-kernel": {
+    ...TWO_HOSTS,
+    poolCidrs: ["10.1.0.0/16", "10.2.0.0/16"].map(parseCidr),
+    kernelCidrs: [parseCidr("10.2.0.0/16")],
+  },
+  "none-to-the-kernel": { ...TWO_HOSTS, kernelCidrs: [] },
   "own-as-per-node": {
     ...ALONE,
     asNumber: 4200000101,

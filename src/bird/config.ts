@@ -19,8 +19,10 @@ export interface BirdInput {
   readonly peers: readonly BirdPeer[];
   /** What is announced: confirmed blocks of this node, and addresses it borrowed from blocks of others. */
   readonly originated: readonly Cidr[];
-  /** Only prefixes inside these are announced, believed or put into the kernel. */
+  /** Only prefixes inside these are announced or believed. */
   readonly poolCidrs: readonly Cidr[];
+  /** Of those, the ones in which learnt routes go to the kernel. @default all of them */
+  readonly kernelCidrs?: readonly Cidr[];
   /** Pools in which routes to some nodes lead into a tunnel device, or to nowhere. @default none */
   readonly tunnelled?: readonly TunnelledPool[];
   /** Whether learnt routes go to the kernel. Where not, BIRD takes back the ones it put there. */
@@ -150,13 +152,17 @@ protocol kernel {
 }
 
 /** What goes to the kernel, and how: a filter only where routes need one. */
-function renderToKernel({ programKernel, tunnelled = [] }: BirdInput): { filter: string; name: string } {
+function renderToKernel({ programKernel, poolCidrs, kernelCidrs = poolCidrs, tunnelled = [] }: BirdInput): {
+  filter: string;
+  name: string;
+} {
   if (!programKernel) return { filter: "", name: "none" };
   const pools = tunnelled.filter(({ through, without }) => through.length + without.length > 0);
-  if (pools.length === 0) return { filter: "", name: "where source = RTS_BGP && in_pools()" };
+  const learnt = `source = RTS_BGP && ${renderKernelMatch(poolCidrs, kernelCidrs)}`;
+  if (pools.length === 0) return { filter: "", name: `where ${learnt}` };
   const filter = `
 filter to_kernel {
-  if source != RTS_BGP || !in_pools() then reject;
+  if !(${learnt}) then reject;
 ${pools
   .toSorted((a, b) => positionOf(a.cidr) - positionOf(b.cidr))
   .map(renderTunnelledPool)
@@ -164,6 +170,13 @@ ${pools
 }
 `;
   return { filter, name: "filter to_kernel" };
+}
+
+/** All pools, as a rule. */
+function renderKernelMatch(poolCidrs: readonly Cidr[], kernelCidrs: readonly Cidr[]): string {
+  const [all, some] = [sortCidrs(poolCidrs), sortCidrs(kernelCidrs)];
+  if (String(all) === String(some)) return "in_pools()";
+  return some.length === 0 ? "false" : `net ~ [ ${some.map((cidr) => `${cidr}+`).join(", ")} ]`;
 }
 
 function renderTunnelledPool({ cidr, ifName, through, without }: TunnelledPool): string {

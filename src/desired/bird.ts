@@ -37,10 +37,12 @@ export function wantedBird({
   const here = nodes.get(self);
   if (here === undefined) return undefined;
   const { holders } = holdersOf(nodes, self);
-  // Packets of the others must not travel as they are; the agent brings their routes.
-  const served = [...pools.values()]
-    .filter((pool) => !pool.disableBgpExport && servesBird(pool.encapsulation, ipipEnd))
+  // Whatever the mode: nodes learn of a change at different times, and must not lose by it what the others rely on.
+  const exchanged = [...pools.values()]
+    .filter((pool) => !pool.disableBgpExport)
     .sort((a, b) => (a.cidr < b.cidr ? -1 : 1));
+  // Packets of the others must not travel as they are; the agent brings their routes.
+  const served = exchanged.filter((pool) => servesBird(pool.encapsulation, ipipEnd));
   const peers = settings.nodeMesh ? [...holders].filter(([, name]) => name !== self) : [];
   return {
     nodeAddress: here.address,
@@ -50,7 +52,8 @@ export function wantedBird({
       .map(([address, name]) => ({ name, address, asNumber: nodes.get(name)?.asNumber ?? settings.asNumber }))
       .sort((a, b) => (a.name < b.name ? -1 : 1)),
     originated: [...originated].sort(),
-    poolCidrs: served.map((pool) => pool.cidr),
+    poolCidrs: exchanged.map((pool) => pool.cidr),
+    kernelCidrs: served.map((pool) => pool.cidr),
     tunnelled: served.flatMap((pool) => tunnelledPool(pool, here, holders, nodes)),
     purpose: purposeOf(settings, relyingOnBird(nodes, self)),
   };

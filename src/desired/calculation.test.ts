@@ -517,8 +517,8 @@ describe("VXLAN", () => {
     assert.deepEqual(neighbour, [{ ifName: "vxlan.calico", ip: END2.ip, mac: END2.mac }]);
   });
 
-  it("is none of BIRD's business", () => {
-    assert.deepEqual(bird?.poolCidrs, []);
+  it("has BIRD announce, and bring nothing into the kernel", () => {
+    assert.deepEqual([bird?.poolCidrs, bird?.kernelCidrs], [["10.1.0.0/16"], []]);
   });
 
   it("leaves nothing where this node's end is given up", () => {
@@ -554,7 +554,7 @@ describe("IPIP", () => {
     ]);
     const target = route.find(({ dst }) => dst === BLOCK2)?.target;
     assert.deepEqual(target, { kind: "underlay", node: "192.168.0.102", mtu: 1380, source: END1.ip });
-    assert.deepEqual(bird?.poolCidrs, []);
+    assert.deepEqual([bird?.poolCidrs, bird?.kernelCidrs], [["10.1.0.0/16"], []]);
   });
 
   it("is not BIRD's where another tunnel still leads to the node", () => {
@@ -667,6 +667,7 @@ describe("what BIRD is to do", () => {
       peers: [{ name: "host2", address: "192.168.0.102", asNumber: 64512 }],
       originated: [BLOCK1],
       poolCidrs: ["10.1.0.0/16"],
+      kernelCidrs: ["10.1.0.0/16"],
       tunnelled: [],
       purpose: "routes",
     });

@@ -177,6 +177,8 @@ export interface WantedBird {
   readonly originated: readonly Cidr[];
   /** Prefixes within which routes are exchanged. */
   readonly poolCidrs: readonly Cidr[];
+  /** Those of them whose routes BIRD puts into the kernel. */
+  readonly kernelCidrs: readonly Cidr[];
   /** Pools in which routes to some nodes lead elsewhere than straight to them. */
   readonly tunnelled: readonly TunnelledPool[];
   /**
