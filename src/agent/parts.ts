@@ -9,6 +9,7 @@ import { type Dataplane, createDataplane } from "../dataplane/dataplane.ts";
 import type { WireguardAccess } from "../dataplane/kernel.ts";
 import { openGenetlink } from "../dataplane/netlink/genetlink.ts";
 import { type Rtnetlink, openRtnetlink } from "../dataplane/netlink/rtnetlink.ts";
+import { createNft } from "../dataplane/nft/nft.ts";
 import { procSys } from "../dataplane/sysctl.ts";
 import { createWireguardDriver } from "../dataplane/wireguard/any-driver.ts";
 import { connectStore } from "../datastore/client.ts";
@@ -69,6 +70,7 @@ export async function openParts(
   const store = stack.use(await openStore(config));
   const registration = createRegistration(store, config);
   const rtnetlink = stack.use(openRtnetlink());
+  const nft = stack.use(createNft({ processes }));
   const wireguardKey = createWireguardKeyFile(config.stateDirectory);
   const genetlink = stack.use(openGenetlink());
   const driver = createWireguardDriver(
@@ -79,7 +81,7 @@ export async function openParts(
     driver,
     privateKey: (publicKey) => wireguardKey.privateKey(publicKey),
   };
-  const kernel = { rtnetlink, sysctls: procSys, wireguard, clock, log: log.scope("dataplane") };
+  const kernel = { rtnetlink, sysctls: procSys, nft, wireguard, clock, log: log.scope("dataplane") };
   const dataplane = stack.use(
     createDataplane(kernel, {
       nodeAddress: parseInterfaceAddress(config.address).ip,

@@ -4,6 +4,7 @@ import { describeError } from "../system/log.ts";
 import { planAddress } from "./address.ts";
 import { applyTable } from "./apply-table.ts";
 import { planForwarding } from "./forwarding.ts";
+import { planBehindGuard } from "./guard.ts";
 import type { Kernel } from "./kernel.ts";
 import { planLink } from "./link.ts";
 import { changeLinks } from "./link-request.ts";
@@ -20,22 +21,24 @@ import { makeWireguard, unmakeWireguard } from "./wireguard.ts";
 
 /**
  * Brings the kernel closer to what is wanted, one batch per kind of object. An interface has to be up before routes and neighbours hold on
- * it, and a packet may only meet a node end that is fully set; so the order is links, addresses, sysctls, forwarding entries,
- * neighbours, IPIP, WireGuard and its peers, rules, routes. What IPIP no longer needs, and peers, go last: until then routes may still
- * lead there.
+ * it, a packet may only meet a node end that is fully set, and a tunnel only opens behind its guard; so the order is guard, links, addresses,
+ * sysctls, forwarding entries, neighbours, IPIP, WireGuard and its peers, rules, routes. What IPIP no longer needs, and peers, go last, for
+ * until then routes may still lead there, and then what the guard does not.
  */
 export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
-  const { link: links, mtu, address, sysctl, forwarding, neighbour, ipip, rule, route } = tables;
+  const { guard, link: links, mtu, address, sysctl, forwarding, neighbour, ipip, rule, route } = tables;
   const byRtnetlink = (requests: readonly NetlinkRequest[]): Promise<readonly (Error | undefined)[]> =>
     kernel.rtnetlink.execute(requests);
   const reconcile = <W, S>(kind: Kind, table: ReconcileTable<W, S>, plan: (key: string) => Plan<S>) =>
     applyTable({ kind, table, plan, execute: byRtnetlink }, kernel);
   try {
+    // What waits for its guard is looked at again when that may have changed.
+    if (await guard.make(kernel)) links.table.markFaults();
     await applyTable(
       {
         kind: "link",
         table: links.table,
-        plan: (key) => planLink(key, links),
+        plan: (key) => planBehindGuard(planLink(key, links), key, links, guard),
         execute: (requests) => changeLinks(requests, kernel),
       },
       kernel,
@@ -59,6 +62,7 @@ export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
     await reconcile("route", route.table, (key) => planRoute(key, route, links));
     await unmakeWireguard(tables, kernel);
     await ipip.unmake(kernel);
+    await guard.unmake(kernel);
   } finally {
     for (const table of allTables(tables)) table.giveUp();
   }

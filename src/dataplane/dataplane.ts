@@ -97,6 +97,7 @@ class KernelDataplane implements Dataplane {
   readonly #abort = new AbortController();
   #tasks: readonly Promise<void>[] = [];
   #events: AsyncIterable<readonly RtEvent[]> | undefined;
+  #guardFollowed: Promise<void> | undefined;
   /** Events since a listing began, while it goes on. */
   #held: RtEvent[] | undefined;
   #isListingDue = false;
@@ -129,8 +130,14 @@ class KernelDataplane implements Dataplane {
     const { signal } = this.#abort;
     // Subscribed before the first listing, so that no change falls between the two.
     this.#events ??= this.#subscribe(signal);
+    this.#guardFollowed ??= this.#followGuard(signal);
     await this.#list();
-    this.#tasks = [this.#followEvents(this.#events, signal), this.#audit(signal), this.#run(signal)];
+    this.#tasks = [
+      this.#guardFollowed,
+      this.#followEvents(this.#events, signal),
+      this.#audit(signal),
+      this.#run(signal),
+    ];
   }
 
   async programmed(ifName: string, { signal }: WaitOptions): Promise<void> {
@@ -266,6 +273,23 @@ class KernelDataplane implements Dataplane {
         this.#isListingDue = true;
       }
       this.#wake.resolve(undefined);
+    }
+  }
+
+  /** Where nftables cannot be followed, the audit finds what others change. */
+  async #followGuard(signal: AbortSignal): Promise<void> {
+    const { guard } = this.#tables;
+    while (!signal.aborted) {
+      try {
+        for await (const events of this.#kernel.nft.events({ signal })) {
+          for (const event of events) guard.note(event);
+          this.#wake.resolve(undefined);
+        }
+      } catch (error) {
+        this.#kernel.log.warn("Cannot follow changes of nftables", { error });
+        await this.#pause(this.#auditIntervalMs, signal);
+      }
+      guard.doubt();
     }
   }
 

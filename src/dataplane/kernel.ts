@@ -3,6 +3,7 @@ import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { Rtnetlink } from "./netlink/rtnetlink.ts";
+import type { Nft } from "./nft/nft.ts";
 import type { SysctlFiles } from "./sysctl.ts";
 import type { WireguardDriver } from "./wireguard/driver.ts";
 
@@ -17,6 +18,7 @@ export interface WireguardAccess {
 export interface Kernel {
   readonly rtnetlink: Rtnetlink;
   readonly sysctls: SysctlFiles;
+  readonly nft: Nft;
   readonly wireguard: WireguardAccess;
   readonly clock: Clock;
   readonly log: Log;

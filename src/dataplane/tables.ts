@@ -10,6 +10,7 @@ import {
 } from "../desired/wanted.ts";
 import { AddressTable } from "./address.ts";
 import { type ForwardingTable, createForwardingTable, seenForwardingKey } from "./forwarding.ts";
+import { Guard } from "./guard.ts";
 import { IpipPrograms } from "./ipip.ts";
 import type { Kernel } from "./kernel.ts";
 import { LinkTable, isTunnel } from "./link.ts";
@@ -37,6 +38,7 @@ import {
 
 /** Every kind of object that is reconciled, wanted and seen side by side. */
 export interface Tables {
+  readonly guard: Guard;
   readonly link: LinkTable;
   readonly mtu: MtuTable;
   readonly address: AddressTable;
@@ -66,6 +68,7 @@ type AnyTable = Pick<
 
 export function createTables(): Tables {
   return {
+    guard: new Guard(),
     link: new LinkTable(),
     mtu: createMtuTable(),
     address: new AddressTable(),
@@ -83,8 +86,15 @@ export function createTables(): Tables {
 /** The part of each kind in which wanted and seen are compared. */
 type Reconciled = { readonly [K in Kind]: AnyTable & { want(delta: Delta<Wanted[K]>): void } };
 
-function reconciled({ link, address, ipip, route, ...plain }: Tables): Reconciled {
-  return { ...plain, link: link.table, address: address.table, ipip: ipip.table, route: route.table };
+function reconciled({ guard, link, address, ipip, route, ...plain }: Tables): Reconciled {
+  return {
+    ...plain,
+    guard: guard.table,
+    link: link.table,
+    address: address.table,
+    ipip: ipip.table,
+    route: route.table,
+  };
 }
 
 export function tableOf(tables: Tables, kind: Kind): AnyTable {
@@ -104,7 +114,9 @@ export function noteWanted(tables: Tables, delta: DesiredDelta): void {
 /** Lists the kernel's objects anew. Links come first: the others are recognised by the interface they are on. */
 export async function listSeen(tables: Tables, kernel: Kernel): Promise<void> {
   const { rtnetlink } = kernel;
-  const { link: links, mtu, address, sysctl, forwarding, neighbour, ipip, rule, route } = tables;
+  const { guard, link: links, mtu, address, sysctl, forwarding, neighbour, ipip, rule, route } = tables;
+  // Listed when it is applied: whether it can be concerns nothing else.
+  guard.doubt();
   links.reset(await rtnetlink.list(listLinks));
   address.reset(await rtnetlink.list(listAddresses), links);
   forwarding.reset(

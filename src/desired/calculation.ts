@@ -20,6 +20,7 @@ import {
 } from "./facts.ts";
 import { holdingsOf } from "./holding.ts";
 import { type Contributed, Outcome } from "./outcome.ts";
+import { guardPeer, openTunnels, ownGuard } from "./guard.ts";
 import { ipipPeer, ownIpip } from "./ipip.ts";
 import { type RoomFor, containerMtu, tunnelMtu } from "./mtu.ts";
 import { nodeSysctl } from "./sysctl.ts";
@@ -326,9 +327,18 @@ export class Calculation {
   /** This node's own ends of tunnels, or what its ends need to know of another node. */
   #recalculateTunnels(name: string): void {
     const isSelf = name === this.#self;
+    this.#outcome.set(`guard ${name}`, this.#guard(name));
     this.#outcome.set(`vxlan ${name}`, isSelf ? this.#ownVxlan() : this.#vxlanPeer(name));
     this.#outcome.set(`ipip ${name}`, isSelf ? this.#ownIpip() : this.#ipipPeer(name));
     this.#outcome.set(`wireguard ${name}`, isSelf ? this.#ownWireguard() : this.#wireguardPeer(name));
+  }
+
+  #guard(name: string): Contributed {
+    const ends = { ipip: this.#ipipEnd, vxlan: this.#vxlanEnd, wireguard: this.#wireguardEnd };
+    const tunnels = openTunnels(ends, this.#settings);
+    if (name === this.#self) return ownGuard(tunnels);
+    const node = this.#nodes.get(name);
+    return tunnels.length === 0 || node === undefined ? NOTHING : guardPeer(node);
   }
 
   #ownVxlan(): Contributed {

@@ -10,6 +10,7 @@ type Tables = { readonly [K in Kind]: Contributions<Wanted[K]> };
 /** Everything that is wanted, of every kind, kept by the source that wants it. */
 export class Outcome {
   readonly #tables: Tables = {
+    guard: new Contributions(),
     link: new Contributions(),
     mtu: new Contributions(),
     address: new Contributions(),

@@ -44,6 +44,8 @@ export type WantedLink =
 
 /** The name under which the kernel's module makes its device. */
 export const IPIP_DEVICE: IfName = parseIfName("tunl0");
+/** `IPPROTO_IPIP` (linux/in.h): what the outer header says it holds. */
+export const IPIP_PROTOCOL = 4;
 /** The outer IPv4 header (RFC 2003 section 3.1). */
 export const IPIP_OVERHEAD_BYTES = 20;
 /** Calico's name for the VXLAN device. */
@@ -92,6 +94,16 @@ export type WantedIpip =
   | { readonly kind: "block"; readonly dst: Cidr; readonly node: Ipv4 }
   /** Packets inside others are taken from the node. */
   | { readonly kind: "node"; readonly address: Ipv4 };
+
+/** What the guard of tunnels needs: packets inside others are taken from nodes, and from nobody else. */
+export type WantedGuard =
+  /** What holds all the rest. */
+  | { readonly kind: "table" }
+  | { readonly kind: "node"; readonly address: Ipv4 }
+  /** The outer packets of the tunnel are those of an IP protocol. */
+  | { readonly kind: "protocol"; readonly ifName: IfName; readonly protocol: number }
+  /** The outer packets of the tunnel are those to a UDP port. */
+  | { readonly kind: "port"; readonly ifName: IfName; readonly port: number };
 
 /** What a WireGuard device is given. */
 export interface WantedWireguard {
@@ -206,6 +218,7 @@ export interface Unroutable {
 
 /** Every kind of object that a node should have, by the name that status and logs call it. */
 export interface Wanted {
+  readonly guard: WantedGuard;
   readonly link: WantedLink;
   readonly mtu: WantedMtu;
   readonly address: WantedAddress;
@@ -223,6 +236,7 @@ export type Kind = keyof Wanted;
 
 /** Sorted as they are applied: what others rest on comes first. */
 export const KINDS = [
+  "guard",
   "link",
   "mtu",
   "address",
@@ -282,6 +296,26 @@ export function ipipKey(wanted: WantedIpip): string {
     case "node":
       return `node ${wanted.address}`;
   }
+}
+
+/** There is one table. */
+export const GUARD_TABLE_KEY = "guard";
+
+export function guardKey(wanted: WantedGuard): string {
+  switch (wanted.kind) {
+    case "table":
+      return GUARD_TABLE_KEY;
+    case "node":
+      return guardElementKey(wanted.kind, wanted.address);
+    case "protocol":
+      return guardElementKey(wanted.kind, String(wanted.protocol));
+    case "port":
+      return guardElementKey(wanted.kind, String(wanted.port));
+  }
+}
+
+export function guardElementKey(kind: string, value: string): string {
+  return `guard ${kind} ${value}`;
 }
 
 export function wireguardKey(ifName: IfName): string {

@@ -8,6 +8,7 @@ import { createVeth } from "../../src/dataplane/netlink/link-veth.ts";
 import { openGenetlink } from "../../src/dataplane/netlink/genetlink.ts";
 import { openNetns } from "../../src/dataplane/netlink/netns.ts";
 import { openRtnetlink } from "../../src/dataplane/netlink/rtnetlink.ts";
+import { createNft } from "../../src/dataplane/nft/nft.ts";
 import { createKernelDriver } from "../../src/dataplane/wireguard/kernel-driver.ts";
 import { type SysctlFiles, procSys } from "../../src/dataplane/sysctl.ts";
 import { Calculation } from "../../src/desired/calculation.ts";
@@ -19,6 +20,7 @@ import { parseIpv4 } from "../../src/net/ipv4.ts";
 import { parseMac } from "../../src/net/mac.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { silentLog } from "../../src/system/log.ts";
+import { systemProcesses } from "../../src/system/process.ts";
 
 const NODE_END = parseIfName("cali0123456789a");
 const OTHER_END = parseIfName("cali0123456789b");
@@ -87,7 +89,9 @@ async function createNode(): Promise<Node> {
     driver: createKernelDriver({ rtnetlink, genetlink }),
     privateKey: () => Promise.reject(new Error("there is none")),
   };
-  const kernel = { rtnetlink, sysctls, wireguard, clock: systemClock, log: silentLog };
+  const command = ["ip", "netns", "exec", name, "nft"] as const;
+  const nft = stack.use(createNft({ processes: systemProcesses }, { netns, command }));
+  const kernel = { rtnetlink, sysctls, nft, wireguard, clock: systemClock, log: silentLog };
   const dataplane = stack.use(createDataplane(kernel));
   const calculation = new Calculation("host1");
   const addNodeEnd = async (nodeEnd: IfName): Promise<void> => {

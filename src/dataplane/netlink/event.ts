@@ -7,6 +7,7 @@ import type { NetlinkMessage } from "./message.ts";
 import { type Neighbour, RTM_DELNEIGH, RTM_NEWNEIGH, decodeNeighbour } from "./neighbour.ts";
 import { type KernelRoute, RTM_DELROUTE, RTM_NEWROUTE, decodeRoute } from "./route.ts";
 import { type Rule, RTM_DELRULE, RTM_NEWRULE, decodeRule } from "./rule.ts";
+import type { EventDecoder, Overrun } from "./subscription.ts";
 import {
   RTM_DELQDISC,
   RTM_DELTFILTER,
@@ -32,8 +33,7 @@ export type RtEvent =
   | { readonly kind: "rule"; readonly change: ChangeKind; readonly rule: Rule }
   /** Filters of the interface, or the discipline that has them, changed: which and how is to be listed. */
   | { readonly kind: "filter"; readonly ifIndex: number }
-  /** Changes were lost: what is known of the kernel's state is out of date and must be listed again. */
-  | { readonly kind: "overrun" };
+  | Overrun;
 
 /** `enum rtnetlink_groups` (linux/rtnetlink.h): IPv4 and IPv6 have groups of their own. */
 const GROUPS: Readonly<Record<EventGroup, readonly number[]>> = {
@@ -55,9 +55,7 @@ export function decodeEvent(message: NetlinkMessage): RtEvent | undefined {
   return DECODERS.get(message.type)?.(message);
 }
 
-type EventDecoder = (message: NetlinkMessage) => RtEvent | undefined;
-
-const DECODERS: ReadonlyMap<number, EventDecoder> = new Map([
+const DECODERS: ReadonlyMap<number, EventDecoder<RtEvent>> = new Map([
   [RTM_NEWLINK, linkEvent("new")],
   [RTM_DELLINK, linkEvent("deleted")],
   [RTM_NEWADDR, addressEvent("new")],
@@ -74,28 +72,28 @@ const DECODERS: ReadonlyMap<number, EventDecoder> = new Map([
   [RTM_DELTFILTER, filterEvent],
 ]);
 
-function linkEvent(change: ChangeKind): EventDecoder {
+function linkEvent(change: ChangeKind): EventDecoder<RtEvent> {
   return (message) => {
     const link = decodeLink(message);
     return link && { kind: "link", change, link };
   };
 }
 
-function addressEvent(change: ChangeKind): EventDecoder {
+function addressEvent(change: ChangeKind): EventDecoder<RtEvent> {
   return (message) => {
     const address = decodeAddress(message);
     return address && { kind: "address", change, address };
   };
 }
 
-function routeEvent(change: ChangeKind): EventDecoder {
+function routeEvent(change: ChangeKind): EventDecoder<RtEvent> {
   return (message) => {
     const route = decodeRoute(message);
     return route && { kind: "route", change, route };
   };
 }
 
-function neighbourEvent(change: ChangeKind): EventDecoder {
+function neighbourEvent(change: ChangeKind): EventDecoder<RtEvent> {
   return (message) => {
     const neighbour = decodeNeighbour(message);
     if (neighbour !== undefined) return { kind: "neighbour", change, neighbour };
@@ -104,7 +102,7 @@ function neighbourEvent(change: ChangeKind): EventDecoder {
   };
 }
 
-function ruleEvent(change: ChangeKind): EventDecoder {
+function ruleEvent(change: ChangeKind): EventDecoder<RtEvent> {
   return (message) => {
     const rule = decodeRule(message);
     return rule && { kind: "rule", change, rule };

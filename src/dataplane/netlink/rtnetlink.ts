@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Connection, type Trace, type WaitOptions } from "./connection.ts";
-import { type EventGroup, type RtEvent, groupBits } from "./event.ts";
+import { type EventGroup, type RtEvent, decodeEvent, groupBits } from "./event.ts";
 import type { KernelError } from "./kernel-error.ts";
 import { type Netns, openNetns } from "./netns.ts";
 import type { Dump, NetlinkRequest } from "./request.ts";
 import { type NetlinkSocket, openNetlinkSocket } from "./socket.ts";
-import { readEvents } from "./subscription.ts";
+import { Subscriptions } from "./subscription.ts";
 
 export type { EventGroup, RtEvent } from "./event.ts";
 
@@ -72,41 +72,16 @@ interface Parts {
 }
 
 function createRtnetlink({ connection, home, openEvents, trace }: Parts): Rtnetlink {
-  const subscriptions = new Set<Disposable>();
+  const subscriptions = new Subscriptions();
   return {
     execute: (requests, options) => connection.execute(requests, options),
     list: (dump, options) => connection.list(dump, options),
-    events(groups, { signal }) {
-      const socket = openEvents(groupBits(groups));
-      const stop = new AbortController();
-      const close = (): void => {
-        signal.removeEventListener("abort", close);
-        subscriptions.delete(subscription);
-        // In this order: nobody may wait for a descriptor that is closed.
-        stop.abort();
-        socket[Symbol.dispose]();
-      };
-      const subscription = { [Symbol.dispose]: close };
-      subscriptions.add(subscription);
-      signal.addEventListener("abort", close);
-      if (signal.aborted) close();
-      return closeAfter(readEvents(socket, stop.signal, trace), close);
-    },
+    events: (groups, { signal }) =>
+      subscriptions.read(openEvents(groupBits(groups)), signal, { decode: decodeEvent, trace }),
     async [Symbol.asyncDispose]() {
-      for (const subscription of subscriptions) subscription[Symbol.dispose]();
+      subscriptions[Symbol.dispose]();
       await connection[Symbol.asyncDispose]();
       home[Symbol.dispose]();
     },
   };
-}
-
-async function* closeAfter<T>(
-  items: AsyncIterable<T>,
-  close: () => void,
-): AsyncGenerator<T, void, undefined> {
-  try {
-    yield* items;
-  } finally {
-    close();
-  }
 }

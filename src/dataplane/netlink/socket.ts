@@ -31,6 +31,8 @@ export interface SocketOptions {
 const AF_NETLINK = 16;
 // #define NETLINK_ROUTE 0
 const NETLINK_ROUTE = 0;
+// #define NETLINK_NETFILTER 12
+export const NETLINK_NETFILTER = 12;
 // #define NETLINK_GENERIC 16
 export const NETLINK_GENERIC = 16;
 // #define SOL_SOCKET 1, #define SO_RCVBUF 8, #define SO_RCVBUFFORCE 33 (asm-generic/socket.h)

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseIp } from "../../net/ip.ts";
-import type { RtEvent } from "./event.ts";
+import { type RtEvent, decodeEvent } from "./event.ts";
 import { createFakeSocket } from "./fake-socket.ts";
 import { KernelError } from "./kernel-error.ts";
 import type { NetlinkMessage } from "./message.ts";
@@ -31,7 +31,7 @@ async function next(events: AsyncGenerator<readonly RtEvent[]>): Promise<readonl
 test("what waits in the socket comes as one batch", async () => {
   const socket = createFakeSocket();
   const abort = new AbortController();
-  const events = readEvents(socket, abort.signal);
+  const events = readEvents(socket, abort.signal, { decode: decodeEvent });
   socket.deliver([neighbourMessage(1), neighbourMessage(2)]);
   socket.deliver([neighbourMessage(1, RTM_DELNEIGH)]);
   assert.deepEqual(await next(events), ["new 10.0.0.1", "new 10.0.0.2", "deleted 10.0.0.1"]);
@@ -42,7 +42,7 @@ test("what waits in the socket comes as one batch", async () => {
 
 test("messages that are about nothing known make no batch", async () => {
   const socket = createFakeSocket();
-  const events = readEvents(socket, new AbortController().signal);
+  const events = readEvents(socket, new AbortController().signal, { decode: decodeEvent });
   socket.deliver([{ ...neighbourMessage(1), type: 88 }]);
   const waiting = next(events);
   socket.deliver([neighbourMessage(2)]);
@@ -51,7 +51,7 @@ test("messages that are about nothing known make no batch", async () => {
 
 test("an overrun takes all that is queued with it, and what comes after is told again", async () => {
   const socket = createFakeSocket();
-  const events = readEvents(socket, new AbortController().signal);
+  const events = readEvents(socket, new AbortController().signal, { decode: decodeEvent });
   socket.deliver([neighbourMessage(1)]);
   socket.deliver(new KernelError("read", ENOBUFS));
   // More than one round of discarding.
@@ -65,7 +65,7 @@ test("an overrun takes all that is queued with it, and what comes after is told 
 
 test("an error of another kind ends the events with it", async () => {
   const socket = createFakeSocket();
-  const events = readEvents(socket, new AbortController().signal);
+  const events = readEvents(socket, new AbortController().signal, { decode: decodeEvent });
   socket.deliver(new KernelError("read", 9));
   await assert.rejects(next(events), { code: "EBADF" });
 });
@@ -73,10 +73,10 @@ test("an error of another kind ends the events with it", async () => {
 test("they end quietly when the signal aborts, even with events waiting", async () => {
   const socket = createFakeSocket();
   const abort = new AbortController();
-  const events = readEvents(socket, abort.signal);
+  const events = readEvents(socket, abort.signal, { decode: decodeEvent });
   const waiting = next(events);
   abort.abort();
   assert.equal(await waiting, "end");
   socket.deliver([neighbourMessage(1)]);
-  assert.equal(await next(readEvents(socket, abort.signal)), "end");
+  assert.equal(await next(readEvents(socket, abort.signal, { decode: decodeEvent })), "end");
 });

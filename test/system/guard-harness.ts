@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// A node behind its guard, and a machine on the same network that is another node by one of its addresses, and a stranger by another.
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { type DataplaneStatus, createDataplane } from "../../src/dataplane/dataplane.ts";
+import type { Kernel } from "../../src/dataplane/kernel.ts";
+import { openGenetlink } from "../../src/dataplane/netlink/genetlink.ts";
+import { openNetns } from "../../src/dataplane/netlink/netns.ts";
+import { openRtnetlink } from "../../src/dataplane/netlink/rtnetlink.ts";
+import { createNft } from "../../src/dataplane/nft/nft.ts";
+import { type SysctlFiles, procSys } from "../../src/dataplane/sysctl.ts";
+import { createKernelDriver } from "../../src/dataplane/wireguard/kernel-driver.ts";
+import { Calculation } from "../../src/desired/calculation.ts";
+import { DEFAULT_SETTINGS, type Fact } from "../../src/desired/facts.ts";
+import { parseCidr } from "../../src/net/cidr.ts";
+import { parseIfName } from "../../src/net/if-name.ts";
+import { parseIp } from "../../src/net/ip.ts";
+import { type Ipv4, parseIpv4 } from "../../src/net/ipv4.ts";
+import { parseMac } from "../../src/net/mac.ts";
+import { systemClock } from "../../src/system/clock.ts";
+import { silentLog } from "../../src/system/log.ts";
+import { type ProcessRunner, systemProcesses } from "../../src/system/process.ts";
+import { eventually } from "./harness.ts";
+
+export const HOST = parseIpv4("192.168.0.101");
+export const OTHER = parseIpv4("192.168.0.102");
+export const STRANGER = parseIpv4("192.168.0.66");
+export const CONTAINER = parseIpv4("10.1.1.2");
+/** A container of the other node. */
+export const FAR = parseIpv4("10.1.2.2");
+export const PORT = 7009;
+export const END_MAC = parseMac("66:00:00:00:00:01");
+
+const END = { ip: parseIpv4("10.1.1.1"), mac: END_MAC };
+const FAR_BLOCK = parseCidr("10.1.2.0/26");
+const NODE_END = parseIfName("cali0123456789a");
+const CONTAINER_MAC = parseMac("02:00:00:00:00:01");
+
+export function nodeFact(name: string, address: Ipv4): Fact {
+  const value = {
+    address,
+    subnet: parseCidr("192.168.0.0/24"),
+    asNumber: undefined,
+    routeSource: "datastore",
+    vxlan: { ip: parseIpv4("10.1.2.1"), mac: parseMac("66:00:00:00:00:02") },
+    ipip: parseIpv4("10.1.2.1"),
+  } as const;
+  return { kind: "node", name, value };
+}
+
+/** What a node knows with one tunnel of the kind, and a container. */
+export function factsWith(tunnel: "vxlan" | "ipip"): readonly Fact[] {
+  const encapsulation = { kind: tunnel, crossSubnet: false } as const;
+  const ends: Readonly<Record<typeof tunnel, Fact>> = {
+    vxlan: { kind: "vxlanEnd", value: END },
+    ipip: { kind: "ipipEnd", value: { ip: END.ip, driver: "device" } },
+  };
+  return [
+    { kind: "underlay", mtu: 1500 },
+    { kind: "settings", value: { ...DEFAULT_SETTINGS, routeSource: "datastore" } },
+    nodeFact("host1", HOST),
+    nodeFact("host2", OTHER),
+    {
+      kind: "pool",
+      name: "default",
+      value: { cidr: parseCidr("10.1.0.0/16"), encapsulation, disableBgpExport: false },
+    },
+    { kind: "block", cidr: FAR_BLOCK, value: { cidr: FAR_BLOCK, node: "host2", strays: [] } },
+    { kind: "affinity", node: "host2", cidr: FAR_BLOCK, value: true },
+    {
+      kind: "endpoint",
+      name: "a",
+      value: { ifName: NODE_END, mac: CONTAINER_MAC, ips: [parseIp(CONTAINER)] },
+    },
+    ends[tunnel],
+  ];
+}
+
+/** A program that reads namespace's datagrams, or the like. */
+interface Receiver extends AsyncDisposable {
+  /** Waits for a text, and gives all that came before it. */
+  until(text: string): Promise<readonly string[]>;
+}
+
+export interface GuardedNode extends AsyncDisposable {
+  /** What nft was given so far, by the dataplane. */
+  readonly transactions: readonly string[];
+  status(): DataplaneStatus;
+  start(): Promise<void>;
+  /** What is in the kernel stays. */
+  stop(): Promise<void>;
+  /** Another dataplane in the place of this one, which remembers nothing. */
+  restart(): Promise<void>;
+  learn(...facts: readonly Fact[]): void;
+  settled(): Promise<void>;
+  /** Runs a command on the node; it has to succeed. */
+  run(...command: readonly string[]): string;
+  /** Runs a command on the other machine; it has to succeed. */
+  runOutside(...command: readonly string[]): string;
+  /** Sends one datagram from an address of the other machine. */
+  send(from: Ipv4, to: Ipv4, port: number, payload: Buffer): void;
+  /** Listens in the container. */
+  receive(): Promise<Receiver>;
+}
+
+export interface GuardedNodeOptions {
+  /** A program in the place of nft, for one that is not there. @default nft itself, in the node's namespace */
+  readonly nft?: string;
+}
+
+const DATAGRAMS = fileURLToPath(new URL("./datagrams.ts", import.meta.url));
+let count = 0;
+
+export async function createGuardedNode({ nft }: GuardedNodeOptions = {}): Promise<GuardedNode> {
+  await using stack = new AsyncDisposableStack();
+  const { host, outside, container } = layNetwork(stack);
+  const transactions: string[] = [];
+  const kernel = openKernel(stack, host, {
+    command: nft === undefined ? ["ip", "netns", "exec", host, "nft"] : [nft],
+    transactions,
+  });
+  const facts: Fact[] = [];
+  let calculation = new Calculation("host1");
+  let dataplane = createDataplane(kernel);
+  stack.defer(() => dataplane[Symbol.asyncDispose]());
+  const owned = stack.move();
+  return {
+    transactions,
+    status: () => dataplane.status(),
+    start: () => dataplane.start(),
+    async stop() {
+      await dataplane[Symbol.asyncDispose]();
+    },
+    async restart() {
+      await dataplane[Symbol.asyncDispose]();
+      calculation = new Calculation("host1");
+      dataplane = createDataplane(kernel);
+      dataplane.update(calculation.update(facts));
+      await dataplane.start();
+    },
+    learn(...more) {
+      facts.push(...more);
+      dataplane.update(calculation.update(more));
+    },
+    settled: () =>
+      eventually(() => {
+        const { isSettled, faults } = dataplane.status();
+        return Promise.resolve(isSettled && faults.length === 0);
+      }, "a settled dataplane"),
+    run: (...command) => runIn(host, command),
+    runOutside: (...command) => runIn(outside, command),
+    send(from, to, port, payload) {
+      runIn(outside, [process.execPath, DATAGRAMS, "send", from, to, String(port), payload.toString("hex")]);
+    },
+    receive: () => startReceiver(container),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Three namespaces: the node, the other machine, and a container on the node that is not wired up yet but for its link. */
+function layNetwork(stack: AsyncDisposableStack): Readonly<Record<"host" | "outside" | "container", string>> {
+  const [host, outside, container] = [addNamespace(stack), addNamespace(stack), addNamespace(stack)];
+  const ip = (netns: string, command: string): string => runIn(netns, ["ip", ...command.split(" ")]);
+  ip(host, `link add eth0 type veth peer name eth0 netns ${outside}`);
+  ip(host, `link add ${NODE_END} type veth peer name eth0 address ${CONTAINER_MAC} netns ${container}`);
+  ip(host, `addr add ${HOST}/24 dev eth0`);
+  ip(outside, `addr add ${OTHER}/24 dev eth0`);
+  ip(outside, `addr add ${STRANGER}/24 dev eth0`);
+  ip(container, `addr add ${CONTAINER}/32 dev eth0`);
+  for (const netns of [host, outside, container])
+    for (const link of ["lo", "eth0"]) ip(netns, `link set ${link} up`);
+  return { host, outside, container };
+}
+
+function addNamespace(stack: AsyncDisposableStack): string {
+  const name = `mnf${process.pid}n${++count}`;
+  execFileSync("ip", ["netns", "add", name]);
+  stack.defer(() => {
+    execFileSync("ip", ["netns", "del", name]);
+  });
+  return name;
+}
+
+function runIn(netns: string, command: readonly string[]): string {
+  return execFileSync("ip", ["netns", "exec", netns, ...command], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
+interface KernelOptions {
+  readonly command: readonly [string, ...string[]];
+  /** Takes what nft is given. */
+  readonly transactions: string[];
+}
+
+function openKernel(
+  stack: AsyncDisposableStack,
+  host: string,
+  { command, transactions }: KernelOptions,
+): Kernel {
+  const netns = stack.use(openNetns(`/run/netns/${host}`));
+  const rtnetlink = stack.use(openRtnetlink({ netns }));
+  const processes: ProcessRunner = {
+    run(program, args, options) {
+      if (args.includes("-f")) transactions.push(options?.input ?? "");
+      return systemProcesses.run(program, args, options);
+    },
+  };
+  const nft = stack.use(createNft({ processes }, { netns, command }));
+  const sysctls: SysctlFiles = {
+    read: (path) => netns.run(() => procSys.read(path)),
+    write: (path, value) => {
+      netns.run(() => {
+        procSys.write(path, value);
+      });
+    },
+  };
+  const genetlink = stack.use(openGenetlink({ netns }));
+  const wireguard = {
+    driver: createKernelDriver({ rtnetlink, genetlink }),
+    privateKey: () => Promise.reject(new Error("there is none")),
+  };
+  return { rtnetlink, sysctls, nft, wireguard, clock: systemClock, log: silentLog };
+}
+
+async function startReceiver(netns: string): Promise<Receiver> {
+  const child = spawn("ip", ["netns", "exec", netns, process.execPath, DATAGRAMS, "receive", String(PORT)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+  const until = async (text: string): Promise<readonly string[]> => {
+    const lines = (): readonly string[] => output.split("\n");
+    await eventually(() => Promise.resolve(lines().includes(text)), `"${text}" in the container`);
+    return lines().slice(1, lines().indexOf(text));
+  };
+  await until("ready");
+  return { until, [Symbol.asyncDispose]: () => end(child) };
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  child.kill();
+  await once(child, "close");
+}
