@@ -138,6 +138,7 @@ describe("the cluster's settings", () => {
   const tunnelDefaults = {
     vxlanVni: 4096,
     vxlanPort: 4789,
+    isChecksumOffloadBroken: false,
     tunnelMtus: { ipip: 0, vxlan: 0, wireguard: 0 },
     wireguardEnabled: false,
     wireguardPort: 51_820,

@@ -96,6 +96,7 @@ export function settingsOf(
     listenPort: bgpSpec.listenPort,
     vxlanVni: felixSpec.vxlanVNI,
     vxlanPort: felixSpec.vxlanPort,
+    isChecksumOffloadBroken: felixSpec.featureDetectOverride === "ChecksumOffloadBroken=true",
     tunnelMtus: { ipip: felixSpec.ipipMTU, vxlan: felixSpec.vxlanMTU, wireguard: felixSpec.wireguardMTU },
     wireguardEnabled: felixSpec.wireguardEnabled,
     wireguardPort: felixSpec.wireguardListeningPort,

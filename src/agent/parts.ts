@@ -81,7 +81,15 @@ export async function openParts(
     driver,
     privateKey: (publicKey) => wireguardKey.privateKey(publicKey),
   };
-  const kernel = { rtnetlink, sysctls: procSys, nft, wireguard, clock, log: log.scope("dataplane") };
+  const kernel = {
+    rtnetlink,
+    genetlink,
+    sysctls: procSys,
+    nft,
+    wireguard,
+    clock,
+    log: log.scope("dataplane"),
+  };
   const dataplane = stack.use(
     createDataplane(kernel, {
       nodeAddress: parseInterfaceAddress(config.address).ip,

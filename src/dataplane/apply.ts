@@ -3,6 +3,7 @@ import type { Kind } from "../desired/wanted.ts";
 import { describeError } from "../system/log.ts";
 import { planAddress } from "./address.ts";
 import { applyTable } from "./apply-table.ts";
+import { applyChecksums } from "./checksum.ts";
 import { planForwarding } from "./forwarding.ts";
 import { planBehindGuard } from "./guard.ts";
 import type { Kernel } from "./kernel.ts";
@@ -26,7 +27,19 @@ import { makeWireguard, unmakeWireguard } from "./wireguard.ts";
  * until then routes may still lead there, and then what the guard does not.
  */
 export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
-  const { guard, link: links, mtu, address, sysctl, forwarding, neighbour, ipip, rule, route } = tables;
+  const {
+    guard,
+    link: links,
+    checksum,
+    mtu,
+    address,
+    sysctl,
+    forwarding,
+    neighbour,
+    ipip,
+    rule,
+    route,
+  } = tables;
   const byRtnetlink = (requests: readonly NetlinkRequest[]): Promise<readonly (Error | undefined)[]> =>
     kernel.rtnetlink.execute(requests);
   const reconcile = <W, S>(kind: Kind, table: ReconcileTable<W, S>, plan: (key: string) => Plan<S>) =>
@@ -43,6 +56,7 @@ export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
       },
       kernel,
     );
+    await applyChecksums(checksum, links, kernel);
     await applyTable(
       {
         kind: "mtu",

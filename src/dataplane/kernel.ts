@@ -2,6 +2,7 @@
 import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
+import type { Genetlink } from "./netlink/genetlink.ts";
 import type { Rtnetlink } from "./netlink/rtnetlink.ts";
 import type { Nft } from "./nft/nft.ts";
 import type { SysctlFiles } from "./sysctl.ts";
@@ -17,6 +18,7 @@ export interface WireguardAccess {
 /** One network namespace's side of the kernel, and what work on it needs. */
 export interface Kernel {
   readonly rtnetlink: Rtnetlink;
+  readonly genetlink: Genetlink;
   readonly sysctls: SysctlFiles;
   readonly nft: Nft;
   readonly wireguard: WireguardAccess;

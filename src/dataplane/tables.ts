@@ -10,6 +10,7 @@ import {
 } from "../desired/wanted.ts";
 import { AddressTable } from "./address.ts";
 import { type ForwardingTable, createForwardingTable, seenForwardingKey } from "./forwarding.ts";
+import { type ChecksumTable, createChecksumTable } from "./checksum.ts";
 import { Guard } from "./guard.ts";
 import { IpipPrograms } from "./ipip.ts";
 import type { Kernel } from "./kernel.ts";
@@ -40,6 +41,7 @@ import {
 export interface Tables {
   readonly guard: Guard;
   readonly link: LinkTable;
+  readonly checksum: ChecksumTable;
   readonly mtu: MtuTable;
   readonly address: AddressTable;
   readonly sysctl: SysctlTable;
@@ -70,6 +72,7 @@ export function createTables(): Tables {
   return {
     guard: new Guard(),
     link: new LinkTable(),
+    checksum: createChecksumTable(),
     mtu: createMtuTable(),
     address: new AddressTable(),
     sysctl: createSysctlTable(),
@@ -114,7 +117,19 @@ export function noteWanted(tables: Tables, delta: DesiredDelta): void {
 /** Lists the kernel's objects anew. Links come first: the others are recognised by the interface they are on. */
 export async function listSeen(tables: Tables, kernel: Kernel): Promise<void> {
   const { rtnetlink } = kernel;
-  const { guard, link: links, mtu, address, sysctl, forwarding, neighbour, ipip, rule, route } = tables;
+  const {
+    guard,
+    link: links,
+    checksum,
+    mtu,
+    address,
+    sysctl,
+    forwarding,
+    neighbour,
+    ipip,
+    rule,
+    route,
+  } = tables;
   // Listed when it is applied: whether it can be concerns nothing else.
   guard.doubt();
   links.reset(await rtnetlink.list(listLinks));
@@ -129,6 +144,7 @@ export async function listSeen(tables: Tables, kernel: Kernel): Promise<void> {
   route.reset(await rtnetlink.list(listRoutes), links);
   sysctl.markWanted();
   mtu.markWanted();
+  checksum.reset(new Map());
 }
 
 /** The objects that have a key. */

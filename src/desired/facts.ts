@@ -95,6 +95,8 @@ export interface Settings {
   readonly listenPort: number;
   readonly vxlanVni: number;
   readonly vxlanPort: number;
+  /** Whether checksums that are left to a network card come out wrong inside VXLAN. */
+  readonly isChecksumOffloadBroken: boolean;
   /** What fits into each tunnel, in octets, where a person has said so; 0 where it is to be worked out. */
   readonly tunnelMtus: Readonly<Record<TunnelKind | "wireguard", number>>;
   readonly wireguardEnabled: boolean;
@@ -109,6 +111,7 @@ export const DEFAULT_SETTINGS: Settings = {
   listenPort: 179,
   vxlanVni: 4096,
   vxlanPort: 4789,
+  isChecksumOffloadBroken: false,
   tunnelMtus: { ipip: 0, vxlan: 0, wireguard: 0 },
   wireguardEnabled: false,
   wireguardPort: 51820,

@@ -12,6 +12,7 @@ export class Outcome {
   readonly #tables: Tables = {
     guard: new Contributions(),
     link: new Contributions(),
+    checksum: new Contributions(),
     mtu: new Contributions(),
     address: new Contributions(),
     sysctl: new Contributions(),

@@ -22,6 +22,9 @@ export function ownVxlan(
   };
   return {
     link: [{ key: linkKey(VXLAN_DEVICE), value: device }],
+    checksum: settings.isChecksumOffloadBroken
+      ? [{ key: linkKey(VXLAN_DEVICE), value: { ifName: VXLAN_DEVICE } }]
+      : [],
     sysctl: tunnelSysctls(VXLAN_DEVICE),
     address: [{ key: addressKey(VXLAN_DEVICE, ip), value: { ifName: VXLAN_DEVICE, ip } }],
   };

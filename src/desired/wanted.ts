@@ -64,6 +64,11 @@ export const WIREGUARD_RULE_PRIORITY = 99;
 /** A bit of Calico's `iptablesMarkMask`. Packets that the device itself sends have it, so that they do not come back to it. */
 export const WIREGUARD_MARK = 0x100000;
 
+/** Checksums of what the interface sends are computed before it gets them. */
+export interface WantedChecksum {
+  readonly ifName: IfName;
+}
+
 /** The MTU of a container's link, at both of its ends. */
 export interface WantedMtu {
   /** The node end. */
@@ -220,6 +225,7 @@ export interface Unroutable {
 export interface Wanted {
   readonly guard: WantedGuard;
   readonly link: WantedLink;
+  readonly checksum: WantedChecksum;
   readonly mtu: WantedMtu;
   readonly address: WantedAddress;
   readonly sysctl: WantedSysctl;
@@ -238,6 +244,7 @@ export type Kind = keyof Wanted;
 export const KINDS = [
   "guard",
   "link",
+  "checksum",
   "mtu",
   "address",
   "sysctl",

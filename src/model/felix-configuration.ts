@@ -24,6 +24,11 @@ const spec = z
     wireguardMTU: z.int().min(0).default(0),
     vxlanVNI: z.int().min(1).max(16_777_215).default(4096),
     vxlanPort: portField.default(4789),
+    /** Calico's list of `feature=true|false`, of which one feature is known here: whether checksums inside VXLAN come out wrong. */
+    featureDetectOverride: z
+      .string()
+      .regex(/^(ChecksumOffloadBroken=(true|false))?$/, 'want "ChecksumOffloadBroken=true" or "…=false"')
+      .default(""),
     wireguardEnabled: z.boolean().default(false),
     wireguardListeningPort: portField.default(51_820),
     /** Remove routes of others on the nodes' ends of container links. */

@@ -148,6 +148,7 @@ test("the agent's settings have Calico's defaults", () => {
     wireguardMTU: 0,
     vxlanVNI: 4096,
     vxlanPort: 4789,
+    featureDetectOverride: "",
     wireguardEnabled: false,
     wireguardListeningPort: 51820,
     removeExternalRoutes: true,
@@ -158,6 +159,10 @@ test("the agent's settings have Calico's defaults", () => {
   assert.equal(
     faultsOf("FelixConfiguration", { mtuIfacePattern: "(" }),
     "spec.mtuIfacePattern: want a regular expression",
+  );
+  assert.match(
+    faultsOf("FelixConfiguration", { featureDetectOverride: "ChecksumOffloadBroken=yes" }),
+    /^spec\.featureDetectOverride: /,
   );
   assert.match(faultsOf("FelixConfiguration", { vxlanPort: 65_536 }), /^spec\.vxlanPort: /);
 });

@@ -91,7 +91,7 @@ async function createNode(): Promise<Node> {
   };
   const command = ["ip", "netns", "exec", name, "nft"] as const;
   const nft = stack.use(createNft({ processes: systemProcesses }, { netns, command }));
-  const kernel = { rtnetlink, sysctls, nft, wireguard, clock: systemClock, log: silentLog };
+  const kernel = { rtnetlink, genetlink, sysctls, nft, wireguard, clock: systemClock, log: silentLog };
   const dataplane = stack.use(createDataplane(kernel));
   const calculation = new Calculation("host1");
   const addNodeEnd = async (nodeEnd: IfName): Promise<void> => {

@@ -222,7 +222,7 @@ function openKernel(
     driver: createKernelDriver({ rtnetlink, genetlink }),
     privateKey: () => Promise.reject(new Error("there is none")),
   };
-  return { rtnetlink, sysctls, nft, wireguard, clock: systemClock, log: silentLog };
+  return { rtnetlink, genetlink, sysctls, nft, wireguard, clock: systemClock, log: silentLog };
 }
 
 async function startReceiver(netns: string): Promise<Receiver> {
