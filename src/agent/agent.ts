@@ -9,6 +9,7 @@ import { type Allocator, createAllocator } from "../ipam/allocator.ts";
 import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import { Conditions } from "../system/conditions.ts";
 import { Lock } from "../system/lock.ts";
+import { type CheckReport, checkPaths } from "./check.ts";
 import type { AgentConfig } from "./config.ts";
 import { ipipTunnel } from "./ipip.ts";
 import { measureMemory } from "./memory.ts";
@@ -124,6 +125,7 @@ class Agent implements AsyncDisposable {
       cni: this.#cni,
       rotateKeys: (options) => this.#rotateKeys(options),
       status: () => renderStatus(this.#state(), { pid: process.pid, memory: measureMemory() }),
+      check: (options) => this.#check(options),
       ready: ({ signal }) => this.#conditions.until(() => reasons().length === 0, signal),
       settled: ({ signal }) => this.#conditions.until(() => all().length === 0, signal),
     };
@@ -197,6 +199,14 @@ class Agent implements AsyncDisposable {
       },
       signal,
     );
+  }
+
+  async #check({ signal }: { readonly signal: AbortSignal }): Promise<CheckReport> {
+    const { notReady, nodeName } = this.#node;
+    if (notReady !== undefined) throw new Error(notReady);
+    return await checkPaths(nodeName, this.#parts.calculation.pathsToNodes(), {
+      signal: AbortSignal.any([signal, this.#stopping.signal]),
+    });
   }
 
   #updateTunnelEnds(): void {

@@ -25,6 +25,8 @@ export interface AgentServices {
   /** Gives this node another WireGuard key, and tells its public one once the others can know it. */
   readonly rotateKeys: (options: { readonly signal: AbortSignal }) => Promise<string>;
   status(): object;
+  /** Finds out what passes on the ways to the other nodes. */
+  readonly check: (options: { readonly signal: AbortSignal }) => Promise<object>;
   /** Resolves when the agent is ready; rejects with the signal's reason. */
   readonly ready: (options: { readonly signal: AbortSignal }) => Promise<void>;
   /** Resolves when nothing at all is amiss; rejects likewise. */
@@ -109,6 +111,9 @@ async function answer(
     case "POST /wireguard/rotate":
       await answerRotation(response, services);
       return;
+    case "POST /check":
+      await answerCheck(response, services);
+      return;
     default:
       send(response, 404, { error: `there is no ${request.method ?? ""} ${url.pathname}` });
   }
@@ -140,6 +145,15 @@ async function answerRotation(response: ServerResponse, { rotateKeys }: AgentSer
   const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(MAX_WAIT_MS)]);
   try {
     send(response, 200, { publicKey: await rotateKeys({ signal }) });
+  } catch (error) {
+    send(response, 422, { error: describeError(error) });
+  }
+}
+
+async function answerCheck(response: ServerResponse, { check }: AgentServices): Promise<void> {
+  using gone = watchGone(response);
+  try {
+    send(response, 200, await check({ signal: gone.signal }));
   } catch (error) {
     send(response, 422, { error: describeError(error) });
   }

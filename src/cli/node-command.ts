@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { z } from "zod";
 import { type AskOptions, askAgent } from "../agent/client.ts";
 import type { CommandContext } from "./context.ts";
+import { nodeCheck, renderNodeCheck } from "./node-check.ts";
 import { nodeStatus, renderNodeStatus } from "./node-status.ts";
 import { print } from "./print.ts";
 
@@ -23,8 +24,12 @@ export function createNodeCommand(context: CommandContext): Command {
     .option("--socket <path>", "the agent's socket", SOCKET)
     .option("--json", "print JSON")
     .configureHelp({ showGlobalOptions: true });
-  for (const child of [createStatusCommand(context), createRotateKeysCommand(context)])
-    node.addCommand(child.configureHelp({ showGlobalOptions: true }));
+  const children = [
+    createStatusCommand(context),
+    createCheckCommand(context),
+    createRotateKeysCommand(context),
+  ];
+  for (const child of children) node.addCommand(child.configureHelp({ showGlobalOptions: true }));
   return node;
 }
 
@@ -48,6 +53,18 @@ function createRotateKeysCommand({ signal }: CommandContext): Command {
     const options = command.optsWithGlobals<NodeOptions>();
     const answer = rotation.parse(await ask(options, "/wireguard/rotate", { method: "POST", signal }));
     print(options, answer, ({ publicKey }) => `The node's public key is now ${publicKey}`);
+  });
+}
+
+function createCheckCommand({ signal, exitWith }: CommandContext): Command {
+  const command = new Command("check").description(
+    "send packets of full size to every other node; fails if some way takes smaller ones only, or none",
+  );
+  return command.action(async () => {
+    const options = command.optsWithGlobals<NodeOptions>();
+    const report = nodeCheck.parse(await ask(options, "/check", { method: "POST", signal }));
+    print(options, report, renderNodeCheck);
+    if (!report.ok) exitWith(1);
   });
 }
 

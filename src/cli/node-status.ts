@@ -19,15 +19,7 @@ export const nodeStatus = z.looseObject({
   bird: z
     .looseObject({
       pid: z.int().optional(),
-      sessions: z.array(
-        z.looseObject({
-          name: z.string(),
-          peer: z.string(),
-          state: z.string(),
-          imported: z.int(),
-          exported: z.int(),
-        }),
-      ),
+      sessions: z.array(z.looseObject({ name: z.string(), peer: z.string(), state: z.string() })),
     })
     .nullable(),
   dataplane: z.looseObject({
@@ -63,10 +55,7 @@ function routeLines({ routeSource, bird }: NodeStatus): readonly string[] {
   if (bird === null) return [source];
   return [
     `${source}; BIRD runs as process ${bird.pid ?? "unknown"}`,
-    ...bird.sessions.map(
-      ({ name, peer, state, imported, exported }) =>
-        `${name}  ${peer}  ${state}  ${imported} routes in, ${exported} out`,
-    ),
+    ...bird.sessions.map(({ name, peer, state }) => `${name}  ${peer}  ${state}`),
   ];
 }
 

@@ -23,6 +23,7 @@ import { type Contributed, Outcome } from "./outcome.ts";
 import { guardPeer, openTunnels, ownGuard } from "./guard.ts";
 import { ipipPeer, ownIpip } from "./ipip.ts";
 import { type RoomFor, containerMtu, tunnelMtu } from "./mtu.ts";
+import { type PathToNode, type PathsContext, pathsTo } from "./paths.ts";
 import { nodeSysctl } from "./sysctl.ts";
 import { ownVxlan, vxlanPeer } from "./vxlan.ts";
 import {
@@ -50,7 +51,7 @@ export type DesiredState = { readonly [K in Kind]: readonly Wanted[K][] } & {
 
 /** This node's end of one kind of tunnel. */
 export interface OwnEnd {
-  readonly kind: TunnelKind;
+  readonly kind: RoomFor;
   /** Its address inside the tunnel. */
   readonly address: Ipv4;
   /** What fits into the tunnel, in octets; `undefined` while the underlay is not known. */
@@ -126,6 +127,7 @@ export class Calculation {
     const ends = [
       { kind: "ipip" as const, address: this.#ipipEnd?.ip },
       { kind: "vxlan" as const, address: this.#vxlanEnd?.ip },
+      { kind: "wireguard" as const, address: this.#wireguardEnd?.ip },
     ];
     return ends.flatMap(({ kind, address }) =>
       address === undefined ? [] : [{ kind, address, mtu: this.#mtuOf(kind) }],
@@ -160,6 +162,24 @@ export class Calculation {
   unencrypted(): readonly string[] {
     const isEncrypted = (name: string): boolean => this.#isEncrypted(name);
     return this.#settings.wireguardEnabled ? unencrypted(this.#self, this.#nodes, isEncrypted) : [];
+  }
+
+  /** The ways to every other node, sorted by its name; none while the underlay is not known. */
+  pathsToNodes(): readonly PathToNode[] {
+    const here = this.#nodes.get(this.#self);
+    const containerMtu = this.#containerMtu;
+    if (here === undefined || containerMtu === undefined) return [];
+    const context: PathsContext = {
+      pools: [...this.#pools.values()],
+      encapsulation: (dst) => encapsulationOf(this.#pools.values(), dst),
+      containerMtu,
+      isEncrypted: (name) => this.#isEncrypted(name),
+      tunnelMtu: (tunnel) => this.#mtuOf(tunnel) ?? containerMtu,
+    };
+    return Array.from(this.#nodes, ([name, facts]) => ({ ...facts, name }))
+      .filter(({ name }) => name !== this.#self)
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .flatMap((there) => pathsTo(there, here, context));
   }
 
   /** Whether packets of this node enter a tunnel of the kind, as far as it knows. */

@@ -11,10 +11,20 @@ const OVERHEAD_BYTES: Readonly<Record<RoomFor, number>> = {
   wireguard: WIREGUARD_OVERHEAD_BYTES,
 };
 
+/** The length inside the tunnel of a packet that is this long outside it, in octets. */
+export function innerBytes(tunnel: RoomFor, outerBytes: number): number {
+  return outerBytes - OVERHEAD_BYTES[tunnel];
+}
+
+/** The length of a packet outside the tunnel that is this long inside it, in octets. */
+export function outerBytes(tunnel: RoomFor, innerBytes: number): number {
+  return innerBytes + OVERHEAD_BYTES[tunnel];
+}
+
 /** What fits into the tunnel, in octets: what the underlay carries less the outer headers, unless a person has said otherwise. */
 export function tunnelMtu(tunnel: RoomFor, underlayMtu: number, { tunnelMtus }: Settings): number {
   const said = tunnelMtus[tunnel];
-  return said === 0 ? underlayMtu - OVERHEAD_BYTES[tunnel] : said;
+  return said === 0 ? innerBytes(tunnel, underlayMtu) : said;
 }
 
 /** The MTU of containers: of their packets, any may enter the smallest of the tunnels in use. */

@@ -9,6 +9,7 @@ type ForeignFunction = (...args: unknown[]) => unknown;
 const libc = koffi.load(null);
 const libcSocket: ForeignFunction = libc.func("int socket(int domain, int type, int protocol)");
 const libcBind: ForeignFunction = libc.func("int bind(int fd, const void *address, uint32_t length)");
+const libcConnect: ForeignFunction = libc.func("int connect(int fd, const void *address, uint32_t length)");
 const libcSetsockopt: ForeignFunction = libc.func(
   "int setsockopt(int fd, int level, int name, const int *value, uint32_t length)",
 );
@@ -40,6 +41,11 @@ export function socket(domain: number, type: number, protocol: number): number {
 /** bind(2) to an address laid out as `struct sockaddr`. Throws `KernelError`. */
 export function bind(fd: number, address: Uint8Array): void {
   checked("bind socket", libcBind(fd, address, address.length));
+}
+
+/** connect(2) to an address laid out as `struct sockaddr`, for a socket that need not wait for anybody. Throws `KernelError`. */
+export function connect(fd: number, address: Uint8Array): void {
+  checked("connect socket", libcConnect(fd, address, address.length));
 }
 
 /** setsockopt(2) for an option that is an `int`. Throws `KernelError`. */

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+import { closeSync, readSync, writeSync } from "node:fs";
+import { randomInt } from "node:crypto";
+import { ipToBytes } from "../../net/ip.ts";
+import type { Ipv4 } from "../../net/ipv4.ts";
+import { putU16 } from "../netlink/integer.ts";
+import { KernelError, isKernelError } from "../netlink/kernel-error.ts";
+import {
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  connect,
+  setsockopt,
+  socket,
+  whenReadable,
+} from "../netlink/syscalls.ts";
+import { decodeEchoReply, encodeEcho } from "./icmp-echo.ts";
+
+/** What became of a packet. */
+export type Fate =
+  | { readonly kind: "answered" }
+  /** Some device on the way, or this node's own, says that it is too large. */
+  | { readonly kind: "tooLarge" }
+  | { readonly kind: "lost"; readonly reason: string };
+
+/** Asks one address for echoes, by packets that nobody may fragment. */
+export interface EchoSocket extends Disposable {
+  /** Sends one packet of the length in octets, and waits for what becomes of it. Rejects with the signal's reason. */
+  send(packetBytes: number, options: { readonly signal: AbortSignal }): Promise<Fate>;
+}
+
+/** Far longer than packets travel between nodes of one cluster. */
+const ANSWER_TIMEOUT_MS = 300;
+/** The longest packet of IPv4 (RFC 791 section 3.1). */
+const MAX_PACKET_BYTES = 65_535;
+
+// sys/socket.h, netinet/in.h
+// #define AF_INET 2, #define IPPROTO_ICMP 1
+const AF_INET = 2;
+const IPPROTO_ICMP = 1;
+// #define SOL_IP 0, #define IP_MTU_DISCOVER 10 (linux/in.h)
+const SOL_IP = 0;
+const IP_MTU_DISCOVER = 10;
+/** #define IP_PMTUDISC_PROBE 3: never fragment, and do not go by what was learnt of paths before. Linux 2.6.22. */
+const IP_PMTUDISC_PROBE = 3;
+// #define SOL_RAW 255, #define ICMP_FILTER 1 (linux/icmp.h): a set bit keeps messages of that type away.
+const SOL_RAW = 255;
+const ICMP_FILTER = 1;
+/** All but ICMP_ECHOREPLY 0. */
+const ALL_BUT_REPLIES = ~1;
+
+/** Opens it in the network namespace that the calling thread is in. Throws `KernelError`, `ENETUNREACH` where no route leads to the address. */
+export function openEchoSocket(address: Ipv4): EchoSocket {
+  // Unlike a socket of ping's own kind (SOCK_DGRAM), it asks nothing of net.ipv4.ping_group_range.
+  const fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMP);
+  try {
+    setsockopt(fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+    setsockopt(fd, SOL_RAW, ICMP_FILTER, ALL_BUT_REPLIES);
+    // Connected, it hears of its own packets' errors.
+    connect(fd, sockaddrIn(address));
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return new RawEchoSocket(fd);
+}
+
+class RawEchoSocket implements EchoSocket {
+  readonly #fd: number;
+  readonly #identifier = randomInt(0x1_0000);
+  readonly #buffer = new Uint8Array(MAX_PACKET_BYTES);
+  #sequence = 0;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  async send(packetBytes: number, { signal }: { readonly signal: AbortSignal }): Promise<Fate> {
+    this.#forget();
+    this.#sequence = (this.#sequence + 1) & 0xffff;
+    const echo = encodeEcho({ identifier: this.#identifier, sequence: this.#sequence }, packetBytes);
+    try {
+      writeSync(this.#fd, echo);
+      return await this.#answer(signal);
+    } catch (thrown) {
+      const error = KernelError.from("send a probe", thrown);
+      if (isKernelError(error, "EMSGSIZE")) return { kind: "tooLarge" };
+      if (error instanceof KernelError) return { kind: "lost", reason: error.message };
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
+  }
+
+  async #answer(signal: AbortSignal): Promise<Fate> {
+    const until = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
+    while (await whenReadable(this.#fd, until)) {
+      const packet = this.#take();
+      const reply = packet && decodeEchoReply(packet);
+      if (reply?.identifier === this.#identifier && reply.sequence === this.#sequence)
+        return { kind: "answered" };
+    }
+    signal.throwIfAborted();
+    return { kind: "lost", reason: "no answer" };
+  }
+
+  /** Throws what the kernel reports of a packet, such as EMSGSIZE. */
+  #take(): Uint8Array | undefined {
+    try {
+      return this.#buffer.subarray(0, readSync(this.#fd, this.#buffer));
+    } catch (thrown) {
+      const error = KernelError.from("receive an answer", thrown);
+      if (isKernelError(error, "EAGAIN")) return undefined;
+      throw error;
+    }
+  }
+
+  /** An error that is still to be reported is of a packet before; answers tell which they are of. */
+  #forget(): void {
+    try {
+      while (this.#take() !== undefined);
+    } catch {
+      // There is one at most.
+    }
+  }
+}
+
+function sockaddrIn(address: Ipv4): Uint8Array {
+  // struct sockaddr_in { __kernel_sa_family_t sin_family; __be16 sin_port; struct in_addr sin_addr; … } of 16 bytes
+  const bytes = new Uint8Array(16);
+  putU16(bytes, 0, AF_INET);
+  bytes.set(ipToBytes(address), 4);
+  return bytes;
+}
