@@ -96,14 +96,23 @@ class RawEchoSocket implements EchoSocket {
 
   async #answer(signal: AbortSignal): Promise<Fate> {
     const until = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
-    while (await whenReadable(this.#fd, until)) {
-      const packet = this.#take();
-      const reply = packet && decodeEchoReply(packet);
-      if (reply?.identifier === this.#identifier && reply.sequence === this.#sequence)
-        return { kind: "answered" };
-    }
+    let isTimeLeft: boolean;
+    do {
+      isTimeLeft = await whenReadable(this.#fd, until);
+      // Looked at when the time is over too: a process that is kept from running finds both at once.
+      if (this.#hasAnswer()) return { kind: "answered" };
+    } while (isTimeLeft);
     signal.throwIfAborted();
     return { kind: "lost", reason: "no answer" };
+  }
+
+  /** Takes what has come, up to the answer to the last packet. */
+  #hasAnswer(): boolean {
+    for (let packet = this.#take(); packet !== undefined; packet = this.#take()) {
+      const reply = decodeEchoReply(packet);
+      if (reply?.identifier === this.#identifier && reply.sequence === this.#sequence) return true;
+    }
+    return false;
   }
 
   /** Throws what the kernel reports of a packet, such as EMSGSIZE. */
