@@ -16,6 +16,7 @@ import { measureMemory } from "./memory.ts";
 import { createNodeView, underlayLink } from "./node-view.ts";
 import { type AgentCollaborators, type AgentParts, openParts } from "./parts.ts";
 import { persist } from "./persist.ts";
+import { type PoolReview, createPoolReview } from "./pool-review.ts";
 import { type AgentServices, serveAgent } from "./server.ts";
 import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
 import { type TunnelEnd, type TunnelKind, createTunnelEnd } from "./tunnel-end.ts";
@@ -60,6 +61,7 @@ class Agent implements AsyncDisposable {
   readonly #parts: AgentParts;
   readonly #conditions: Conditions;
   readonly #allocator: Allocator;
+  readonly #poolReview: PoolReview;
   readonly #node: NodeView;
   readonly #cni: CniService;
   readonly #tunnelEnds: readonly NamedEnd[];
@@ -83,7 +85,15 @@ class Agent implements AsyncDisposable {
     this.#parts = parts;
     this.#conditions = conditions;
     this.#allocator = createAllocator({ store, clock, log: log.scope("ipam") }, { nodeName });
-    this.#node = createNodeView({ config, catalog, cluster, calculation, isStarted: () => this.#isStarted });
+    this.#poolReview = createPoolReview(catalog, config);
+    this.#node = createNodeView({
+      config,
+      catalog,
+      poolReview: this.#poolReview,
+      cluster,
+      calculation,
+      isStarted: () => this.#isStarted,
+    });
     this.#tunnelEnds = this.#createTunnelEnds();
     const endpoints = createEndpoints(store, nodeName);
     this.#cni = createCniService(
@@ -174,6 +184,7 @@ class Agent implements AsyncDisposable {
         {
           nodeName,
           limits: () => this.#node.limits(),
+          poolReview: this.#poolReview,
           onChange: () => {
             this.#conditions.check();
           },
@@ -257,6 +268,8 @@ class Agent implements AsyncDisposable {
       routeSourceTrouble: routeSource.trouble,
       relyingOnBird: calculation.relyingOnBird(),
       unreadable: catalog.unreadable,
+      poolIssues: this.#poolReview.issues(),
+      mtuIssues: calculation.mtuIssues(),
       tunnelTroubles: this.#tunnelEnds.flatMap(({ name, end: { trouble } }) =>
         trouble === undefined ? [] : [{ name, trouble }],
       ),

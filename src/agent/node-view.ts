@@ -8,15 +8,17 @@ import type { Limits } from "../ipam/assignment.ts";
 import type { Calculation } from "../desired/calculation.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { formatIssues } from "../model/issue.ts";
-import { type Underlay, overlapIssues, poolsForNode } from "../model/pools.ts";
-import { cidrOf, parseInterfaceAddress } from "../net/cidr.ts";
+import { poolsForNode } from "../model/pools.ts";
+import { parseInterfaceAddress } from "../net/cidr.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Cluster } from "./cluster.ts";
 import type { AgentConfig } from "./config.ts";
+import type { PoolReview } from "./pool-review.ts";
 
 export interface NodeViewCollaborators {
   readonly config: AgentConfig;
   readonly catalog: Catalog;
+  readonly poolReview: PoolReview;
   readonly cluster: Cluster;
   readonly calculation: Calculation;
   /** Whether the datastore has been read and the kernel brought in line once. */
@@ -27,13 +29,12 @@ export interface NodeViewCollaborators {
 export function createNodeView({
   config,
   catalog,
+  poolReview,
   cluster,
   calculation,
   isStarted,
 }: NodeViewCollaborators): NodeView {
   const { nodeName } = config;
-  const { ip, prefixLength } = parseInterfaceAddress(config.address);
-  const underlay = { name: `the network of node "${nodeName}"`, cidr: cidrOf(ip, prefixLength) };
   return {
     nodeName,
     get notReady() {
@@ -42,7 +43,7 @@ export function createNodeView({
       return `The Margay agent of node "${nodeName}" is starting: ${cause}; try again`;
     },
     limits: () => limitsOf(catalog),
-    pools: () => usablePools(catalog, underlay, nodeName),
+    pools: () => usablePools(catalog, poolReview, nodeName),
     mtu: () => {
       const mtu = calculation.containerMtu;
       if (mtu !== undefined) return mtu;
@@ -55,16 +56,13 @@ export function createNodeView({
   };
 }
 
-function usablePools(catalog: Catalog, underlay: Underlay, nodeName: string): readonly IPPool[] {
+function usablePools(catalog: Catalog, review: PoolReview, nodeName: string): readonly IPPool[] {
   const pools = poolsForNode(catalog.pools, { labels: catalog.self?.metadata.labels ?? {} });
-  // Only what this node would take addresses from matters here; pools elsewhere are others' concern.
-  const others = catalog.pools
-    .filter((pool) => !pools.includes(pool))
-    .map(({ metadata, spec }) => ({ name: `pool "${metadata.name}"`, cidr: spec.cidr }));
-  const issues = overlapIssues(pools, [underlay, ...others]);
+  const sound = pools.filter((pool) => review.issuesOf(pool).length === 0);
+  if (sound.length > 0) return sound;
+  const issues = pools.flatMap((pool) => review.issuesOf(pool));
   if (issues.length > 0)
     throw new CniError("invalidConfig", `Cannot take an address: ${formatIssues(issues)}`);
-  if (pools.length > 0) return pools;
   const known = catalog.pools.map(({ metadata }) => `"${metadata.name}"`).join(", ");
   const cause = known === "" ? "there is no IPPool" : `no IPPool is enabled for this node among ${known}`;
   throw new CniError("noAddress", `Cannot take an address on node "${nodeName}": ${cause}`);

@@ -55,6 +55,8 @@ const WELL: AgentState = {
   unencrypted: [],
   relyingOnBird: [],
   unreadable: [],
+  poolIssues: [],
+  mtuIssues: [],
   wantedBird: WANTED,
   bird: running("Established", "Established"),
   dataplane: {

@@ -5,6 +5,7 @@ import type { OwnEnd } from "../desired/calculation.ts";
 import type { RouteSource } from "../desired/facts.ts";
 import type { Unroutable, WantedBird } from "../desired/wanted.ts";
 import type { IPPool, IPPoolSpec } from "../model/ip-pool.ts";
+import type { Issue } from "../model/issue.ts";
 import type { MemoryUse } from "./memory.ts";
 
 /** What the agent knows of itself at one moment. */
@@ -23,6 +24,10 @@ export interface AgentState {
   readonly relyingOnBird: readonly string[];
   /** What is stored and cannot be read; the last good value holds. */
   readonly unreadable: readonly string[];
+  /** Pools that share addresses with each other or with the underlay. */
+  readonly poolIssues: readonly Issue[];
+  /** What people have set that no packet, or not every packet, gets through. */
+  readonly mtuIssues: readonly string[];
   readonly wantedBird: WantedBird | undefined;
   readonly bird: BirdStatus;
   readonly dataplane: DataplaneStatus;
@@ -121,6 +126,8 @@ export function degradationsOf(state: AgentState): readonly string[] {
   );
   return [
     ...state.unreadable,
+    ...state.poolIssues.map(({ message }) => `pools: ${message}: no address is taken from such a pool`),
+    ...state.mtuIssues,
     ...(state.routeSource === "bird" ? missingSessions(state) : []),
     ...(isLeavingBird ? kept : []),
     ...state.detours.map(

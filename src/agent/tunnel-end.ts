@@ -2,9 +2,11 @@
 import type { Allocator } from "../ipam/allocator.ts";
 import type { Limits } from "../ipam/assignment.ts";
 import type { IPPool } from "../model/ip-pool.ts";
+import { formatIssues } from "../model/issue.ts";
 import { type Ipv4, parseIpv4 } from "../net/ipv4.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
+import type { PoolReview } from "./pool-review.ts";
 import { type Settler, type Waiting, createSettler } from "./settler.ts";
 
 /** One kind of tunnel, as far as having an end of it goes. */
@@ -50,6 +52,7 @@ export interface TunnelEndCollaborators {
 export interface TunnelEndOptions {
   readonly nodeName: string;
   readonly limits: () => Limits;
+  readonly poolReview: Pick<PoolReview, "issuesOf">;
   readonly onChange: () => void;
 }
 
@@ -142,15 +145,17 @@ function abortOnDispose(): Disposable & { readonly signal: AbortSignal } {
 async function assign<End>(
   kind: TunnelKind<End>,
   allocator: Pick<Allocator, "assign">,
-  { nodeName, limits }: TunnelEndOptions,
+  { nodeName, limits, poolReview }: TunnelEndOptions,
   signal: AbortSignal,
 ): Promise<Ipv4> {
   const { name, handleId, addressType } = kind;
   const usable = kind.pools().filter(({ spec }) => !spec.disabled && spec.allowedUses.includes("Tunnel"));
   if (usable.length === 0)
     throw new Error(`no enabled IPPool that uses ${name} has "Tunnel" among its allowedUses`);
+  const pools = usable.filter((pool) => poolReview.issuesOf(pool).length === 0);
+  if (pools.length === 0) throw new Error(formatIssues(usable.flatMap((pool) => poolReview.issuesOf(pool))));
   const attributes = { node: nodeName, type: addressType };
-  const request = { handleId, attributes, pools: usable, family: 4 as const, ...limits(), signal };
+  const request = { handleId, attributes, pools, family: 4 as const, ...limits(), signal };
   const result = await allocator.assign(request);
   if (result.kind !== "assigned") throw new Error(result.message);
   return parseIpv4(result.address);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Cidr, cidrContains, hostCidr } from "../net/cidr.ts";
+import { type Cidr, cidrContains, hostCidr, prefixLengthOf } from "../net/cidr.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
 import { addressConflicts, relyingOnBird, wantedBird } from "./bird.ts";
 import { type BlockContext, blockOutcome } from "./block.ts";
@@ -22,7 +22,7 @@ import { holdingsOf } from "./holding.ts";
 import { type Contributed, Outcome } from "./outcome.ts";
 import { guardPeer, openTunnels, ownGuard } from "./guard.ts";
 import { ipipPeer, ownIpip } from "./ipip.ts";
-import { type RoomFor, containerMtu, tunnelMtu } from "./mtu.ts";
+import { type RoomFor, containerMtu, mtuIssues, tunnelMtu } from "./mtu.ts";
 import { type PathToNode, type PathsContext, pathsTo } from "./paths.ts";
 import { nodeSysctl } from "./sysctl.ts";
 import { ownVxlan, vxlanPeer } from "./vxlan.ts";
@@ -122,6 +122,12 @@ export class Calculation {
     return this.#underlayMtu;
   }
 
+  /** What is amiss with the sizes of the tunnels in use, in words. */
+  mtuIssues(): readonly string[] {
+    const mtu = this.#underlayMtu;
+    return mtu === undefined ? [] : mtuIssues(this.#tunnelsInUse(), mtu, this.#settings);
+  }
+
   /** This node's ends of tunnels. */
   ownEnds(): readonly OwnEnd[] {
     const ends = [
@@ -171,7 +177,7 @@ export class Calculation {
     if (here === undefined || containerMtu === undefined) return [];
     const context: PathsContext = {
       pools: [...this.#pools.values()],
-      encapsulation: (dst) => encapsulationOf(this.#pools.values(), dst),
+      encapsulation: (dst) => encapsulationOf(this.#pools, dst),
       containerMtu,
       isEncrypted: (name) => this.#isEncrypted(name),
       tunnelMtu: (tunnel) => this.#mtuOf(tunnel) ?? containerMtu,
@@ -417,7 +423,7 @@ export class Calculation {
       self: this.#self,
       routeSource: this.#settings.routeSource,
       node: (name) => this.#nodes.get(name),
-      encapsulation: (dst) => encapsulationOf(this.#pools.values(), dst),
+      encapsulation: (dst) => encapsulationOf(this.#pools, dst),
       ipipEnd: this.#ipipEnd,
       ipipMtu: this.#mtuOf("ipip"),
       isConfirmed: this.#isConfirmed,
@@ -426,10 +432,20 @@ export class Calculation {
   }
 }
 
-/** Pools do not overlap; an address in none travels as it is. */
-function encapsulationOf(pools: Iterable<PoolFacts>, dst: Cidr): Encapsulation {
-  for (const { cidr, encapsulation } of pools) if (cidrContains(cidr, dst)) return encapsulation;
-  return { kind: "none" };
+/** An address in no pool travels as it is. Where pools overlap by mistake, every node has to come to the same: the closest pool counts. */
+function encapsulationOf(pools: ReadonlyMap<string, PoolFacts>, dst: Cidr): Encapsulation {
+  let best: readonly [string, PoolFacts] | undefined;
+  for (const entry of pools)
+    if (cidrContains(entry[1].cidr, dst) && (best === undefined || isCloser(entry, best))) best = entry;
+  return best?.[1].encapsulation ?? { kind: "none" };
+}
+
+function isCloser(
+  [name, { cidr }]: readonly [string, PoolFacts],
+  [otherName, other]: readonly [string, PoolFacts],
+): boolean {
+  const [length, otherLength] = [prefixLengthOf(cidr), prefixLengthOf(other.cidr)];
+  return length > otherLength || (length === otherLength && name < otherName);
 }
 
 function nodesOf(block: BlockFacts | undefined): readonly string[] {

@@ -27,6 +27,25 @@ export function tunnelMtu(tunnel: RoomFor, underlayMtu: number, { tunnelMtus }: 
   return said === 0 ? innerBytes(tunnel, underlayMtu) : said;
 }
 
+/** What every IPv4 host has to take (RFC 791 section 3.1); below 68 the kernel makes no device at all (`ETH_MIN_MTU`, linux/if_ether.h). */
+const SMALLEST_USEFUL_MTU = 576;
+
+/** What is amiss with the tunnels' sizes, in words. */
+export function mtuIssues(
+  inUse: ReadonlySet<RoomFor>,
+  underlayMtu: number,
+  settings: Settings,
+): readonly string[] {
+  return [...inUse].flatMap((tunnel) => {
+    const mtu = tunnelMtu(tunnel, underlayMtu, settings);
+    const room = innerBytes(tunnel, underlayMtu);
+    const rest = `the underlay's ${underlayMtu} octets leave room for ${room}`;
+    if (mtu > room) return [`MTU: packets of ${tunnel}MTU ${mtu} do not fit: ${rest}`];
+    if (mtu >= SMALLEST_USEFUL_MTU) return [];
+    return [`MTU: ${mtu} octets for ${tunnel} are too few, IPv4 wants ${SMALLEST_USEFUL_MTU}: ${rest}`];
+  });
+}
+
 /** The MTU of containers: of their packets, any may enter the smallest of the tunnels in use. */
 export function containerMtu(inUse: ReadonlySet<RoomFor>, underlayMtu: number, settings: Settings): number {
   return Math.min(underlayMtu, ...Array.from(inUse, (tunnel) => tunnelMtu(tunnel, underlayMtu, settings)));

@@ -10,6 +10,12 @@ const MTU_INTERFACES = "^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*)";
 const routeProtocol = z.int().min(0).max(255);
 const pattern = z.string().refine(isPattern, "want a regular expression");
 
+/** Overrides the MTU, in octets; 0 computes it. IPv4 needs 68 (RFC 791 section 3.2), and its packets end at 65,535. */
+const mtuField = z
+  .int()
+  .refine((mtu) => mtu === 0 || (mtu >= 68 && mtu <= 65_535), "want 0, or 68 to 65535")
+  .default(0);
+
 const spec = z
   .strictObject({
     /**
@@ -18,10 +24,9 @@ const spec = z
     programClusterRoutes: z.enum(["Enabled", "Disabled"]).default("Disabled"),
     /** Interfaces whose smallest MTU is the underlay's. */
     mtuIfacePattern: pattern.default(MTU_INTERFACES),
-    /** Overrides for the MTU in bytes; 0 computes it. */
-    ipipMTU: z.int().min(0).default(0),
-    vxlanMTU: z.int().min(0).default(0),
-    wireguardMTU: z.int().min(0).default(0),
+    ipipMTU: mtuField,
+    vxlanMTU: mtuField,
+    wireguardMTU: mtuField,
     vxlanVNI: z.int().min(1).max(16_777_215).default(4096),
     vxlanPort: portField.default(4789),
     /** Calico's list of `feature=true|false`, of which one feature is known here: whether checksums inside VXLAN come out wrong. */

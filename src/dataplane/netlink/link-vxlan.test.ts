@@ -118,7 +118,7 @@ test("a VXLAN device to be made is described as the kernel wants it", () => {
     tos: 1,
     dontFragment: "inherit",
   });
-  assert.equal(description, 'create vxlan "vxlan.calico"');
+  assert.equal(description, 'create vxlan "vxlan.calico" of VNI 4096 on UDP port 4789');
   assert.deepEqual(
     body,
     wire`

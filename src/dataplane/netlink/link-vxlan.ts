@@ -60,11 +60,16 @@ export type NewVxlan = NewLink &
   Pick<VxlanTunnel, "vni" | "port" | "learning" | "localIp" | "linkIndex"> &
   Partial<Pick<VxlanTunnel, "ttl" | "tos" | "dontFragment">>;
 
-/** Makes a VXLAN device; `EEXIST` where the name is taken, or another has the same identifier and port. */
+/**
+ * Makes a VXLAN device; `EEXIST` where the name is taken, or another has the same identifier and port; `EADDRINUSE` where it is to be up and somebody
+ * else has the port.
+ */
 export function createVxlan(vxlan: NewVxlan): NetlinkRequest {
-  return createLink("vxlan", vxlan, (data) => {
+  const request = createLink("vxlan", vxlan, (data) => {
     encodeVxlan(vxlan, data);
   });
+  // The kernel's own words for a refusal name neither.
+  return { ...request, description: `${request.description} of VNI ${vxlan.vni} on UDP port ${vxlan.port}` };
 }
 
 function encodeVxlan(vxlan: NewVxlan, into: AttributeEncoder): void {
