@@ -268,6 +268,7 @@ class Agent implements AsyncDisposable {
       routeSourceTrouble: routeSource.trouble,
       relyingOnBird: calculation.relyingOnBird(),
       unreadable: catalog.unreadable,
+      ignored: catalog.ignored,
       poolIssues: this.#poolReview.issues(),
       mtuIssues: calculation.mtuIssues(),
       tunnelTroubles: this.#tunnelEnds.flatMap(({ name, end: { trouble } }) =>

@@ -83,6 +83,18 @@ describe("a catalog", () => {
     assert.deepEqual(catalog.unreadable, []);
   });
 
+  it("goes by a value with a field that it does not know, and says so until it is gone", () => {
+    const catalog = createCatalog();
+    const key = resourceKey("IPPool", "default");
+    catalog.learn(key, resource("IPPool", "default", { cidr: "10.1.0.0/16", vxlanmode: "Always" }));
+    assert.equal(catalog.pools.length, 1);
+    assert.deepEqual(catalog.unreadable, []);
+    const words = `datastore: under "${key}", spec.vxlanmode: there is no field "vxlanmode"`;
+    assert.deepEqual(catalog.ignored, [words]);
+    catalog.learn(key, undefined);
+    assert.deepEqual(catalog.ignored, []);
+  });
+
   it("forgets what is gone", () => {
     const catalog = createCatalog();
     const key = resourceKey("IPPool", "default");

@@ -26,6 +26,8 @@ export class Catalog {
   readonly #nodeName: NodeName;
   /** key -> what is wrong with its value */
   readonly #unreadable = new Map<string, string>();
+  /** key -> the fields of its value that are not known here */
+  readonly #ignored = new Map<string, string>();
   readonly #pools = new Map<string, IPPool>();
   readonly #reservations = new Map<string, readonly Cidr[]>();
   #felix: FelixConfiguration | undefined;
@@ -41,6 +43,11 @@ export class Catalog {
   /** What is stored and cannot be read, in words; the last good value of each holds. */
   get unreadable(): readonly string[] {
     return [...this.#unreadable.values()];
+  }
+
+  /** Fields that are stored and change nothing here, in words: a newer version may know them, or nobody does. */
+  get ignored(): readonly string[] {
+    return [...this.#ignored.values()];
   }
 
   get pools(): readonly IPPool[] {
@@ -153,7 +160,13 @@ export class Catalog {
     text: string | undefined,
     learn: (value: Resources[K] | undefined) => readonly Fact[],
   ): readonly Fact[] {
-    const reading = this.#read(key, text, (stored) => parseStoredResource(kind, parseJson(stored)));
+    this.#ignored.delete(key);
+    const reading = this.#read(key, text, (stored) => {
+      const parsed = parseStoredResource(kind, parseJson(stored));
+      if (parsed.kind === "ok" && parsed.ignored.length > 0)
+        this.#ignored.set(key, `datastore: under "${key}", ${formatIssues(parsed.ignored)}`);
+      return parsed;
+    });
     return reading.kind === "read" ? learn(reading.value) : NOTHING;
   }
 

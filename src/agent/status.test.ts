@@ -55,6 +55,7 @@ const WELL: AgentState = {
   unencrypted: [],
   relyingOnBird: [],
   unreadable: [],
+  ignored: [],
   poolIssues: [],
   mtuIssues: [],
   wantedBird: WANTED,
@@ -150,6 +151,20 @@ const ROWS: readonly Row[] = [
     what: "something stored cannot be read",
     state: { unreadable: ["datastore: cannot use it"] },
     degraded: ["datastore: cannot use it"],
+  },
+  {
+    what: "something stored is not known",
+    state: { ignored: ["datastore: no such field"] },
+  },
+  {
+    what: "pools overlap",
+    state: { poolIssues: [{ code: "conflict", path: "spec.cidr", message: "a overlaps b" }] },
+    degraded: ["pools: a overlaps b: no address is taken from such a pool"],
+  },
+  {
+    what: "a tunnel is too large",
+    state: { mtuIssues: ["MTU: does not fit"] },
+    degraded: ["MTU: does not fit"],
   },
 ];
 

@@ -24,6 +24,8 @@ export interface AgentState {
   readonly relyingOnBird: readonly string[];
   /** What is stored and cannot be read; the last good value holds. */
   readonly unreadable: readonly string[];
+  /** Stored fields that are not known here. */
+  readonly ignored: readonly string[];
   /** Pools that share addresses with each other or with the underlay. */
   readonly poolIssues: readonly Issue[];
   /** What people have set that no packet, or not every packet, gets through. */
@@ -60,6 +62,8 @@ export interface AgentStatus {
   readonly reasons: readonly string[];
   /** What is amiss and leaves the node ready: a peer that is away, above all. */
   readonly degraded: readonly string[];
+  /** What somebody has stored and nothing here goes by: as it should be with a newer version's fields, and not with a slip of the pen. */
+  readonly ignored: readonly string[];
   readonly routeSource: RouteSource;
   /** How packets of each pool travel between nodes. */
   readonly pools: readonly PoolModes[];
@@ -85,6 +89,7 @@ export function renderStatus(
     ready: reasons.length === 0,
     reasons,
     degraded: degradationsOf(state),
+    ignored: state.ignored,
     routeSource: state.routeSource,
     pools: state.pools.map(poolModes),
     mtu: state.mtu,

@@ -10,6 +10,7 @@ export const nodeStatus = z.looseObject({
   ready: z.boolean(),
   reasons: z.array(z.string()),
   degraded: z.array(z.string()),
+  ignored: z.array(z.string()),
   routeSource: z.enum(["bird", "datastore"]),
   pools: z.array(
     z.looseObject({ name: z.string(), cidr: z.string(), ipipMode: z.string(), vxlanMode: z.string() }),
@@ -34,11 +35,12 @@ export type NodeStatus = Readonly<z.output<typeof nodeStatus>>;
 
 /** The status for a person: whether the node does its work, what is amiss, and then how it works. */
 export function renderNodeStatus(status: NodeStatus): string {
-  const { nodeName, ready, reasons, degraded, unroutable, dataplane } = status;
+  const { nodeName, ready, reasons, degraded, ignored, unroutable, dataplane } = status;
   return [
     `${nodeName} is ${ready ? "ready" : "not ready"}`,
     ...section("Not ready, because", reasons),
     ...section("Amiss", degraded),
+    ...section("Not known, and ignored", ignored),
     ...section(
       "Without a route",
       unroutable.map(({ dst, reason }) => `${dst}: ${reason}`),

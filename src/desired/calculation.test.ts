@@ -762,6 +762,57 @@ describe("the MTU of containers", () => {
   });
 });
 
+describe("the sizes of tunnels", () => {
+  const issuesWith = (...facts: readonly Fact[]): readonly string[] => {
+    const calculation = new Calculation("host1");
+    calculation.update(facts);
+    return calculation.mtuIssues();
+  };
+  const said = (mtu: number): Fact => settings({ tunnelMtus: { ipip: 0, vxlan: mtu, wireguard: 0 } });
+
+  it("are right as they are worked out, and nobody's business where no tunnel is in use", () => {
+    assert.deepEqual(issuesWith(vxlanPool(true), UNDERLAY), []);
+    assert.deepEqual(issuesWith(vxlanPool(true)), []);
+    assert.deepEqual(issuesWith(POOL, UNDERLAY, said(9000)), []);
+  });
+
+  it("are told where packets do not fit", () => {
+    assert.deepEqual(issuesWith(vxlanPool(true), UNDERLAY, said(1450)), []);
+    assert.deepEqual(issuesWith(vxlanPool(true), UNDERLAY, said(1451)), [
+      "MTU: packets of vxlanMTU 1451 do not fit: the underlay's 1500 octets leave room for 1450",
+    ]);
+  });
+
+  it("are told where they are too small for IPv4", () => {
+    assert.deepEqual(issuesWith(ipipPool(true), { kind: "underlay", mtu: 596 }), []);
+    assert.deepEqual(issuesWith(ipipPool(true), { kind: "underlay", mtu: 595 }), [
+      "MTU: 575 octets for ipip are too few, IPv4 wants 576: the underlay's 595 octets leave room for 575",
+    ]);
+  });
+});
+
+describe("pools that overlap by mistake", () => {
+  it("have the closest decide how packets travel, in whatever order they are heard of", () => {
+    const inner: Fact = {
+      kind: "pool",
+      name: "inner",
+      value: {
+        cidr: parseCidr("10.1.2.0/24"),
+        encapsulation: { kind: "none" },
+        disableBgpExport: false,
+      },
+    };
+    const facts = [...VXLAN_NODES, OWN_END, UNDERLAY, ...TWO_BLOCKS, vxlanPool(false), inner];
+    for (const order of [facts, facts.toReversed()]) {
+      const calculation = new Calculation("host1");
+      calculation.update(order);
+      assert.equal(calculation.isInUse("vxlan"), false);
+      calculation.update([{ kind: "pool", name: "inner", value: undefined }]);
+      assert.equal(calculation.isInUse("vxlan"), true);
+    }
+  });
+});
+
 describe("the cost of one change", () => {
   it("is one route's delta, in a cluster of a thousand nodes as in one of two", () => {
     const calculation = new Calculation("host1");

@@ -165,6 +165,10 @@ test("the agent's settings have Calico's defaults", () => {
     /^spec\.featureDetectOverride: /,
   );
   assert.match(faultsOf("FelixConfiguration", { vxlanPort: 65_536 }), /^spec\.vxlanPort: /);
+  for (const mtu of [68, 65_535])
+    assert.equal(specOf("FelixConfiguration", { wireguardMTU: mtu }).wireguardMTU, mtu);
+  for (const mtu of [-1, 1, 67, 65_536])
+    assert.equal(faultsOf("FelixConfiguration", { ipipMTU: mtu }), "spec.ipipMTU: want 0, or 68 to 65535");
 });
 
 test("BGP has Calico's defaults, and its values are checked", () => {

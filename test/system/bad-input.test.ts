@@ -80,7 +80,11 @@ describe("a node with bad input", () => {
       /ippools\/bad": spec\.vxlanMode: a pool has one encapsulation/,
     ],
     ["IPIP for IPv6", { cidr: "fd00:9::/64", ipipMode: "Always" }, /spec\.ipipMode: IPIP carries IPv4 only/],
-    ["a field that there is none of", { cidr: "10.9.0.0/16", vxlanmode: "Always" }, /no field "vxlanmode"/],
+    [
+      "a size that no block has",
+      { cidr: "10.9.0.0/16", blockSize: 8 },
+      /ippools\/bad": spec\.blockSize: want 20 to 32/,
+    ],
   ];
   for (const [what, spec, words] of wrong) {
     it(`says that a pool has ${what}, and does without it`, async () => {
@@ -90,6 +94,14 @@ describe("a node with bad input", () => {
       });
     });
   }
+
+  it("says that a pool has a field that nobody knows, and goes by the others", async () => {
+    await withPool({ cidr: "10.9.0.0/16", vxlanmode: "Always" }, async () => {
+      await isTold(/ippools\/bad", spec\.vxlanmode: there is no field "vxlanmode"/, { ready: true });
+      assert.deepEqual((await told()).degraded, []);
+      await addsContainers();
+    });
+  });
 
   it("says that a pool overlaps the underlay, and takes addresses from another", async () => {
     await withPool({ cidr: "192.168.0.0/25" }, async () => {
@@ -152,8 +164,8 @@ describe("a node with bad input", () => {
     await isTold(/VXLAN: no enabled IPPool that uses VXLAN has "Tunnel" among its allowedUses/, {
       ready: false,
     });
-    await patch(lab, resourceKey("IPPool", DEFAULT_POOL), { spec: { allowedUses: null } });
     await setMode(lab, {});
+    await patch(lab, resourceKey("IPPool", DEFAULT_POOL), { spec: { allowedUses: null } });
   });
 
   it("says that addresses for tunnels are used up", async () => {
