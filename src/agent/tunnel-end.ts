@@ -79,9 +79,12 @@ export function createTunnelEnd<End>(
   const { allocator, clock } = collaborators;
   const { handleId } = kind;
   let hasEnd = false;
+  /** Whether nothing of an end is left, here and in the datastore. */
+  let isDown = false;
   /** What the end was last set up from. */
   let basis: string | undefined;
   const setUp = async ({ signal, wait }: Waiting): Promise<void> => {
+    isDown = false;
     const [recorded, next] = [await kind.recorded(), await kind.basis()];
     // Whatever changes in the cluster asks for this: it must cost nothing where the end is as it should be.
     if (hasEnd && basis === next && recorded !== undefined) return;
@@ -94,12 +97,14 @@ export function createTunnelEnd<End>(
     basis = next;
   };
   const takeDown = async ({ signal, wait }: Waiting): Promise<void> => {
+    if (isDown) return;
     if (hasEnd) await unusedAtLast(kind, clock, wait);
     await kind.record(undefined, { signal });
     if (hasEnd) await clock.sleep(LINGER_MS, { signal: wait });
     kind.learn(undefined);
     hasEnd = false;
     await allocator.releaseByHandle(handleId, { signal });
+    isDown = true;
   };
   const settler = createSettler(collaborators, {
     what: `set up this node's end of ${kind.name} tunnels`,
