@@ -15,10 +15,10 @@ import type { Host, Topology } from "./topology-schema.ts";
 import { interfaceAddress } from "./underlay-plan.ts";
 
 const PROGRAM = fileURLToPath(new URL("../bin/margay.ts", import.meta.url));
-/** From its start until an agent answers: mostly Node's own start, on a machine that starts many at once. */
-const START_TIMEOUT_MS = 30_000;
+/** From its start until an agent answers: mostly Node's own start, on a slow machine that starts many at once. One that ends is not waited for. */
+const START_TIMEOUT_MS = 120_000;
 /** From then on until BGP sessions are up. */
-const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 120_000;
 const RETRY_MS = 20;
 const LOG_TAIL_LINES = 5;
 

@@ -17,6 +17,7 @@ import { systemClock } from "../../src/system/clock.ts";
 import { Conditions } from "../../src/system/conditions.ts";
 import { silentLog } from "../../src/system/log.ts";
 import { type ProcessRunner, systemProcesses } from "../../src/system/process.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 const ADDRESSES = ["192.168.0.101", "192.168.0.102"] as const;
 const BLOCKS = ["10.1.101.0/26", "10.1.102.0/26"] as const;
@@ -216,7 +217,7 @@ function pidOf({ bird }: Host): number {
 }
 
 function test(title: string, body: (network: Network, signal: AbortSignal) => Promise<void>): void {
-  it(title, { timeout: 60_000 }, async ({ signal }) => {
+  it(title, { timeout: PATIENCE_MS }, async ({ signal }) => {
     await using network = await createNetwork(signal);
     await body(network, signal);
   });

@@ -16,6 +16,7 @@ import { parseIfName } from "../../src/net/if-name.ts";
 import { type Ipv4, parseIpv4 } from "../../src/net/ipv4.ts";
 import { type Outcome, execute, succeed } from "./harness.ts";
 import { succeed as carryOut, linkNamed } from "./netlink-harness.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 const CHILD = fileURLToPath(new URL("./bpf-ipip.child.ts", import.meta.url));
 const STREAM = fileURLToPath(new URL("./stream.ts", import.meta.url));
@@ -123,7 +124,7 @@ async function assertPing(from: number, to: number, ...options: readonly string[
 /** Begins to listen on a host's interface to the underlay; gives the text of so many packets. */
 async function capture(namespace: string, count: number, filter: string): Promise<() => Promise<string>> {
   const args = ["netns", "exec", namespace, "tcpdump", "-lnv", "-i", "eth0", "-c", String(count), filter];
-  const child = spawn("ip", args, { stdio: ["ignore", "pipe", "pipe"], timeout: 20_000 });
+  const child = spawn("ip", args, { stdio: ["ignore", "pipe", "pipe"], timeout: PATIENCE_MS });
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (part: string) => (text += part));
   const closed = once(child, "close");
@@ -145,7 +146,7 @@ async function startReceiver(number: number): Promise<Receiver> {
   const output = child.stdout ?? assert.fail();
   output.setEncoding("utf8");
   const line = async (): Promise<string> => {
-    const [text] = (await once(output, "data", { signal: AbortSignal.timeout(30_000) })) as [string];
+    const [text] = (await once(output, "data", { signal: AbortSignal.timeout(PATIENCE_MS) })) as [string];
     return text.trim();
   };
   assert.equal(await line(), "ready");

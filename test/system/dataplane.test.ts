@@ -21,6 +21,7 @@ import { parseMac } from "../../src/net/mac.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { silentLog } from "../../src/system/log.ts";
 import { systemProcesses } from "../../src/system/process.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 const NODE_END = parseIfName("cali0123456789a");
 const OTHER_END = parseIfName("cali0123456789b");
@@ -119,9 +120,9 @@ async function createNode(): Promise<Node> {
   };
 }
 
-/** Waits for `isSo` by the kernel's own events, as often as there are any, for at most ten seconds. */
+/** Waits for `isSo` by the kernel's own events, as often as there are any. */
 async function eventually(isSo: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + PATIENCE_MS;
   while (!isSo()) {
     assert.ok(Date.now() < deadline, `in vain: ${what}`);
     await systemClock.sleep(20);
@@ -142,7 +143,7 @@ describe("the dataplane", () => {
     await using node = await createNode();
     node.learn(...NODES, container("a", NODE_END, "10.1.1.2"));
     await node.dataplane.start();
-    await node.dataplane.programmed(NODE_END, { signal: AbortSignal.timeout(10_000) });
+    await node.dataplane.programmed(NODE_END, { signal: AbortSignal.timeout(PATIENCE_MS) });
     assert.match(node.ip(`link show ${NODE_END}`), /ee:ee:ee:ee:ee:ee/);
     assert.match(node.ip(`neigh show dev ${NODE_END}`), /10\.1\.1\.2 lladdr 02:00:00:00:00:01 PERMANENT/);
     assert.match(node.ip("route"), /10\.1\.1\.2 dev cali0123456789a proto 80 scope link/);
@@ -159,7 +160,7 @@ describe("the dataplane", () => {
     await node.dataplane.start();
     assert.deepEqual(node.dataplane.pendingOn(OTHER_END).length > 0, true);
     await node.addNodeEnd(OTHER_END);
-    await node.dataplane.programmed(OTHER_END, { signal: AbortSignal.timeout(10_000) });
+    await node.dataplane.programmed(OTHER_END, { signal: AbortSignal.timeout(PATIENCE_MS) });
     assert.match(node.ip("route"), /10\.1\.1\.3 dev cali0123456789b/);
   });
 

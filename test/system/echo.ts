@@ -4,6 +4,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { text as readText } from "node:stream/consumers";
+import { PATIENCE_MS } from "./patience.ts";
 
 const PORT = 7007;
 const [mode, protocol, address] = process.argv.slice(2);
@@ -21,10 +22,10 @@ if (mode === "serve") {
 } else if (protocol === "udp") {
   const udp = createSocket("udp4");
   udp.send("?", PORT, address);
-  const [answer] = (await once(udp, "message", { signal: AbortSignal.timeout(5000) })) as [Buffer];
+  const [answer] = (await once(udp, "message", { signal: AbortSignal.timeout(PATIENCE_MS) })) as [Buffer];
   console.log(answer.toString());
   udp.close();
 } else {
-  const socket = connect({ port: PORT, host: address ?? "", timeout: 5000 });
+  const socket = connect({ port: PORT, host: address ?? "", timeout: PATIENCE_MS });
   console.log(await readText(socket));
 }

@@ -7,6 +7,7 @@ import { type IncomingMessage, get } from "node:http";
 import { text as readText } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { connectStore } from "../../src/datastore/client.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 export const MARGAY = fileURLToPath(new URL("../../bin/margay", import.meta.url));
 export const MARGAY_CNI = fileURLToPath(new URL("../../bin/margay-cni", import.meta.url));
@@ -23,7 +24,7 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Runs a program to its end, for at most two minutes. */
+/** Runs a program to its end. */
 export async function execute(
   command: string,
   args: readonly string[],
@@ -31,7 +32,7 @@ export async function execute(
 ): Promise<Outcome> {
   const child = spawn(command, args, {
     stdio: "pipe",
-    timeout: 120_000,
+    timeout: PATIENCE_MS,
     killSignal: "SIGKILL",
     ...(env && { env: { ...process.env, ...env } }),
   });
@@ -171,7 +172,7 @@ export async function agentStatus(lab: Lab, host: string): Promise<AgentStatus> 
   const request = get({
     socketPath: lab.agentSocket(host),
     path: "/status?collect=garbage",
-    timeout: 60_000,
+    timeout: PATIENCE_MS,
     agent: false,
   });
   const [response] = (await once(request, "response")) as [IncomingMessage];
@@ -201,7 +202,7 @@ export async function killHost(lab: Lab, host: string): Promise<void> {
 }
 
 /** What makes `ping` send 100 packets a second, and say of each what came of it. */
-export const FAST_PING = ["ping", "-n", "-i", "0.01", "-W", "2", "-w", "110"] as const;
+export const FAST_PING = ["ping", "-n", "-i", "0.01", "-W", "2", "-w", String(PATIENCE_MS / 1000)] as const;
 
 /** Pings at 100 packets a second while `during` runs, and for half a second before and after; gives how many were lost. */
 export async function lossDuring(
@@ -241,22 +242,18 @@ export async function pause(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Asks again and again until `isSo`, for at most twenty seconds, or as long as is said. */
-export async function eventually(
-  isSo: () => Promise<boolean>,
-  what: string,
-  { seconds = 20 }: { readonly seconds?: number } = {},
-): Promise<void> {
-  const deadline = Date.now() + seconds * 1000;
+/** Asks again and again until `isSo`. */
+export async function eventually(isSo: () => Promise<boolean>, what: string): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
   while (!(await isSo())) {
     assert.ok(Date.now() < deadline, `in vain: ${what}`);
     await pause(50);
   }
 }
 
-/** Reads again and again until the value is `wanted`, for at most twenty seconds; then shows the difference. */
+/** Reads again and again until the value is `wanted`; shows the difference where it never is. */
 export async function eventuallyEqual(read: () => Promise<string>, wanted: string): Promise<void> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + PATIENCE_MS;
   let value = await read();
   while (value !== wanted && Date.now() < deadline) {
     await pause(50);

@@ -7,6 +7,7 @@ import { type Netns, openNetns } from "../../src/dataplane/netlink/netns.ts";
 import type { NetlinkRequest } from "../../src/dataplane/netlink/request.ts";
 import type { RtEvent, Rtnetlink } from "../../src/dataplane/netlink/rtnetlink.ts";
 import type { IfName } from "../../src/net/if-name.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 let counter = 0;
 
@@ -56,7 +57,7 @@ export async function linkNamed(rtnetlink: Rtnetlink, name: IfName): Promise<Lin
   return link;
 }
 
-export const deadline = (): AbortSignal => AbortSignal.timeout(20_000);
+export const deadline = (): AbortSignal => AbortSignal.timeout(PATIENCE_MS);
 
 /** Reads batches until one event satisfies the predicate; returns all up to it. */
 export async function eventsUntil(

@@ -49,6 +49,7 @@ import {
   linkNamed,
   succeed,
 } from "./netlink-harness.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 const PROTOCOL = 80;
 const V0 = parseIfName("v0");
@@ -597,7 +598,7 @@ test("an open subscription keeps no process from ending", () => {
       await rtnetlink[Symbol.asyncDispose]();
     `;
     // The time is only there to end a process that hangs.
-    return spawnSync(process.execPath, ["--input-type=module", "-e", program], { timeout: 20_000 });
+    return spawnSync(process.execPath, ["--input-type=module", "-e", program], { timeout: PATIENCE_MS });
   };
   assert.equal(run("process.exit(7)").status, 7);
   assert.equal(run("throw new Error('uncaught')").status, 1);

@@ -26,6 +26,7 @@ import {
   readStore,
   succeed,
 } from "./harness.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 const SMALL_BLOCKS = fileURLToPath(new URL("small-blocks.yaml", import.meta.url));
 const THREE_HOSTS = fileURLToPath(new URL("three-hosts.yaml", import.meta.url));
@@ -243,7 +244,7 @@ describe("an agent that is stopped in the midst of its calls", () => {
       };
       await using store = connectStore({ socketPath: lab.agentSocket("host1") });
       const { revision: after } = await store.list("/calico/ipam/");
-      const changes = store.watch("/calico/ipam/", { after, signal: AbortSignal.timeout(60_000) });
+      const changes = store.watch("/calico/ipam/", { after, signal: AbortSignal.timeout(PATIENCE_MS) });
       const adding = names.map(async (name, index) => {
         // The plugin takes so long to start that its calls come when the agent is about to end, or has ended.
         const result = await (index < 20 ? addAtOnce(name) : addByPlugin(name));

@@ -9,6 +9,7 @@ import { readdirSync } from "node:fs";
 import { type Socket, connect, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { setsockopt } from "../../src/dataplane/netlink/syscalls.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 const PORT = 7008;
 const DATAGRAMS = 10;
@@ -61,7 +62,7 @@ async function trickle(): Promise<void> {
   process.once("SIGTERM", () => {
     told.abort();
   });
-  const stop = AbortSignal.any([told.signal, AbortSignal.timeout(60_000)]);
+  const stop = AbortSignal.any([told.signal, AbortSignal.timeout(PATIENCE_MS)]);
   await once(socket, "connect");
   console.log("connected");
   for (let index = 0; !stop.aborted; index++) {
