@@ -24,9 +24,6 @@ const RESOURCES = "/calico/resources/v3/projectcalico.org";
 /** What every packet of a stream says. */
 const MARKER = "of this stream";
 
-/** What has failed for long is tried again every half a minute. */
-const PATIENCE = { seconds: 60 };
-
 async function configure(lab: Lab, spec: object): Promise<void> {
   await patch(lab, `${RESOURCES}/felixconfigurations/default`, { spec });
 }
@@ -56,7 +53,7 @@ async function encryptedBetween(lab: Lab, wanted: boolean): Promise<void> {
     (await Promise.all(ways.map(([host, container]) => isEncrypted(lab, host, container)))).every(
       (found) => found === wanted,
     );
-  await eventually(isSo, wanted ? "encryption" : "its end", PATIENCE);
+  await eventually(isSo, wanted ? "encryption" : "its end");
 }
 
 /** What the host has of WireGuard, as text that does not depend on order and index. */
@@ -161,7 +158,6 @@ for (const routeSource of ["bird", "datastore"] as const) {
       await eventually(
         async () => (await isEncrypted(lab, "host1", "c")) && (await isEncrypted(lab, "host3", "a")),
         "encryption with host3",
-        PATIENCE,
       );
       await ping(lab, "a", "c");
       assert.equal(statSync(keyFile(lab, "host3")).mode & 0o777, 0o600);
