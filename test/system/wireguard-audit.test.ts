@@ -8,7 +8,9 @@ import { after, before, describe, it } from "node:test";
 import { createDataplane } from "../../src/dataplane/dataplane.ts";
 import { createVeth } from "../../src/dataplane/netlink/link-veth.ts";
 import { deleteLink, setLink } from "../../src/dataplane/netlink/link.ts";
+import { openGenetlink } from "../../src/dataplane/netlink/genetlink.ts";
 import { openRtnetlink } from "../../src/dataplane/netlink/rtnetlink.ts";
+import { createNft } from "../../src/dataplane/nft/nft.ts";
 import { procSys } from "../../src/dataplane/sysctl.ts";
 import type { WireguardChange } from "../../src/dataplane/netlink/wireguard-change.ts";
 import type { WireguardDriver } from "../../src/dataplane/wireguard/driver.ts";
@@ -90,7 +92,10 @@ describe("the audit of a WireGuard device", () => {
       },
     };
     const wireguard = { driver, privateKey: () => Promise.resolve(PRIVATE_KEY) };
-    const kernel = { rtnetlink, sysctls, wireguard, clock: systemClock, log: silentLog };
+    const genetlink = stack.use(openGenetlink({ netns }));
+    const command = ["ip", "netns", "exec", name, "nft"] as const;
+    const nft = stack.use(createNft({ processes: systemProcesses }, { netns, command }));
+    const kernel = { rtnetlink, genetlink, sysctls, nft, wireguard, clock: systemClock, log: silentLog };
     const dataplane = stack.use(createDataplane(kernel, { auditIntervalMs: 200 }));
     dataplane.update(new Calculation("host1").update(FACTS));
     await dataplane.start();
