@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** The middle value; `NaN` of none. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] ?? NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
+}
+
+/** What rounds gave. */
+export interface Summary {
+  readonly median: number;
+  readonly smallest: number;
+  readonly largest: number;
+}
+
+export function summarize(values: readonly number[]): Summary {
+  return { median: median(values), smallest: Math.min(...values), largest: Math.max(...values) };
+}
