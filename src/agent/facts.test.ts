@@ -138,7 +138,6 @@ describe("the cluster's settings", () => {
   const tunnelDefaults = {
     vxlanVni: 4096,
     vxlanPort: 4789,
-    isChecksumOffloadBroken: undefined,
     isChecksumOffloadBroken: false,
     tunnelMtus: { ipip: 0, vxlan: 0, wireguard: 0 },
     wireguardEnabled: false,
@@ -148,17 +147,6 @@ describe("the cluster's settings", () => {
 
   it("have defaults where nothing is stored", () => {
     assert.deepEqual(settingsOf(undefined, undefined), defaults);
-  });
-
-  it("tell what a person has said of checksums", () => {
-    for (const [featureDetectOverride, told] of [
-      ["ChecksumOffloadBroken=true", true],
-      ["ChecksumOffloadBroken=false", false],
-      ["", undefined],
-    ] as const) {
-      const felix = resource("FelixConfiguration", { featureDetectOverride });
-      assert.equal(settingsOf(felix, undefined).isChecksumOffloadBroken, told);
-    }
   });
 
   it("are what the two resources say", () => {

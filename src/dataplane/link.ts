@@ -152,10 +152,7 @@ function planIpip(wanted: WantedLink & { readonly kind: "ipip" }, seen: Link | u
   return { kind: "change", requests: [request], after: { ...seen, ...right } };
 }
 
-/**
- * What a device was made with cannot be changed: one with other parameters is replaced. The outer checksum is left out (RFC 7348 section 5), as
- * Calico does: the inner one is there already.
- */
+/** What a device was made with cannot be changed: one with other parameters is replaced. */
 function planVxlan(wanted: WantedLink & { readonly kind: "vxlan" }, seen: Link | undefined): Plan<Link> {
   const { name, mac, mtu, vni, port, localIp } = wanted;
   if (seen === undefined) {

@@ -91,7 +91,6 @@ const VXLAN_NODES = [
   node("host2", "192.168.0.102", { vxlan: END2, routeSource: "bird" }),
 ] as const;
 const OWN_END: Fact = { kind: "vxlanEnd", value: END1 };
-const BROKEN_OFFLOAD: Fact = { kind: "checksumOffload", isBroken: true };
 const UNDERLAY: Fact = { kind: "underlay", mtu: 1500 };
 
 function vxlanPool(crossSubnet: boolean): Fact {
@@ -171,14 +170,6 @@ const STATES: Readonly<Record<string, readonly Fact[]>> = {
   ],
   "host3 with the address of host2": [...TWO_NODES, ...TWO_BLOCKS, node("host3", "192.168.0.102")],
   "VXLAN always": [...VXLAN_NODES, vxlanPool(false), ...TWO_BLOCKS, OWN_END, UNDERLAY],
-  "VXLAN where hardware corrupts": [
-    ...VXLAN_NODES,
-    vxlanPool(false),
-    ...TWO_BLOCKS,
-    OWN_END,
-    UNDERLAY,
-    BROKEN_OFFLOAD,
-  ],
   "VXLAN across subnets, host2 near": [...VXLAN_NODES, vxlanPool(true), ...TWO_BLOCKS, OWN_END, UNDERLAY],
   "VXLAN across subnets, host2 far": [
     VXLAN_NODES[0],
@@ -352,7 +343,6 @@ function identity(fact: Fact): string {
     case "vxlanEnd":
     case "ipipEnd":
     case "wireguardEnd":
-    case "checksumOffload":
     case "underlay":
       return fact.kind;
   }
@@ -367,8 +357,6 @@ function undo(fact: Fact): Fact {
   switch (fact.kind) {
     case "settings":
       return { kind: "settings", value: DEFAULT_SETTINGS };
-    case "checksumOffload":
-      return { kind: "checksumOffload", isBroken: false };
     case "underlay":
       // There always is one.
       return fact;
@@ -531,17 +519,6 @@ describe("VXLAN", () => {
 
   it("has BIRD announce, and bring nothing into the kernel", () => {
     assert.deepEqual([bird?.poolCidrs, bird?.kernelCidrs], [["10.1.0.0/16"], []]);
-  });
-
-  it("computes checksums itself where hardware was found to corrupt them, unless a person knows better", () => {
-    const checksumWith = (...more: Fact[]): readonly unknown[] =>
-      outcomeOf([...(STATES["VXLAN always"] ?? []), ...more]).checksum;
-    const off = [{ ifName: "vxlan.calico" }];
-    assert.deepEqual(checksumWith(), []);
-    assert.deepEqual(checksumWith(BROKEN_OFFLOAD), off);
-    assert.deepEqual(checksumWith(BROKEN_OFFLOAD, settings({ isChecksumOffloadBroken: false })), []);
-    assert.deepEqual(checksumWith(settings({ isChecksumOffloadBroken: true })), off);
-    assert.deepEqual(outcomeOf([...VXLAN_NODES, ...TWO_BLOCKS, UNDERLAY, BROKEN_OFFLOAD]).checksum, []);
   });
 
   it("leaves nothing where this node's end is given up", () => {

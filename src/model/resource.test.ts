@@ -149,7 +149,6 @@ test("the agent's settings have Calico's defaults", () => {
     vxlanVNI: 4096,
     vxlanPort: 4789,
     featureDetectOverride: "",
-    featureDetectOverride: "",
     wireguardEnabled: false,
     wireguardListeningPort: 51820,
     removeExternalRoutes: true,
@@ -165,11 +164,6 @@ test("the agent's settings have Calico's defaults", () => {
     faultsOf("FelixConfiguration", { featureDetectOverride: "ChecksumOffloadBroken=yes" }),
     /^spec\.featureDetectOverride: /,
   );
-  for (const featureDetectOverride of ["ChecksumOffloadBroken", "ChecksumOffloadBroken=yes", "SNATFullyRandom=true"])
-    assert.match(
-      faultsOf("FelixConfiguration", { featureDetectOverride }),
-      /^spec\.featureDetectOverride: want "ChecksumOffloadBroken=true"/,
-    );
   assert.match(faultsOf("FelixConfiguration", { vxlanPort: 65_536 }), /^spec\.vxlanPort: /);
   for (const mtu of [68, 65_535])
     assert.equal(specOf("FelixConfiguration", { wireguardMTU: mtu }).wireguardMTU, mtu);
