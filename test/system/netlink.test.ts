@@ -182,7 +182,7 @@ test("addresses of both families come and go", async () => {
   await succeed(rtnetlink, createBridge({ name: V0 }));
   const { index: ifIndex } = await linkNamed(rtnetlink, V0);
   const addresses = [
-    { ifIndex, ip: parseIp("10.1.101.3"), prefixLength: 32, scope: RT_SCOPE_LINK },
+    { ifIndex, ip: parseIp("10.1.101.3"), prefixLength: 32, scope: RT_SCOPE_LINK, label: "ours" },
     { ifIndex, ip: parseIp("fd00::3"), prefixLength: 128, scope: RT_SCOPE_UNIVERSE },
   ];
   await succeed(rtnetlink, ...addresses.map((address) => addAddress(address)));
