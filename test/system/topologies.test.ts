@@ -25,7 +25,7 @@ type Carrier = "as they are" | "by VXLAN" | "by IPIP";
 async function carrierOf(lab: Lab, host: string, from: string, to: string): Promise<Carrier> {
   const seen = await captureOf(lab, host, from, await lab.address(to));
   if (seen.includes("VXLAN")) return "by VXLAN";
-  return seen.includes("proto IPIP") ? "by IPIP" : "as they are";
+  return /IP 192\.168\S+ > 192\.168\S+: IP /.test(seen) ? "by IPIP" : "as they are";
 }
 
 /** From host1, to the host of its own segment and to the one behind the router. */
