@@ -3,13 +3,17 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Netns, openNetns } from "../../src/dataplane/netlink/netns.ts";
+import { NETNS_DIRECTORY } from "../../src/lab/layout.ts";
 import { systemClock } from "../../src/system/clock.ts";
-import { type CpuTime, cpuBetween, sampleCpu } from "./cpu-time.ts";
+import { type CpuSample, type CpuTime, cpuBetween, sampleCpu } from "./cpu-time.ts";
 
 const PORT = 7009;
 /** For TCP to grow its window, and for the first packets to resolve neighbours. */
 const WARM_UP_MS = 700;
 const READY_TIMEOUT_MS = 10_000;
+const RETRY_MS = 20;
 /** The load is ended from outside, before its own end; sockperf takes memory for all of its time before it begins. */
 const SPARE_SECONDS = 5;
 /** After that many packets the load has begun. */
@@ -93,26 +97,25 @@ export interface WindowOptions {
 export async function measure(load: Load, ends: Ends, options: WindowOptions): Promise<Window> {
   const { protocol, server: serve, client: call }: LoadProgram = LOADS[load];
   const { core, ms, netnsIds, signal } = options;
+  using netns = openNetns(join(NETNS_DIRECTORY, ends.server));
   await using server = start(ends.server, core, serve);
-  await untilBound(server.child, protocol, signal);
+  await until(() => isBound(netns, protocol), server, signal);
+  const { packets } = receivedIn(netns);
   const longest = Math.ceil((WARM_UP_MS + ms) / 1000) + SPARE_SECONDS;
   await using client = start(ends.client, core, call(ends.address, longest));
-  await untilFlowing(server, signal);
+  await until(() => receivedIn(netns).packets > packets + FIRST_PACKETS, client, signal);
   await systemClock.sleep(WARM_UP_MS, { signal });
-  await requireRunning(load, server, client);
-  const before = sample(server.child, netnsIds, core);
+  const take = (): Sample => ({
+    ...receivedIn(netns),
+    atMs: performance.now(),
+    cpu: sampleCpu(netnsIds, core),
+  });
+  const before = take();
   await systemClock.sleep(ms, { signal });
-  await requireRunning(load, server, client);
-  const after = sample(server.child, netnsIds, core);
+  const after = take();
+  for (const running of [client, server]) await requireRunning(running);
   client.child.kill("SIGINT");
-  const output = await client.ended();
-  return {
-    seconds: (after.atMs - before.atMs) / 1000,
-    cpu: cpuBetween(before.cpu, after.cpu),
-    packets: after.packets - before.packets,
-    bytes: after.bytes - before.bytes,
-    roundTripUs: roundTripIn(output),
-  };
+  return windowBetween(before, after, await client.ended());
 }
 
 /** Throws where a program is missing, and says what brings it. */
@@ -125,9 +128,10 @@ export function requirePrograms(): void {
 }
 
 interface Running extends AsyncDisposable {
+  readonly program: string;
   readonly child: ChildProcess;
   /** Resolves to all that it printed. */
-  ended(): Promise<string>;
+  readonly ended: () => Promise<string>;
 }
 
 function start(netns: string, core: number, command: readonly string[]): Running {
@@ -143,6 +147,7 @@ function start(netns: string, core: number, command: readonly string[]): Running
     return output;
   };
   return {
+    program: command.join(" "),
     child,
     ended,
     async [Symbol.asyncDispose]() {
@@ -152,55 +157,55 @@ function start(netns: string, core: number, command: readonly string[]): Running
   };
 }
 
-async function requireRunning(load: Load, ...all: readonly Running[]): Promise<void> {
-  for (const { child, ended } of all)
-    if (child.exitCode !== null) throw new Error(`Cannot measure ${load}: ${await ended()}`);
+/** Waits for what a program that was started brings about. */
+async function until(isSo: () => boolean, running: Running, signal: AbortSignal): Promise<void> {
+  const deadline = Date.now() + READY_TIMEOUT_MS;
+  while (!isSo()) {
+    await requireRunning(running);
+    if (Date.now() > deadline) throw new Error(`Cannot start "${running.program}": nothing happens`);
+    await systemClock.sleep(RETRY_MS, { signal });
+  }
 }
 
-interface Sample {
-  readonly atMs: number;
-  readonly cpu: ReturnType<typeof sampleCpu>;
-  readonly packets: number;
+async function requireRunning({ child, program, ended }: Running): Promise<void> {
+  if (child.exitCode !== null)
+    throw new Error(`Cannot run "${program}": it ended, and said:\n${await ended()}`);
+}
+
+interface Received {
   readonly bytes: number;
+  readonly packets: number;
 }
 
-function sample({ pid }: ChildProcess, netnsIds: ReadonlySet<string>, core: number): Sample {
-  const received = receivedBy(pid);
-  return { atMs: performance.now(), cpu: sampleCpu(netnsIds, core), ...received };
+interface Sample extends Received {
+  readonly atMs: number;
+  readonly cpu: CpuSample;
 }
 
-/** A process's /proc/net/dev is that of its namespace: `eth0: <bytes> <packets> …`, received first (man proc_pid_net). */
-function receivedBy(pid: number | undefined): { readonly bytes: number; readonly packets: number } {
-  const text = readFileSync(`/proc/${pid}/net/dev`, "utf8");
-  const [, bytes, packets] = /^ *eth0: *(\d+) +(\d+)/m.exec(text) ?? [];
+function windowBetween(before: Sample, after: Sample, output: string): Window {
+  return {
+    seconds: (after.atMs - before.atMs) / 1000,
+    cpu: cpuBetween(before.cpu, after.cpu),
+    packets: after.packets - before.packets,
+    bytes: after.bytes - before.bytes,
+    roundTripUs: roundTripIn(output),
+  };
+}
+
+/** `eth0: <bytes> <packets> …`, received first (man proc_pid_net). */
+function receivedIn(netns: Netns): Received {
+  const [, bytes, packets] = /^ *eth0: *(\d+) +(\d+)/m.exec(readNet(netns, "dev")) ?? [];
   return { bytes: Number(bytes), packets: Number(packets) };
 }
 
-/** Waits until the server has its port: `<n>: <address>:<port in hex> …` in /proc/net/tcp (man proc_pid_net). */
-async function untilBound(
-  { pid, exitCode }: ChildProcess,
-  protocol: "tcp" | "udp",
-  signal: AbortSignal,
-): Promise<void> {
+/** `<n>: <address>:<port in hex> …` (man proc_pid_net). Programs may listen for either family at once. */
+function isBound(netns: Netns, protocol: "tcp" | "udp"): boolean {
   const bound = new RegExp(`^ *\\d+: [0-9A-F]+:${PORT.toString(16).toUpperCase().padStart(4, "0")} `, "m");
-  const deadline = Date.now() + READY_TIMEOUT_MS;
-  const isBound = (): boolean =>
-    ["", "6"].some((version) => bound.test(readFileSync(`/proc/${pid}/net/${protocol}${version}`, "utf8")));
-  while (!isBound()) {
-    if (exitCode !== null || Date.now() > deadline)
-      throw new Error(`Cannot start load: no server on port ${PORT}`);
-    await systemClock.sleep(20, { signal });
-  }
+  return [protocol, `${protocol}6`].some((file) => bound.test(readNet(netns, file)));
 }
 
-async function untilFlowing({ child, ended }: Running, signal: AbortSignal): Promise<void> {
-  const { packets } = receivedBy(child.pid);
-  const deadline = Date.now() + READY_TIMEOUT_MS;
-  while (receivedBy(child.pid).packets < packets + FIRST_PACKETS) {
-    if (child.exitCode !== null) throw new Error(`Cannot start load: ${await ended()}`);
-    if (Date.now() > deadline) throw new Error("Cannot start load: the server hears nothing");
-    await systemClock.sleep(20, { signal });
-  }
+function readNet(netns: Netns, file: string): string {
+  return netns.run(() => readFileSync(`/proc/thread-self/net/${file}`, "utf8"));
 }
 
 function roundTripIn(output: string): number | undefined {
