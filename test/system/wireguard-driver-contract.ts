@@ -188,7 +188,7 @@ export function testWireguardDriver(name: string, createDriver: CreateDriver): v
       assert.equal((await node.driver.get(WG0))?.publicKey, undefined);
     });
 
-    it("gets a new private key while packets flow, and loses none, once the other has replaced it", async () => {
+    it("gets a new private key while packets flow, and loses one at the most, once the other has replaced it", async () => {
       await using a = openNode(createDriver);
       await using b = openNode(createDriver);
       const [old, other, next] = [generateKeys(), generateKeys(), generateKeys()];
@@ -216,7 +216,8 @@ export function testWireguardDriver(name: string, createDriver: CreateDriver): v
             ],
           });
         });
-        assert.equal(lost, 0);
+        // One packet may be on its way, encrypted by the old key, as the other forgets that.
+        assert.ok(lost <= 1, `${lost} packets lost`);
         const peers = (await b.driver.get(WG0))?.peers ?? [];
         assert.deepEqual(
           peers.map(({ publicKey }) => publicKey),
