@@ -22,8 +22,8 @@ import { makeWireguard, unmakeWireguard } from "./wireguard.ts";
 
 /**
  * Brings the kernel closer to what is wanted, one batch per kind of object. An interface has to be up before routes and neighbours hold on
- * it, a packet may only meet a node end that is fully set, and a tunnel only opens behind its guard; so the order is guard, links, addresses,
- * sysctls, forwarding entries, neighbours, IPIP, WireGuard and its peers, rules, routes. What IPIP no longer needs, and peers, go last, for
+ * it, a packet may only meet a node end that is fully set, and a tunnel only opens behind its guard; so the order is guard, links, checksums,
+ * MTUs, addresses, sysctls, forwarding entries, neighbours, IPIP, WireGuard and its peers, rules, routes. What IPIP no longer needs, and peers, go last, for
  * until then routes may still lead there, and then what the guard does not.
  */
 export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
