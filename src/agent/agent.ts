@@ -9,6 +9,7 @@ import { type Allocator, createAllocator } from "../ipam/allocator.ts";
 import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import { Conditions } from "../system/conditions.ts";
 import { Lock } from "../system/lock.ts";
+import { createChecksumWatch } from "./checksum-watch.ts";
 import { type CheckReport, checkPaths } from "./check.ts";
 import type { AgentConfig } from "./config.ts";
 import { ipipTunnel } from "./ipip.ts";
@@ -17,6 +18,7 @@ import { createNodeView, underlayLink } from "./node-view.ts";
 import { type AgentCollaborators, type AgentParts, openParts } from "./parts.ts";
 import { persist } from "./persist.ts";
 import { type PoolReview, createPoolReview } from "./pool-review.ts";
+import type { Settler } from "./settler.ts";
 import { type AgentServices, serveAgent } from "./server.ts";
 import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
 import { type TunnelEnd, type TunnelKind, createTunnelEnd } from "./tunnel-end.ts";
@@ -65,6 +67,7 @@ class Agent implements AsyncDisposable {
   readonly #node: NodeView;
   readonly #cni: CniService;
   readonly #tunnelEnds: readonly NamedEnd[];
+  readonly #checksumWatch: Settler;
   readonly #rotations = new Lock();
   readonly #stopping = new AbortController();
   /** Whether the datastore was read, and the kernel brought in line, once. */
@@ -95,6 +98,7 @@ class Agent implements AsyncDisposable {
       isStarted: () => this.#isStarted,
     });
     this.#tunnelEnds = this.#createTunnelEnds();
+    this.#checksumWatch = createChecksumWatch({ ...parts, clock, log: log.scope("checksum") });
     const endpoints = createEndpoints(store, nodeName);
     this.#cni = createCniService(
       {
@@ -145,6 +149,7 @@ class Agent implements AsyncDisposable {
     this.#stopping.abort();
     await this.#starting;
     for (const { end } of this.#tunnelEnds) await end[Symbol.asyncDispose]();
+    await this.#checksumWatch[Symbol.asyncDispose]();
   }
 
   async #start(): Promise<void> {
@@ -222,6 +227,7 @@ class Agent implements AsyncDisposable {
 
   #updateTunnelEnds(): void {
     for (const { end } of this.#tunnelEnds) end.update();
+    this.#checksumWatch.update();
   }
 
   async #learnUnderlay(): Promise<void> {

@@ -138,7 +138,7 @@ describe("the cluster's settings", () => {
   const tunnelDefaults = {
     vxlanVni: 4096,
     vxlanPort: 4789,
-    isChecksumOffloadBroken: false,
+    isChecksumOffloadBroken: undefined,
     tunnelMtus: { ipip: 0, vxlan: 0, wireguard: 0 },
     wireguardEnabled: false,
     wireguardPort: 51_820,
@@ -174,6 +174,11 @@ describe("the cluster's settings", () => {
       wireguardEnabled: true,
       wireguardPort: 5000,
     });
+    for (const isChecksumOffloadBroken of [true, false]) {
+      const featureDetectOverride = `ChecksumOffloadBroken=${isChecksumOffloadBroken}`;
+      const felix = resource("FelixConfiguration", { featureDetectOverride });
+      assert.deepEqual(settingsOf(felix, undefined), { ...defaults, isChecksumOffloadBroken });
+    }
     const off = resource("FelixConfiguration", { programClusterRoutes: "Disabled" });
     assert.deepEqual(settingsOf(off, undefined), defaults);
   });

@@ -82,6 +82,11 @@ function encapsulationOf({ ipipMode, vxlanMode }: IPPool["spec"]): Encapsulation
   return { kind: "none" };
 }
 
+const CHECKSUM_OVERRIDES: Readonly<Record<string, boolean>> = {
+  "ChecksumOffloadBroken=true": true,
+  "ChecksumOffloadBroken=false": false,
+};
+
 /** The settings of the two resources named `default`; an absent one stands for its defaults. */
 export function settingsOf(
   felix: FelixConfiguration | undefined,
@@ -96,7 +101,7 @@ export function settingsOf(
     listenPort: bgpSpec.listenPort,
     vxlanVni: felixSpec.vxlanVNI,
     vxlanPort: felixSpec.vxlanPort,
-    isChecksumOffloadBroken: felixSpec.featureDetectOverride === "ChecksumOffloadBroken=true",
+    isChecksumOffloadBroken: CHECKSUM_OVERRIDES[felixSpec.featureDetectOverride],
     tunnelMtus: { ipip: felixSpec.ipipMTU, vxlan: felixSpec.vxlanMTU, wireguard: felixSpec.wireguardMTU },
     wireguardEnabled: felixSpec.wireguardEnabled,
     wireguardPort: felixSpec.wireguardListeningPort,

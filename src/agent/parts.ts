@@ -7,7 +7,7 @@ import { createBird } from "../bird/supervisor.ts";
 import { ENDPOINT_NAMESPACE } from "../cni/endpoint.ts";
 import { type Dataplane, createDataplane } from "../dataplane/dataplane.ts";
 import type { WireguardAccess } from "../dataplane/kernel.ts";
-import { openGenetlink } from "../dataplane/netlink/genetlink.ts";
+import { type Genetlink, openGenetlink } from "../dataplane/netlink/genetlink.ts";
 import { type Rtnetlink, openRtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import { createNft } from "../dataplane/nft/nft.ts";
 import { procSys } from "../dataplane/sysctl.ts";
@@ -43,6 +43,7 @@ export interface AgentParts {
   readonly cluster: Cluster;
   readonly calculation: Calculation;
   readonly rtnetlink: Rtnetlink;
+  readonly genetlink: Genetlink;
   readonly dataplane: Dataplane;
   readonly bird: Bird;
   readonly registration: Registration;
@@ -138,6 +139,7 @@ export async function openParts(
     cluster,
     calculation,
     rtnetlink,
+    genetlink,
     dataplane,
     bird,
     registration,

@@ -14,7 +14,7 @@ const WELL = {
   routeSource: "datastore",
   pools: [{ name: "pool", cidr: "10.1.0.0/16", ipipMode: "Never", vxlanMode: "CrossSubnet" }],
   mtu: { underlay: 1500, containers: 1450 },
-  tunnels: [{ kind: "vxlan", address: "10.1.0.1", mtu: 1450 }],
+  tunnels: [{ kind: "vxlan", address: "10.1.0.1", mtu: 1450, checksums: "offloaded" }],
   bird: null,
   dataplane: { isSettled: true, wanted: { link: 0, route: 3 }, faults: [], blocked: [] },
   unroutable: [],

@@ -16,7 +16,14 @@ export const nodeStatus = z.looseObject({
     z.looseObject({ name: z.string(), cidr: z.string(), ipipMode: z.string(), vxlanMode: z.string() }),
   ),
   mtu: z.looseObject({ underlay: octets, containers: octets }),
-  tunnels: z.array(z.looseObject({ kind: z.string(), address: z.string(), mtu: z.int().optional() })),
+  tunnels: z.array(
+    z.looseObject({
+      kind: z.string(),
+      address: z.string(),
+      mtu: z.int().optional(),
+      checksums: z.string().optional(),
+    }),
+  ),
   bird: z
     .looseObject({
       pid: z.int().optional(),
@@ -72,9 +79,14 @@ function poolLines({ pools }: NodeStatus): readonly string[] {
 function mtuLines({ mtu, tunnels }: NodeStatus): readonly string[] {
   return [
     `underlay  ${mtu.underlay ?? "unknown"}`,
-    ...tunnels.map(({ kind, address, mtu }) => `${kind}  ${mtu ?? "unknown"}  this end is ${address}`),
+    ...tunnels.map(tunnelLine),
     `containers  ${mtu.containers ?? "unknown"}`,
   ];
+}
+
+function tunnelLine({ kind, address, mtu, checksums }: NodeStatus["tunnels"][number]): string {
+  const slow = "the node computes checksums: those left to the network card come out wrong";
+  return `${kind}  ${mtu ?? "unknown"}  this end is ${address}${checksums === "computed" ? `; ${slow}` : ""}`;
 }
 
 function kernelLines({ isSettled, wanted, faults, blocked }: NodeStatus["dataplane"]): readonly string[] {

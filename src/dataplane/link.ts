@@ -152,13 +152,18 @@ function planIpip(wanted: WantedLink & { readonly kind: "ipip" }, seen: Link | u
   return { kind: "change", requests: [request], after: { ...seen, ...right } };
 }
 
-/** What a device was made with cannot be changed: one with other parameters is replaced. */
+/**
+ * What a device was made with cannot be changed: one with other parameters is replaced. The outer UDP header has no checksum (RFC 7348
+ * section 5): the inner packet has its own, and a network card that computes both is rare.
+ */
 function planVxlan(wanted: WantedLink & { readonly kind: "vxlan" }, seen: Link | undefined): Plan<Link> {
   const { name, mac, mtu, vni, port, localIp } = wanted;
   if (seen === undefined) {
     return {
       kind: "create",
-      requests: [createVxlan({ name, mac, mtu, up: true, vni, port, localIp, learning: false })],
+      requests: [
+        createVxlan({ name, mac, mtu, up: true, vni, port, localIp, learning: false, udpChecksum: false }),
+      ],
     };
   }
   const { tunnel } = seen;
@@ -169,6 +174,7 @@ function planVxlan(wanted: WantedLink & { readonly kind: "vxlan" }, seen: Link |
     tunnel.localIp === localIp &&
     tunnel.remoteIp === undefined &&
     !tunnel.learning &&
+    !tunnel.udpChecksum &&
     !tunnel.external;
   if (!isRight) return { kind: "remove", requests: [deleteLink({ index: seen.index })] };
   if (seen.up && seen.mac === mac && seen.mtu === mtu) return DONE;

@@ -129,7 +129,7 @@ describe("the plan of the VXLAN device", () => {
     ttl: 0,
     tos: 0,
     dontFragment: "unset",
-    udpChecksum: true,
+    udpChecksum: false,
     groupPolicy: false,
     external: false,
   };
@@ -161,10 +161,11 @@ describe("the plan of the VXLAN device", () => {
       { vni: 1 },
       { port: 8472 },
       { learning: true },
+      { udpChecksum: true },
       { external: true },
     ];
     const plans = others.map((other) => planOf(true, { ...device, tunnel: { ...tunnel, ...other } }));
-    assert.deepEqual(plans, ["remove", "remove", "remove", "remove"]);
+    assert.deepEqual(plans, ["remove", "remove", "remove", "remove", "remove"]);
   });
 
   it("removes it where it is not wanted", () => {

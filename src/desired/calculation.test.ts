@@ -344,6 +344,7 @@ function identity(fact: Fact): string {
     case "ipipEnd":
     case "wireguardEnd":
     case "underlay":
+    case "checksumOffload":
       return fact.kind;
   }
 }
@@ -358,6 +359,7 @@ function undo(fact: Fact): Fact {
     case "settings":
       return { kind: "settings", value: DEFAULT_SETTINGS };
     case "underlay":
+    case "checksumOffload":
       // There always is one.
       return fact;
     case "node":
@@ -519,6 +521,29 @@ describe("VXLAN", () => {
 
   it("has BIRD announce, and bring nothing into the kernel", () => {
     assert.deepEqual([bird?.poolCidrs, bird?.kernelCidrs], [["10.1.0.0/16"], []]);
+  });
+
+  it("has checksums computed where those left to the network card are known to be wrong, and a person does not know better", () => {
+    const own = [{ ifName: "vxlan.calico" }];
+    const found = (isBroken: boolean): Fact => ({ kind: "checksumOffload", isBroken });
+    const said = (isChecksumOffloadBroken: boolean): Fact => settings({ isChecksumOffloadBroken });
+    for (const [facts, wanted, checksums, isUnknown] of [
+      [[], [], "offloaded", true],
+      [[found(false)], [], "offloaded", false],
+      [[found(true)], own, "computed", false],
+      [[said(true)], own, "computed", false],
+      [[found(true), said(false)], [], "offloaded", false],
+    ] as const) {
+      const calculation = new Calculation("host1");
+      calculation.update([...(STATES["VXLAN always"] ?? []), ...facts]);
+      assert.deepEqual(calculation.state().checksum, wanted);
+      assert.deepEqual(
+        calculation.ownEnds().map((end) => end.checksums),
+        [checksums],
+      );
+      assert.equal(calculation.isChecksumOffloadUnknown, isUnknown);
+    }
+    assert.equal(new Calculation("host1").isChecksumOffloadUnknown, false);
   });
 
   it("leaves nothing where this node's end is given up", () => {

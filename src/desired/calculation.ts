@@ -56,6 +56,8 @@ export interface OwnEnd {
   readonly address: Ipv4;
   /** What fits into the tunnel, in octets; `undefined` while the underlay is not known. */
   readonly mtu: number | undefined;
+  /** Of VXLAN: whether checksums of what enters it are left to the network card, or the node computes them because that does it wrongly. */
+  readonly checksums?: "offloaded" | "computed";
 }
 
 const NOTHING: Contributed = {};
@@ -92,6 +94,8 @@ export class Calculation {
   #ipipEnd: IpipEnd | undefined;
   #wireguardEnd: WireguardEnd | undefined;
   readonly #keyHolders = new KeyHolders();
+  /** What was found out, by itself. */
+  #checksumFinding: boolean | undefined;
   #underlayMtu: number | undefined;
   #containerMtu: number | undefined;
 
@@ -122,6 +126,11 @@ export class Calculation {
     return this.#underlayMtu;
   }
 
+  /** Whether this node has an end of VXLAN tunnels, and it is not known yet what becomes of its checksums. */
+  get isChecksumOffloadUnknown(): boolean {
+    return this.#vxlanEnd !== undefined && this.#isChecksumOffloadBroken === undefined;
+  }
+
   /** What is amiss with the sizes of the tunnels in use, in words. */
   mtuIssues(): readonly string[] {
     const mtu = this.#underlayMtu;
@@ -135,8 +144,11 @@ export class Calculation {
       { kind: "vxlan" as const, address: this.#vxlanEnd?.ip },
       { kind: "wireguard" as const, address: this.#wireguardEnd?.ip },
     ];
+    const checksums = this.#isChecksumOffloadBroken === true ? "computed" : "offloaded";
     return ends.flatMap(({ kind, address }) =>
-      address === undefined ? [] : [{ kind, address, mtu: this.#mtuOf(kind) }],
+      address === undefined
+        ? []
+        : [{ kind, address, mtu: this.#mtuOf(kind), ...(kind === "vxlan" && { checksums }) }],
     );
   }
 
@@ -272,6 +284,10 @@ export class Calculation {
         this.#wireguardEnd = fact.value;
         this.#invalidateTunnels();
         break;
+      case "checksumOffload":
+        this.#checksumFinding = fact.isBroken;
+        this.#staleNodes.add(this.#self);
+        break;
       case "underlay":
         this.#underlayMtu = fact.mtu;
         this.#invalidateTunnels();
@@ -346,6 +362,11 @@ export class Calculation {
     ]);
   }
 
+  /** A person knows better. */
+  get #isChecksumOffloadBroken(): boolean | undefined {
+    return this.#settings.isChecksumOffloadBroken ?? this.#checksumFinding;
+  }
+
   #mtuOf(tunnel: RoomFor): number | undefined {
     return this.#underlayMtu && tunnelMtu(tunnel, this.#underlayMtu, this.#settings);
   }
@@ -371,7 +392,8 @@ export class Calculation {
     const here = this.#nodes.get(this.#self);
     const mtu = this.#mtuOf("vxlan");
     if (this.#vxlanEnd === undefined || here === undefined || mtu === undefined) return NOTHING;
-    return ownVxlan(this.#vxlanEnd, here, this.#settings, mtu);
+    const isChecksumOffloadBroken = this.#isChecksumOffloadBroken ?? false;
+    return ownVxlan(this.#vxlanEnd, here, this.#settings, { mtu, isChecksumOffloadBroken });
   }
 
   #vxlanPeer(name: string): Contributed {

@@ -95,8 +95,8 @@ export interface Settings {
   readonly listenPort: number;
   readonly vxlanVni: number;
   readonly vxlanPort: number;
-  /** Whether checksums that are left to a network card come out wrong inside VXLAN. */
-  readonly isChecksumOffloadBroken: boolean;
+  /** Whether checksums that are left to a network card come out wrong inside VXLAN; `undefined` where it is to be found out. */
+  readonly isChecksumOffloadBroken: boolean | undefined;
   /** What fits into each tunnel, in octets, where a person has said so; 0 where it is to be worked out. */
   readonly tunnelMtus: Readonly<Record<TunnelKind | "wireguard", number>>;
   readonly wireguardEnabled: boolean;
@@ -111,7 +111,7 @@ export const DEFAULT_SETTINGS: Settings = {
   listenPort: 179,
   vxlanVni: 4096,
   vxlanPort: 4789,
-  isChecksumOffloadBroken: false,
+  isChecksumOffloadBroken: undefined,
   tunnelMtus: { ipip: 0, vxlan: 0, wireguard: 0 },
   wireguardEnabled: false,
   wireguardPort: 51820,
@@ -138,4 +138,6 @@ export type Fact =
   /** Likewise of WireGuard tunnels. */
   | { readonly kind: "wireguardEnd"; readonly value: WireguardEnd | undefined }
   /** The interface that carries this node's address; its MTU in bytes. */
-  | { readonly kind: "underlay"; readonly mtu: number };
+  | { readonly kind: "underlay"; readonly mtu: number }
+  /** What was found out of checksums that are left to this node's network card inside VXLAN. */
+  | { readonly kind: "checksumOffload"; readonly isBroken: boolean };

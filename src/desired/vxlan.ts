@@ -4,12 +4,19 @@ import type { Contributed } from "./outcome.ts";
 import { tunnelSysctls } from "./sysctl.ts";
 import { VXLAN_DEVICE, type WantedLink, addressKey, forwardingKey, linkKey, neighbourKey } from "./wanted.ts";
 
+export interface VxlanDevice {
+  /** Octets. */
+  readonly mtu: number;
+  /** Whether the node has to compute the checksums of what it sends. */
+  readonly isChecksumOffloadBroken: boolean;
+}
+
 /** This node's end: the device, and the address that stands for the node inside the tunnel. */
 export function ownVxlan(
   { ip, mac }: VxlanEnd,
   { address }: NodeFacts,
   settings: Settings,
-  mtu: number,
+  { mtu, isChecksumOffloadBroken }: VxlanDevice,
 ): Contributed {
   const device: WantedLink = {
     kind: "vxlan",
@@ -22,7 +29,7 @@ export function ownVxlan(
   };
   return {
     link: [{ key: linkKey(VXLAN_DEVICE), value: device }],
-    checksum: settings.isChecksumOffloadBroken
+    checksum: isChecksumOffloadBroken
       ? [{ key: linkKey(VXLAN_DEVICE), value: { ifName: VXLAN_DEVICE } }]
       : [],
     sysctl: tunnelSysctls(VXLAN_DEVICE),

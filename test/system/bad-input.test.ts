@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { afterEach, after, before, describe, it } from "node:test";
 import { connectStore } from "../../src/datastore/client.ts";
 import { resourceKey } from "../../src/model/keys.ts";
-import { type Lab, MARGAY, createLab, eventually, execute } from "./harness.ts";
+import { type Lab, createLab, eventually, node } from "./harness.ts";
 import { patch, setMode } from "./tunnel-harness.ts";
 
 const FELIX_KEY = resourceKey("FelixConfiguration", "default");
@@ -31,8 +31,7 @@ describe("a node with bad input", () => {
     await eventually(async () => (await told()).degraded.length === 0, "nothing amiss any more");
   });
 
-  const nodeStatus = (...args: readonly string[]) =>
-    execute(MARGAY, ["node", "status", "--socket", lab.agentSocket("host1"), ...args]);
+  const nodeStatus = (...args: readonly string[]) => node(lab, "host1", "status", ...args);
   const told = async (): Promise<Told> => JSON.parse((await nodeStatus("--json")).stdout) as Told;
 
   /** Waits until a person is told so, and sees that packets flow all the same. */

@@ -179,6 +179,11 @@ export async function agentStatus(lab: Lab, host: string): Promise<AgentStatus> 
   return JSON.parse(await readText(response)) as AgentStatus;
 }
 
+/** `margay node …` for a host. */
+export function node(lab: Lab, host: string, ...args: readonly string[]): Promise<Outcome> {
+  return execute(MARGAY, ["node", ...args, "--socket", lab.agentSocket(host)]);
+}
+
 /** What is stored under a prefix, without revisions, as the agent of host1 serves it. */
 export async function readStore(lab: Lab, prefix = "/calico/"): Promise<ReadonlyMap<string, string>> {
   await using store = connectStore({ socketPath: lab.agentSocket("host1") });

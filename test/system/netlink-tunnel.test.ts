@@ -59,7 +59,7 @@ const ETH0 = parseIfName("eth0");
 const NODES = ["192.168.0.101", "192.168.0.102"].map(parseIp);
 const MAC = parseMac("66:01:02:03:04:05");
 const ZERO_MAC = parseMac("00:00:00:00:00:00");
-const SETTINGS = { vni: 4096, port: 4789, learning: false } as const;
+const SETTINGS = { vni: 4096, port: 4789, learning: false, udpChecksum: false } as const;
 
 /** A VXLAN device without a device below. */
 async function makeVxlan(rtnetlink: Rtnetlink): Promise<Link> {
@@ -84,7 +84,6 @@ test("a VXLAN device is as it was asked for, and says so", async () => {
   assert.deepEqual(link.tunnel, {
     kind: "vxlan",
     ...settings,
-    udpChecksum: true,
     groupPolicy: false,
     external: false,
   });
@@ -93,7 +92,7 @@ test("a VXLAN device is as it was asked for, and says so", async () => {
   assert.ok(typeof linkinfo === "object" && linkinfo !== null && "info_data" in linkinfo);
   assert.partialDeepStrictEqual(linkinfo.info_data, {
     ...{ id: 4096, local: localIp, link: "eth0", port: 4789, learning: false },
-    ...{ ttl: 9, tos: "0x1", df: "set", udp_csum: true },
+    ...{ ttl: 9, tos: "0x1", df: "set", udp_csum: false },
   });
 });
 

@@ -2,7 +2,7 @@
 // `margay node`: what a node says of itself, and paths between nodes that are smaller than configured, on real routers.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type Lab, MARGAY, type Outcome, createLab, eventuallyEqual, execute } from "./harness.ts";
+import { type Lab, MARGAY, createLab, eventuallyEqual, execute, node } from "./harness.ts";
 import { TWO_SUBNETS, patch } from "./tunnel-harness.ts";
 
 const FELIX_KEY = "/calico/resources/v3/projectcalico.org/felixconfigurations/default";
@@ -10,10 +10,6 @@ const FELIX_KEY = "/calico/resources/v3/projectcalico.org/felixconfigurations/de
 interface Report {
   readonly ok: boolean;
   readonly paths: readonly Readonly<Record<string, unknown>>[];
-}
-
-function node(lab: Lab, host: string, ...args: readonly string[]): Promise<Outcome> {
-  return execute(MARGAY, ["node", ...args, "--socket", lab.agentSocket(host)]);
 }
 
 /** What host1 finds: `<node> <via> <verdict> <octets that pass, or that were tried>`, and the exit code. */

@@ -3,21 +3,10 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { after, before, describe, it } from "node:test";
-import type { CheckReport } from "../../src/lab/check.ts";
-import { type Lab, MARGAY, agentStatus, createLab, execute } from "./harness.ts";
-import { TWO_SUBNETS, captureOf } from "./tunnel-harness.ts";
+import { type Lab, agentStatus, createLab } from "./harness.ts";
+import { TWO_SUBNETS, captureOf, failedPairs } from "./tunnel-harness.ts";
 
 const TWENTY_HOSTS = fileURLToPath(new URL("../../src/lab/topologies/twenty-hosts.yaml", import.meta.url));
-
-/** Ordered pairs that do not reach each other, or are translated. */
-async function failedPairs(lab: Lab): Promise<readonly string[]> {
-  const { stdout } = await execute(MARGAY, ["lab", "check", "--json", "--name", lab.name]);
-  const { pairs } = JSON.parse(stdout) as CheckReport;
-  return pairs
-    .filter(({ reachable, translated }) => !reachable || translated)
-    .map(({ from, to }) => `${from} ${to}`)
-    .sort();
-}
 
 type Carrier = "as they are" | "by VXLAN" | "by IPIP";
 

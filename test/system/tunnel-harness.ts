@@ -6,7 +6,8 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { connectStore } from "../../src/datastore/client.ts";
 import { mergePatch } from "../../src/model/merge-patch.ts";
-import { type Lab, eventually } from "./harness.ts";
+import type { CheckReport } from "../../src/lab/check.ts";
+import { type Lab, MARGAY, eventually, execute } from "./harness.ts";
 
 export const TWO_SUBNETS = new URL("../../src/lab/topologies/two-subnets.yaml", import.meta.url).pathname;
 const STREAM = fileURLToPath(new URL("./stream.ts", import.meta.url));
@@ -27,6 +28,16 @@ export async function patch(lab: Lab, key: string, change: object): Promise<void
   await using store = connectStore({ socketPath: lab.agentSocket("host1") });
   const entry = (await store.get(key)) ?? assert.fail(`nothing under ${key}`);
   await store.put(key, JSON.stringify(mergePatch(JSON.parse(entry.value), change)));
+}
+
+/** Ordered pairs that do not reach each other, or are translated. */
+export async function failedPairs(lab: Lab): Promise<readonly string[]> {
+  const { stdout } = await execute(MARGAY, ["lab", "check", "--json", "--name", lab.name]);
+  const { pairs } = JSON.parse(stdout) as CheckReport;
+  return pairs
+    .filter(({ reachable, translated }) => !reachable || translated)
+    .map(({ from, to }) => `${from} ${to}`)
+    .sort();
 }
 
 /** What tcpdump sees on the host's underlay interface while one node pings another twice. */

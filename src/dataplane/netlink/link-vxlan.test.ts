@@ -117,6 +117,7 @@ test("a VXLAN device to be made is described as the kernel wants it", () => {
     ttl: 9,
     tos: 1,
     dontFragment: "inherit",
+    udpChecksum: false,
   });
   assert.equal(description, 'create vxlan "vxlan.calico" of VNI 4096 on UDP port 4789');
   assert.deepEqual(
@@ -136,11 +137,11 @@ test("a VXLAN device to be made is described as the kernel wants it", () => {
       04 05 00 00
       08 00 04 00  // IFLA_MTU
       aa 05 00 00
-      54 00 12 80  // IFLA_LINKINFO
+      5c 00 12 80  // IFLA_LINKINFO
       0a 00 01 00
       76 78 6c 61
       6e 00 00 00  // "vxlan"
-      44 00 02 80  // IFLA_INFO_DATA
+      4c 00 02 80  // IFLA_INFO_DATA
       08 00 01 00  // IFLA_VXLAN_ID
       00 10 00 00
       08 00 03 00  // IFLA_VXLAN_LINK
@@ -155,6 +156,8 @@ test("a VXLAN device to be made is described as the kernel wants it", () => {
       00 00 00 00
       06 00 0f 00  // IFLA_VXLAN_PORT
       12 b5 00 00
+      05 00 12 00  // IFLA_VXLAN_UDP_CSUM
+      00 00 00 00
       05 00 1d 00  // IFLA_VXLAN_DF
       02 00 00 00
     `,
@@ -162,13 +165,14 @@ test("a VXLAN device to be made is described as the kernel wants it", () => {
 });
 
 test("what a VXLAN device is made with is what is then seen of it", () => {
-  const made = { name: NAME, vni: 0xfffffe, port: 65535, learning: true, localIp: parseIp("fd00::1") };
+  const localIp = parseIp("fd00::1");
+  const made = { name: NAME, vni: 0xfffffe, port: 65535, learning: true, udpChecksum: true, localIp };
   const { type, flags, body } = createVxlan(made);
   const link = decodeLink({ type, flags, sequence: 0, portId: 0, body });
   assert.equal(link?.kind, "vxlan");
-  const { vni, port, learning, localIp } = made;
+  const { vni, port, learning, udpChecksum } = made;
   assert.deepEqual(link.tunnel, {
-    ...{ kind: "vxlan", vni, port, learning, localIp },
-    ...{ ttl: 0, tos: 0, dontFragment: "unset", udpChecksum: false, groupPolicy: false, external: false },
+    ...{ kind: "vxlan", vni, port, learning, udpChecksum, localIp },
+    ...{ ttl: 0, tos: 0, dontFragment: "unset", groupPolicy: false, external: false },
   });
 });

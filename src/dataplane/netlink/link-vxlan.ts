@@ -55,9 +55,9 @@ export interface VxlanTunnel {
   readonly external: boolean;
 }
 
-/** What is absent is as the kernel makes it: 0, unset, and with checksum. */
+/** What is absent is as the kernel makes it: 0, and unset. */
 export type NewVxlan = NewLink &
-  Pick<VxlanTunnel, "vni" | "port" | "learning" | "localIp" | "linkIndex"> &
+  Pick<VxlanTunnel, "vni" | "port" | "learning" | "udpChecksum" | "localIp" | "linkIndex"> &
   Partial<Pick<VxlanTunnel, "ttl" | "tos" | "dontFragment">>;
 
 /**
@@ -81,6 +81,7 @@ function encodeVxlan(vxlan: NewVxlan, into: AttributeEncoder): void {
   if (ttl !== undefined) into.u8(IFLA_VXLAN_TTL, ttl);
   if (tos !== undefined) into.u8(IFLA_VXLAN_TOS, tos);
   into.u8(IFLA_VXLAN_LEARNING, Number(vxlan.learning)).u16be(IFLA_VXLAN_PORT, vxlan.port);
+  into.u8(IFLA_VXLAN_UDP_CSUM, Number(vxlan.udpChecksum));
   if (dontFragment !== undefined) into.u8(IFLA_VXLAN_DF, DONT_FRAGMENT.indexOf(dontFragment));
 }
 

@@ -20,6 +20,8 @@ const libcSyscall: ForeignFunction = libc.func(
 );
 
 // sys/socket.h
+// #define SOCK_DGRAM 2
+export const SOCK_DGRAM = 2;
 // #define SOCK_RAW 3
 export const SOCK_RAW = 3;
 // #define SOCK_NONBLOCK 00004000

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, readSync, writeSync } from "node:fs";
 import { randomInt } from "node:crypto";
-import { ipToBytes } from "../../net/ip.ts";
 import type { Ipv4 } from "../../net/ipv4.ts";
-import { putU16 } from "../netlink/integer.ts";
 import { KernelError, isKernelError } from "../netlink/kernel-error.ts";
 import {
   SOCK_CLOEXEC,
@@ -15,6 +13,7 @@ import {
   whenReadable,
 } from "../netlink/syscalls.ts";
 import { decodeEchoReply, encodeEcho } from "./icmp-echo.ts";
+import { AF_INET, sockaddrIn } from "./sockaddr.ts";
 
 /** What became of a packet. */
 export type Fate =
@@ -34,9 +33,7 @@ const ANSWER_TIMEOUT_MS = 300;
 /** The longest packet of IPv4 (RFC 791 section 3.1). */
 const MAX_PACKET_BYTES = 65_535;
 
-// sys/socket.h, netinet/in.h
-// #define AF_INET 2, #define IPPROTO_ICMP 1
-const AF_INET = 2;
+// netinet/in.h: #define IPPROTO_ICMP 1
 const IPPROTO_ICMP = 1;
 // #define SOL_IP 0, #define IP_MTU_DISCOVER 10 (linux/in.h)
 const SOL_IP = 0;
@@ -134,12 +131,4 @@ class RawEchoSocket implements EchoSocket {
       // There is one at most.
     }
   }
-}
-
-function sockaddrIn(address: Ipv4): Uint8Array {
-  // struct sockaddr_in { __kernel_sa_family_t sin_family; __be16 sin_port; struct in_addr sin_addr; … } of 16 bytes
-  const bytes = new Uint8Array(16);
-  putU16(bytes, 0, AF_INET);
-  bytes.set(ipToBytes(address), 4);
-  return bytes;
 }
