@@ -179,6 +179,7 @@ class Agent implements AsyncDisposable {
       nodeName,
       ipipDriver,
       conditions: this.#conditions,
+      clock,
       underlay: () => underlayLink(this.#parts.rtnetlink, this.#config),
     };
     const create = <End>(kind: TunnelKind<End>): NamedEnd => ({

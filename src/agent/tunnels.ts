@@ -5,6 +5,7 @@ import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import type { Calculation } from "../desired/calculation.ts";
 import type { Fact, IpipDriver, TunnelKind } from "../desired/facts.ts";
 import type { IPPool } from "../model/ip-pool.ts";
+import type { Clock } from "../system/clock.ts";
 import type { Conditions } from "../system/conditions.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Registration } from "./registration.ts";
@@ -22,6 +23,7 @@ export interface TunnelContext {
   readonly underlay: () => Promise<Link>;
   readonly registration: Registration;
   readonly conditions: Conditions;
+  readonly clock: Clock;
   readonly wireguardKey: WireguardKeyFile;
   readonly learn: (facts: readonly Fact[]) => void;
 }

@@ -11,7 +11,7 @@ interface Wait {
 
 /** WireGuard: one device, whose end is an address and a key. Packets to other nodes that have an end are encrypted, whatever a pool asks for. */
 export function wireguardTunnel(context: TunnelContext): TunnelKind<WireguardEnd> {
-  const { nodeName, catalog, calculation, dataplane, registration, wireguardKey, learn } = context;
+  const { nodeName, catalog, calculation, dataplane, registration, wireguardKey, clock, learn } = context;
   const pools = () => catalog.pools;
   const learnEnd = (value: WireguardEnd | undefined): void => {
     learn([{ kind: "wireguardEnd", value }]);
@@ -44,8 +44,12 @@ export function wireguardTunnel(context: TunnelContext): TunnelKind<WireguardEnd
     },
     endWith: async (ip) => ({ ip, publicKey: await usableKey() }),
     learn: learnEnd,
-    async programmed(_end, options) {
-      if ((await deviceFault(context, options)) === undefined) return;
+    async programmed({ publicKey }, options) {
+      if ((await deviceFault(context, options)) === undefined) {
+        const known = recordedEnd(context)?.publicKey;
+        if (known !== undefined && known !== publicKey) await clock.sleep(UNHEARD_MS, options);
+        return;
+      }
       // Its state tells why. Until it is right after all, the others send as they would without.
       await registration.recordWireguardEnd(undefined, options);
       await dataplane.programmed(WIREGUARD_DEVICE, options);
@@ -57,6 +61,12 @@ export function wireguardTunnel(context: TunnelContext): TunnelKind<WireguardEnd
 }
 
 const DEVICE_TIMEOUT_MS = 10_000;
+/**
+ * What the device asks for by a new key, the others must have dropped before they know it and ask themselves: two handshakes that cross, each
+ * answered by a node that has begun one of its own, come to nothing, and are begun anew after five seconds (`REKEY_TIMEOUT`, the
+ * WireGuard paper, section 6.4). Longer than packets travel between nodes of one cluster.
+ */
+const UNHEARD_MS = 100;
 
 /** The end that the node's record tells of; one without an address is none. */
 export function recordedEnd({ catalog }: Pick<TunnelContext, "catalog">): WireguardEnd | undefined {

@@ -37,6 +37,9 @@ export async function applyTable<W, S, R extends Request>(
       case "blocked":
         table.block(key, next.reason);
         break;
+      case "later":
+        table.postpone(key, next.atMs);
+        break;
       case "create":
       case "change":
       case "remove": {

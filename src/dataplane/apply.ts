@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Kind } from "../desired/wanted.ts";
+import { type Kind, WIREGUARD_DEVICE, wireguardKey } from "../desired/wanted.ts";
 import { describeError } from "../system/log.ts";
 import { planAddress } from "./address.ts";
 import { applyTable } from "./apply-table.ts";
@@ -11,6 +11,7 @@ import { planLink } from "./link.ts";
 import { changeLinks } from "./link-request.ts";
 import { planMtu, setMtus } from "./mtu.ts";
 import { planNeighbour } from "./neighbour.ts";
+import { makePeers, planBehindPeer, unmakePeers } from "./peer.ts";
 import type { NetlinkRequest } from "./netlink/request.ts";
 import type { Plan } from "./plan.ts";
 import { planRoute } from "./route.ts";
@@ -18,7 +19,7 @@ import { planRule } from "./rule.ts";
 import { type SysctlTable, applySysctl } from "./sysctl.ts";
 import type { ReconcileTable } from "./table.ts";
 import { type Tables, allTables } from "./tables.ts";
-import { makeWireguard, unmakeWireguard } from "./wireguard.ts";
+import { makeWireguard } from "./wireguard.ts";
 
 /**
  * Brings the kernel closer to what is wanted, one batch per kind of object. An interface has to be up before routes and neighbours hold on
@@ -37,6 +38,8 @@ export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
     forwarding,
     neighbour,
     ipip,
+    wireguard,
+    peer,
     rule,
     route,
   } = tables;
@@ -72,9 +75,14 @@ export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
     await reconcile("neighbour", neighbour, (key) => planNeighbour(key, neighbour, links));
     await ipip.make(kernel, address);
     await makeWireguard(tables, kernel);
+    const own = wireguard.wanted(wireguardKey(WIREGUARD_DEVICE))?.publicKey;
+    await makePeers({ peer, links, own }, kernel);
     await reconcile("rule", rule, (key) => planRule(key, rule));
-    await reconcile("route", route.table, (key) => planRoute(key, route, links));
-    await unmakeWireguard(tables, kernel);
+    const nowMs = kernel.clock.now();
+    await reconcile("route", route.table, (key) =>
+      planBehindPeer(planRoute(key, route, links), route.table.wanted(key), { peer, nowMs }),
+    );
+    await unmakePeers({ peer, links, own }, kernel);
     await ipip.unmake(kernel);
     await guard.unmake(kernel);
   } finally {

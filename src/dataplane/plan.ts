@@ -9,6 +9,8 @@ export type Plan<S, R = NetlinkRequest> =
   | { readonly kind: "done" }
   /** Something else has to come first; its coming marks the key again. */
   | { readonly kind: "blocked"; readonly reason: string }
+  /** It is not time yet: it is as it should be until then, in milliseconds of the clock, and is looked at again. */
+  | { readonly kind: "later"; readonly atMs: number }
   | { readonly kind: "change"; readonly requests: readonly R[]; readonly after: S }
   /** What comes of it is seen by its event. */
   | { readonly kind: "create"; readonly requests: readonly R[] }

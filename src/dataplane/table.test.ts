@@ -50,6 +50,21 @@ describe("a table of wanted and seen objects", () => {
     assert.equal(table.isBusy, false);
   });
 
+  it("leaves a postponed key as it is until its time has come, or something is learnt about it", () => {
+    const table = createTable();
+    want(table, "a", { ifName: "eth0" });
+    table.takeDirty(0);
+    table.postpone("a", 100);
+    assert.deepEqual([table.isBusy, table.pendingOn("eth0"), table.nextRetryMs], [false, [], 100]);
+    assert.deepEqual(table.takeDirty(99), []);
+    assert.deepEqual(table.takeDirty(100), ["a"]);
+    table.postpone("a", 200);
+    table.see("a", "seen");
+    assert.deepEqual(table.takeDirty(101), ["a"]);
+    table.done("a");
+    assert.equal(table.nextRetryMs, Infinity);
+  });
+
   it("takes back what was taken and not concluded", () => {
     const table = createTable();
     for (const key of ["a", "b", "c", "d"]) want(table, key, {});

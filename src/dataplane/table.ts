@@ -25,6 +25,8 @@ export class ReconcileTable<W, S> {
   readonly #faults = new Map<string, Fault>();
   /** Keys that wait for something else, such as an interface that is not there yet. */
   readonly #blocked = new Map<string, string>();
+  /** key -> when to look at it again, in milliseconds of the clock */
+  readonly #postponed = new Map<string, number>();
   readonly #ifNameOf: (wanted: W) => string | undefined;
   /** interface -> the wanted keys that belong to it */
   readonly #byIfName = new Map<string, Set<string>>();
@@ -63,9 +65,10 @@ export class ReconcileTable<W, S> {
     return this.#dirty.size > 0 || this.#underWay.size > 0;
   }
 
-  /** When the earliest failed key is to be tried again; `Infinity` where none has failed. */
+  /** When the earliest key that has failed, or was postponed, is to be looked at again; `Infinity` where there is none. */
   get nextRetryMs(): number {
-    return Math.min(Infinity, ...Array.from(this.#faults.values(), (fault) => fault.retryAtMs));
+    const retries = Array.from(this.#faults.values(), (fault) => fault.retryAtMs);
+    return Math.min(Infinity, ...retries, ...this.#postponed.values());
   }
 
   want(delta: Delta<W>): void {
@@ -124,6 +127,7 @@ export class ReconcileTable<W, S> {
   /** The keys to look at now; those whose retry is not due yet, or which `only` leaves out, stay behind. */
   takeDirty(nowMs: number, only: (key: string) => boolean = () => true): readonly string[] {
     for (const [key, fault] of this.#faults) if (fault.retryAtMs <= nowMs) this.#dirty.add(key);
+    for (const [key, atMs] of this.#postponed) if (atMs <= nowMs) this.#dirty.add(key);
     const keys = [...this.#dirty].filter(only);
     for (const key of keys) {
       this.#underWay.add(key);
@@ -139,23 +143,25 @@ export class ReconcileTable<W, S> {
   }
 
   done(key: string): void {
-    this.#underWay.delete(key);
-    this.#faults.delete(key);
-    this.#blocked.delete(key);
+    this.#conclude(key);
   }
 
   block(key: string, reason: string): void {
-    this.#underWay.delete(key);
-    this.#faults.delete(key);
+    this.#conclude(key);
     this.#blocked.set(key, reason);
   }
 
+  /** Leaves it as it is until then. */
+  postpone(key: string, atMs: number): void {
+    this.#conclude(key);
+    this.#postponed.set(key, atMs);
+  }
+
   fail(key: string, message: string, nowMs: number): Fault {
-    this.#underWay.delete(key);
     const attempts = (this.#faults.get(key)?.attempts ?? 0) + 1;
     const delayMs = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), LAST_RETRY_MS);
     const fault = { message, attempts, retryAtMs: nowMs + delayMs };
-    this.#blocked.delete(key);
+    this.#conclude(key);
     this.#faults.set(key, fault);
     return fault;
   }
@@ -175,6 +181,13 @@ export class ReconcileTable<W, S> {
 
   wantedEntries(): Iterable<readonly [string, W]> {
     return this.#wanted.entries();
+  }
+
+  #conclude(key: string): void {
+    this.#underWay.delete(key);
+    this.#faults.delete(key);
+    this.#blocked.delete(key);
+    this.#postponed.delete(key);
   }
 
   #index(key: string, before: W | undefined, after: W | undefined): void {

@@ -24,18 +24,12 @@ import { listNeighbours } from "./netlink/neighbour.ts";
 import { listRoutes } from "./netlink/route.ts";
 import type { RtEvent } from "./netlink/rtnetlink.ts";
 import { listRules } from "./netlink/rule.ts";
+import { PeerTable } from "./peer.ts";
 import { RouteTable } from "./route.ts";
 import { type RuleTable, createRuleTable, seenRuleKey } from "./rule.ts";
 import { type SysctlTable, createSysctlTable } from "./sysctl.ts";
 import type { ReconcileTable } from "./table.ts";
-import {
-  type PeerTable,
-  type WireguardTable,
-  createPeerTable,
-  createWireguardTable,
-  forgetWireguard,
-  listWireguard,
-} from "./wireguard.ts";
+import { type WireguardTable, createWireguardTable, forgetWireguard, listWireguard } from "./wireguard.ts";
 
 /** Every kind of object that is reconciled, wanted and seen side by side. */
 export interface Tables {
@@ -80,7 +74,7 @@ export function createTables(): Tables {
     neighbour: createNeighbourTable(),
     ipip: new IpipPrograms(),
     wireguard: createWireguardTable(),
-    peer: createPeerTable(),
+    peer: new PeerTable(),
     rule: createRuleTable(),
     route: new RouteTable(),
   };
@@ -89,13 +83,14 @@ export function createTables(): Tables {
 /** The part of each kind in which wanted and seen are compared. */
 type Reconciled = { readonly [K in Kind]: AnyTable & { want(delta: Delta<Wanted[K]>): void } };
 
-function reconciled({ guard, link, address, ipip, route, ...plain }: Tables): Reconciled {
+function reconciled({ guard, link, address, ipip, peer, route, ...plain }: Tables): Reconciled {
   return {
     ...plain,
     guard: guard.table,
     link: link.table,
     address: address.table,
     ipip: ipip.table,
+    peer: peer.table,
     route: route.table,
   };
 }

@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // What WireGuard devices have been given. Ownership: a device of ours is ours with all that is in it. Nobody tells of changes there: they are
 // found by the audit. Of the device's coming and going its link's events tell.
-import {
-  WIREGUARD_DEVICE,
-  type WantedPeer,
-  type WantedWireguard,
-  peerKey,
-  wireguardKey,
-} from "../desired/wanted.ts";
+import { WIREGUARD_DEVICE, type WantedWireguard, peerKey, wireguardKey } from "../desired/wanted.ts";
+import type { IfName } from "../net/if-name.ts";
+import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import { type Request, applyTable, failureOf } from "./apply-table.ts";
 import type { Kernel } from "./kernel.ts";
 import { type LinkTable, missing } from "./link.ts";
 import { KernelError, isKernelError } from "./netlink/kernel-error.ts";
+import type { WireguardChange } from "./netlink/wireguard-change.ts";
+import type { PeerTable } from "./peer.ts";
 import { DONE, type Plan } from "./plan.ts";
 import { ReconcileTable } from "./table.ts";
-import { type PeerStep, type SeenPeer, peerChange } from "./wireguard/peer-change.ts";
+import { type SeenPeer, startHandshake } from "./wireguard/peer-change.ts";
 
 /** As {@link WantedWireguard}, of a device that may have no key. */
 export type SeenWireguard = Omit<WantedWireguard, "publicKey"> & Partial<Pick<WantedWireguard, "publicKey">>;
 
 export type WireguardTable = ReconcileTable<WantedWireguard, SeenWireguard>;
-export type PeerTable = ReconcileTable<WantedPeer, SeenPeer>;
 
 interface Tables {
   readonly link: LinkTable;
@@ -29,10 +26,6 @@ interface Tables {
 }
 
 export function createWireguardTable(): WireguardTable {
-  return new ReconcileTable((wanted) => wanted.ifName);
-}
-
-export function createPeerTable(): PeerTable {
   return new ReconcileTable((wanted) => wanted.ifName);
 }
 
@@ -62,7 +55,7 @@ export async function listWireguard(
     log.warn("Cannot read WireGuard device", { ifName, error });
   }
   wireguard.reset(devices);
-  peer.reset(peers);
+  peer.table.reset(peers);
 }
 
 interface Listing {
@@ -73,7 +66,7 @@ interface Listing {
 /** All that was in a device that is gone. */
 export function forgetWireguard({ wireguard, peer }: Pick<Tables, "wireguard" | "peer">): void {
   wireguard.forget(() => true);
-  peer.forget(() => true);
+  peer.table.forget(() => true);
 }
 
 export interface WireguardStep extends Request {
@@ -99,33 +92,11 @@ export function planWireguard(
   return { kind: "change", requests: [{ description, wanted, needsKey }], after: wanted };
 }
 
-export function planPeer(key: string, table: PeerTable, links: LinkTable): Plan<SeenPeer, PeerStep> {
-  const wanted = table.wanted(key);
-  const seen = table.seen(key);
-  if (wanted === undefined) {
-    if (seen === undefined) return DONE;
-    const { publicKey } = seen;
-    const description = `remove WireGuard peer "${publicKey}"`;
-    return { kind: "remove", requests: [{ kind: "remove", description, publicKey }] };
-  }
-  const { ifName, publicKey, endpoint, allowedIps } = wanted;
-  if (links.byName(ifName)?.up !== true) return { kind: "blocked", reason: missing(ifName) };
-  if (isSame(seen, wanted)) return DONE;
-  const description = `set WireGuard peer "${publicKey}"`;
-  const after = { publicKey, endpoint, allowedIps };
-  return { kind: "change", requests: [{ kind: "set", description, seen, wanted: after }], after };
-}
-
-function isSame(seen: SeenPeer | undefined, { endpoint, allowedIps }: WantedPeer): boolean {
-  return (
-    seen?.endpoint?.ip === endpoint.ip &&
-    seen.endpoint.port === endpoint.port &&
-    String(seen.allowedIps) === String(allowedIps)
-  );
-}
-
-/** What is wanted: no route may lead there before. */
-export async function makeWireguard({ link: links, wireguard, peer }: Tables, kernel: Kernel): Promise<void> {
+/** Sets the device up as wanted. */
+export async function makeWireguard(
+  { link: links, wireguard }: Pick<Tables, "link" | "wireguard">,
+  kernel: Kernel,
+): Promise<void> {
   await applyTable(
     {
       kind: "wireguard",
@@ -135,40 +106,18 @@ export async function makeWireguard({ link: links, wireguard, peer }: Tables, ke
     },
     kernel,
   );
-  await applyPeers({ link: links, peer }, kernel, (key) => peer.wanted(key) !== undefined);
 }
 
-/** Peers that are not wanted: no route leads to them any more. */
-export async function unmakeWireguard(tables: Tables, kernel: Kernel): Promise<void> {
-  await applyPeers(tables, kernel, (key) => tables.peer.wanted(key) === undefined);
-}
-
-async function applyPeers(
-  { link: links, peer }: Pick<Tables, "link" | "peer">,
-  kernel: Kernel,
-  only: (key: string) => boolean,
-): Promise<void> {
-  await applyTable(
-    {
-      kind: "peer",
-      table: peer,
-      plan: (key) => planPeer(key, peer, links),
-      only,
-      execute: (steps) => changePeers(steps, kernel.wireguard),
-    },
-    kernel,
-  );
-}
-
-/** Carries out changes of devices. The private key is read where it is needed, and kept nowhere. */
+/** Carries out changes of devices. */
 async function setUpWireguard(
   steps: readonly WireguardStep[],
-  { driver, privateKey }: Kernel["wireguard"],
+  wireguard: Kernel["wireguard"],
 ): Promise<readonly (Error | undefined)[]> {
+  const { driver } = wireguard;
   return await Promise.all(
     steps.map(async ({ wanted: { ifName, publicKey, listenPort, mark: fwmark }, needsKey }) =>
       failureOf(async () => {
-        const key = needsKey ? { privateKey: await privateKey(publicKey) } : {};
+        const key = needsKey ? await newKey(ifName, publicKey, wireguard) : {};
         await driver.change(ifName, { ...key, listenPort, fwmark }).catch((error: unknown) => {
           if (!isKernelError(error, "EADDRINUSE")) throw error;
           throw new KernelError(`use UDP port ${listenPort} for WireGuard`, error.errno, { cause: error });
@@ -178,11 +127,18 @@ async function setUpWireguard(
   );
 }
 
-/** Carries out changes of peers, all as one. */
-async function changePeers(
-  steps: readonly PeerStep[],
-  { driver }: Kernel["wireguard"],
-): Promise<readonly (Error | undefined)[]> {
-  const error = await failureOf(() => driver.change(WIREGUARD_DEVICE, { peers: peerChange(steps) }));
-  return steps.map(() => error);
+/**
+ * The private key is read where it is needed, and kept nowhere. The sessions that the device has are over with its old key: it asks for new ones
+ * at once, so that nobody has to reckon with its asking later.
+ */
+async function newKey(
+  ifName: IfName,
+  publicKey: WireguardPublicKey,
+  { driver, privateKey }: Kernel["wireguard"],
+): Promise<WireguardChange> {
+  const { peers = [] } = (await driver.get(ifName)) ?? {};
+  return {
+    privateKey: await privateKey(publicKey),
+    peers: peers.flatMap((peer) => startHandshake(peer.publicKey)),
+  };
 }

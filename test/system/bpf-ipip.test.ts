@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // IPIP by BPF programs between hosts: namespaces with an underlay that is a bridge, and a container each.
 import assert from "node:assert/strict";
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { R0, assemble, exit, mov64 } from "../../src/dataplane/bpf/assembler.ts";
@@ -16,10 +15,9 @@ import { parseIfName } from "../../src/net/if-name.ts";
 import { type Ipv4, parseIpv4 } from "../../src/net/ipv4.ts";
 import { type Outcome, execute, succeed } from "./harness.ts";
 import { succeed as carryOut, linkNamed } from "./netlink-harness.ts";
-import { PATIENCE_MS } from "./patience.ts";
+import { STREAM, capture, startReceiver } from "./traffic.ts";
 
 const CHILD = fileURLToPath(new URL("./bpf-ipip.child.ts", import.meta.url));
-const STREAM = fileURLToPath(new URL("./stream.ts", import.meta.url));
 const PREFIX = `mbp${process.pid}`;
 /** What is left of the underlay's 1500. */
 const MTU = 1480;
@@ -121,38 +119,6 @@ async function assertPing(from: number, to: number, ...options: readonly string[
   assert.match(stdout, / 0% packet loss/);
 }
 
-/** Begins to listen on a host's interface to the underlay; gives the text of so many packets. */
-async function capture(namespace: string, count: number, filter: string): Promise<() => Promise<string>> {
-  const args = ["netns", "exec", namespace, "tcpdump", "-lnv", "-i", "eth0", "-c", String(count), filter];
-  const child = spawn("ip", args, { stdio: ["ignore", "pipe", "pipe"], timeout: PATIENCE_MS });
-  let text = "";
-  child.stdout.setEncoding("utf8").on("data", (part: string) => (text += part));
-  const closed = once(child, "close");
-  await once(child.stderr, "data");
-  return async () => {
-    await closed;
-    return text;
-  };
-}
-
-interface Receiver extends Disposable {
-  /** The next line that it prints. */
-  line(): Promise<string>;
-}
-
-async function startReceiver(number: number): Promise<Receiver> {
-  const args = ["netns", "exec", container(number), process.execPath, STREAM, "receive"];
-  const child: ChildProcess = spawn("ip", args, { stdio: ["ignore", "pipe", "inherit"] });
-  const output = child.stdout ?? assert.fail();
-  output.setEncoding("utf8");
-  const line = async (): Promise<string> => {
-    const [text] = (await once(output, "data", { signal: AbortSignal.timeout(PATIENCE_MS) })) as [string];
-    return text.trim();
-  };
-  assert.equal(await line(), "ready");
-  return { line, [Symbol.dispose]: () => void child.kill() };
-}
-
 interface Counters {
   readonly bytes: number;
   readonly packets: number;
@@ -189,7 +155,7 @@ describe("IPIP by BPF programs", () => {
   });
 
   it("carries a stream in packets larger than the interface's MTU", async () => {
-    using receiver = await startReceiver(2);
+    using receiver = await startReceiver(container(2));
     const start = await sent(1);
     const line = receiver.line();
     const told = await inside(container(1), process.execPath, STREAM, "tcp", containerOf(2), "64");
@@ -201,7 +167,7 @@ describe("IPIP by BPF programs", () => {
   it("carries a stream that is cut into segments behind the programs", async () => {
     await inside(host(1), "ethtool", "-K", "eth0", "tso", "off", "gso", "off", "tx", "off");
     try {
-      using receiver = await startReceiver(2);
+      using receiver = await startReceiver(container(2));
       const captured = await capture(host(2), 20, "proto 4 and src 192.168.0.101 and greater 1500");
       const line = receiver.line();
       const told = await inside(container(1), process.execPath, STREAM, "tcp", containerOf(2), "16");
@@ -217,7 +183,7 @@ describe("IPIP by BPF programs", () => {
   });
 
   it("carries datagrams that were sent as one large packet", async () => {
-    using receiver = await startReceiver(2);
+    using receiver = await startReceiver(container(2));
     const start = await sent(1);
     const line = receiver.line();
     await inside(container(1), process.execPath, STREAM, "udp", containerOf(2), "1200");
@@ -237,7 +203,7 @@ describe("IPIP by BPF programs", () => {
         `-n ${container(from)} link set vxlan0 up`,
       );
     await inside(container(1), "ethtool", "-K", "vxlan0", "gso", "off", "tso", "off");
-    using receiver = await startReceiver(2);
+    using receiver = await startReceiver(container(2));
     const line = receiver.line();
     const told = await inside(container(1), process.execPath, STREAM, "tcp", "172.16.0.2", "4");
     assert.equal(await line, told.trim());

@@ -5,12 +5,6 @@ import { execFileSync } from "node:child_process";
 import { describe, it } from "node:test";
 import { type Dataplane, createDataplane } from "../../src/dataplane/dataplane.ts";
 import { createVeth } from "../../src/dataplane/netlink/link-veth.ts";
-import { openGenetlink } from "../../src/dataplane/netlink/genetlink.ts";
-import { openNetns } from "../../src/dataplane/netlink/netns.ts";
-import { openRtnetlink } from "../../src/dataplane/netlink/rtnetlink.ts";
-import { createNft } from "../../src/dataplane/nft/nft.ts";
-import { createKernelDriver } from "../../src/dataplane/wireguard/kernel-driver.ts";
-import { type SysctlFiles, procSys } from "../../src/dataplane/sysctl.ts";
 import { Calculation } from "../../src/desired/calculation.ts";
 import { DEFAULT_SETTINGS, type Fact } from "../../src/desired/facts.ts";
 import { parseCidr } from "../../src/net/cidr.ts";
@@ -19,8 +13,7 @@ import { parseIp } from "../../src/net/ip.ts";
 import { parseIpv4 } from "../../src/net/ipv4.ts";
 import { parseMac } from "../../src/net/mac.ts";
 import { systemClock } from "../../src/system/clock.ts";
-import { silentLog } from "../../src/system/log.ts";
-import { systemProcesses } from "../../src/system/process.ts";
+import { openKernel } from "./kernel-harness.ts";
 import { PATIENCE_MS } from "./patience.ts";
 
 const NODE_END = parseIfName("cali0123456789a");
@@ -75,24 +68,8 @@ async function createNode(): Promise<Node> {
   ip("link add eth0 type veth peer name lan");
   ip("addr add 192.168.0.101/24 dev eth0");
   for (const link of ["lo", "lan", "eth0"]) ip(`link set ${link} up`);
-  const netns = stack.use(openNetns(`/run/netns/${name}`));
-  const rtnetlink = stack.use(openRtnetlink({ netns }));
-  const sysctls: SysctlFiles = {
-    read: (path) => netns.run(() => procSys.read(path)),
-    write: (path, value) => {
-      netns.run(() => {
-        procSys.write(path, value);
-      });
-    },
-  };
-  const genetlink = stack.use(openGenetlink({ netns }));
-  const wireguard = {
-    driver: createKernelDriver({ rtnetlink, genetlink }),
-    privateKey: () => Promise.reject(new Error("there is none")),
-  };
-  const command = ["ip", "netns", "exec", name, "nft"] as const;
-  const nft = stack.use(createNft({ processes: systemProcesses }, { netns, command }));
-  const kernel = { rtnetlink, genetlink, sysctls, nft, wireguard, clock: systemClock, log: silentLog };
+  const kernel = openKernel(stack, name);
+  const { rtnetlink, sysctls } = kernel;
   const dataplane = stack.use(createDataplane(kernel));
   const calculation = new Calculation("host1");
   const addNodeEnd = async (nodeEnd: IfName): Promise<void> => {

@@ -4,13 +4,6 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { type DataplaneStatus, createDataplane } from "../../src/dataplane/dataplane.ts";
-import type { Kernel } from "../../src/dataplane/kernel.ts";
-import { openGenetlink } from "../../src/dataplane/netlink/genetlink.ts";
-import { openNetns } from "../../src/dataplane/netlink/netns.ts";
-import { openRtnetlink } from "../../src/dataplane/netlink/rtnetlink.ts";
-import { createNft } from "../../src/dataplane/nft/nft.ts";
-import { type SysctlFiles, procSys } from "../../src/dataplane/sysctl.ts";
-import { createKernelDriver } from "../../src/dataplane/wireguard/kernel-driver.ts";
 import { Calculation } from "../../src/desired/calculation.ts";
 import { DEFAULT_SETTINGS, type Fact } from "../../src/desired/facts.ts";
 import { parseCidr } from "../../src/net/cidr.ts";
@@ -18,10 +11,9 @@ import { parseIfName } from "../../src/net/if-name.ts";
 import { parseIp } from "../../src/net/ip.ts";
 import { type Ipv4, parseIpv4 } from "../../src/net/ipv4.ts";
 import { parseMac } from "../../src/net/mac.ts";
-import { systemClock } from "../../src/system/clock.ts";
-import { silentLog } from "../../src/system/log.ts";
 import { type ProcessRunner, systemProcesses } from "../../src/system/process.ts";
 import { eventually } from "./harness.ts";
+import { openKernel } from "./kernel-harness.ts";
 
 export const HOST = parseIpv4("192.168.0.101");
 export const OTHER = parseIpv4("192.168.0.102");
@@ -116,10 +108,13 @@ export async function createGuardedNode({ nft }: GuardedNodeOptions = {}): Promi
   await using stack = new AsyncDisposableStack();
   const { host, outside, container } = layNetwork(stack);
   const transactions: string[] = [];
-  const kernel = openKernel(stack, host, {
-    command: nft === undefined ? ["ip", "netns", "exec", host, "nft"] : [nft],
-    transactions,
-  });
+  const processes: ProcessRunner = {
+    run(program, args, options) {
+      if (args.includes("-f")) transactions.push(options?.input ?? "");
+      return systemProcesses.run(program, args, options);
+    },
+  };
+  const kernel = openKernel(stack, host, { processes, ...(nft !== undefined && { nftCommand: [nft] }) });
   const facts: Fact[] = [];
   let calculation = new Calculation("host1");
   let dataplane = createDataplane(kernel);
@@ -187,42 +182,6 @@ function runIn(netns: string, command: readonly string[]): string {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
   });
-}
-
-interface KernelOptions {
-  readonly command: readonly [string, ...string[]];
-  /** Takes what nft is given. */
-  readonly transactions: string[];
-}
-
-function openKernel(
-  stack: AsyncDisposableStack,
-  host: string,
-  { command, transactions }: KernelOptions,
-): Kernel {
-  const netns = stack.use(openNetns(`/run/netns/${host}`));
-  const rtnetlink = stack.use(openRtnetlink({ netns }));
-  const processes: ProcessRunner = {
-    run(program, args, options) {
-      if (args.includes("-f")) transactions.push(options?.input ?? "");
-      return systemProcesses.run(program, args, options);
-    },
-  };
-  const nft = stack.use(createNft({ processes }, { netns, command }));
-  const sysctls: SysctlFiles = {
-    read: (path) => netns.run(() => procSys.read(path)),
-    write: (path, value) => {
-      netns.run(() => {
-        procSys.write(path, value);
-      });
-    },
-  };
-  const genetlink = stack.use(openGenetlink({ netns }));
-  const wireguard = {
-    driver: createKernelDriver({ rtnetlink, genetlink }),
-    privateKey: () => Promise.reject(new Error("there is none")),
-  };
-  return { rtnetlink, genetlink, sysctls, nft, wireguard, clock: systemClock, log: silentLog };
 }
 
 async function startReceiver(netns: string): Promise<Receiver> {

@@ -8,10 +8,6 @@ import { after, before, describe, it } from "node:test";
 import { createDataplane } from "../../src/dataplane/dataplane.ts";
 import { createVeth } from "../../src/dataplane/netlink/link-veth.ts";
 import { deleteLink, setLink } from "../../src/dataplane/netlink/link.ts";
-import { openGenetlink } from "../../src/dataplane/netlink/genetlink.ts";
-import { openRtnetlink } from "../../src/dataplane/netlink/rtnetlink.ts";
-import { createNft } from "../../src/dataplane/nft/nft.ts";
-import { procSys } from "../../src/dataplane/sysctl.ts";
 import type { WireguardChange } from "../../src/dataplane/netlink/wireguard-change.ts";
 import type { WireguardDriver } from "../../src/dataplane/wireguard/driver.ts";
 import { generatePrivateKey, publicKeyOf } from "../../src/dataplane/wireguard/key-pair.ts";
@@ -24,9 +20,9 @@ import { parseIfName } from "../../src/net/if-name.ts";
 import { parseIp } from "../../src/net/ip.ts";
 import { parseIpv4 } from "../../src/net/ipv4.ts";
 import { systemClock } from "../../src/system/clock.ts";
-import { silentLog } from "../../src/system/log.ts";
 import { type ProcessRunner, systemProcesses } from "../../src/system/process.ts";
 import { eventuallyEqual } from "./harness.ts";
+import { openKernel } from "./kernel-harness.ts";
 import { createNamespace, succeed } from "./netlink-harness.ts";
 
 const PRIVATE_KEY = generatePrivateKey();
@@ -64,12 +60,22 @@ describe("the audit of a WireGuard device", () => {
     stack.defer(() => {
       rmSync(state, { recursive: true });
     });
-    const { name, netns } = stack.use(createNamespace());
-    const rtnetlink = stack.use(openRtnetlink({ netns }));
+    const { name } = stack.use(createNamespace());
     const processes: ProcessRunner = {
       run: (command, args, options) =>
         systemProcesses.run("ip", ["netns", "exec", name, command, ...args], options),
     };
+    const kernel = openKernel(stack, name, {
+      wireguard: ({ rtnetlink }) => ({
+        driver: createUserspaceDriver(
+          { rtnetlink, processes, clock: systemClock },
+          { directory: join(state, "wireguard") },
+        ),
+        privateKey: () => Promise.resolve(PRIVATE_KEY),
+      }),
+    });
+    const { rtnetlink } = kernel;
+    ({ driver } = kernel.wireguard);
     stack.defer(async () => {
       await rtnetlink.execute([deleteLink({ name: WIREGUARD_DEVICE })]);
     });
@@ -79,23 +85,6 @@ describe("the audit of a WireGuard device", () => {
       createVeth({ name: eth0, peer: { name: parseIfName("lan") } }),
       setLink({ name: eth0, up: true }),
     );
-    driver = createUserspaceDriver(
-      { rtnetlink, processes, clock: systemClock },
-      { directory: join(state, "wireguard") },
-    );
-    const sysctls = {
-      read: (path: readonly string[]) => netns.run(() => procSys.read(path)),
-      write: (path: readonly string[], value: string) => {
-        netns.run(() => {
-          procSys.write(path, value);
-        });
-      },
-    };
-    const wireguard = { driver, privateKey: () => Promise.resolve(PRIVATE_KEY) };
-    const genetlink = stack.use(openGenetlink({ netns }));
-    const command = ["ip", "netns", "exec", name, "nft"] as const;
-    const nft = stack.use(createNft({ processes: systemProcesses }, { netns, command }));
-    const kernel = { rtnetlink, genetlink, sysctls, nft, wireguard, clock: systemClock, log: silentLog };
     const dataplane = stack.use(createDataplane(kernel, { auditIntervalMs: 200 }));
     dataplane.update(new Calculation("host1").update(FACTS));
     await dataplane.start();

@@ -22,11 +22,13 @@ const set = (seen: SeenPeer | undefined, wanted: SeenPeer): PeerStep => ({
   description: "",
   seen,
   wanted,
+  begins: seen === undefined,
 });
 
 test("a new peer is kept alive for a moment, and has all its addresses", () => {
   assert.deepEqual(peerChange([set(undefined, peer(ONE, A, B))]), [
-    { kind: "set", publicKey: ONE, endpoint, allowedIps: [A, B], keepaliveSec: 25 },
+    { kind: "set", publicKey: ONE, endpoint, allowedIps: [A, B] },
+    { kind: "set", publicKey: ONE, keepaliveSec: 25 },
     { kind: "set", publicKey: ONE, keepaliveSec: 0 },
   ]);
 });

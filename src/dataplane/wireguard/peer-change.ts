@@ -15,14 +15,24 @@ export type PeerStep =
       readonly description: string;
       readonly seen: SeenPeer | undefined;
       readonly wanted: SeenPeer;
+      /** Whether the device is to begin a handshake with it at once. */
+      readonly begins: boolean;
     }
   | { readonly kind: "remove"; readonly description: string; readonly publicKey: WireguardPublicKey };
 
 /** A point of small order: nobody can have a private key for it, and no handshake with it comes about. */
 const NOBODY = parseWireguardPublicKey("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
 
-/** What a new peer is told for a moment, in seconds. */
+/** What a peer is told for a moment, in seconds. */
 const KEEPALIVE_SEC = 25;
+
+/**
+ * Has a device begin a handshake with a peer at once, if it has no session with it (`set_peer()`, drivers/net/wireguard/netlink.c), and not with the
+ * first packet that is for the peer.
+ */
+export function startHandshake(publicKey: WireguardPublicKey): readonly PeerSettings[] {
+  return [KEEPALIVE_SEC, 0].map((keepaliveSec) => ({ kind: "set", publicKey, keepaliveSec }));
+}
 
 /**
  * One change of a device for all steps, in which packets to an address that moves from one peer to another meet one of the two all the time.
@@ -50,13 +60,10 @@ function disown(allowedIps: readonly Cidr[]): readonly PeerChange[] {
   ];
 }
 
-/**
- * A peer that is new is kept alive for a moment, which starts a handshake at once (`set_peer()`, drivers/net/wireguard/netlink.c): what it holds
- * back for us, because it could not find us by our new key, does not have to wait until it tries again.
- */
 function settingsOf({
   seen,
   wanted: { publicKey, endpoint, allowedIps },
+  begins,
 }: PeerStep & { readonly kind: "set" }): readonly PeerSettings[] {
   const settings: PeerSettings = {
     kind: "set",
@@ -64,11 +71,7 @@ function settingsOf({
     ...(endpoint && { endpoint }),
     allowedIps: missingIn(seen?.allowedIps, allowedIps),
   };
-  if (seen !== undefined) return [settings];
-  return [
-    { ...settings, keepaliveSec: KEEPALIVE_SEC },
-    { kind: "set", publicKey, keepaliveSec: 0 },
-  ];
+  return begins ? [settings, ...startHandshake(publicKey)] : [settings];
 }
 
 /** The elements of `all` that are not in `some`. */
