@@ -17,6 +17,7 @@ import { measureMemory } from "./memory.ts";
 import { createNodeView, underlayLink } from "./node-view.ts";
 import { type AgentCollaborators, type AgentParts, openParts } from "./parts.ts";
 import { persist } from "./persist.ts";
+import { createPoolStatus } from "./pool-status.ts";
 import { type PoolReview, createPoolReview } from "./pool-review.ts";
 import type { Settler } from "./settler.ts";
 import { type AgentServices, serveAgent } from "./server.ts";
@@ -68,6 +69,9 @@ class Agent implements AsyncDisposable {
   readonly #cni: CniService;
   readonly #tunnelEnds: readonly NamedEnd[];
   readonly #checksumWatch: Settler;
+  readonly #poolStatus: Settler;
+  /** What the state of pools was last recorded from. */
+  #poolRevision = -1;
   readonly #rotations = new Lock();
   readonly #stopping = new AbortController();
   /** Whether the datastore was read, and the kernel brought in line, once. */
@@ -88,7 +92,7 @@ class Agent implements AsyncDisposable {
     this.#parts = parts;
     this.#conditions = conditions;
     this.#allocator = createAllocator({ store, clock, log: log.scope("ipam") }, { nodeName });
-    this.#poolReview = createPoolReview(catalog, config);
+    this.#poolReview = createPoolReview(catalog);
     this.#node = createNodeView({
       config,
       catalog,
@@ -98,6 +102,10 @@ class Agent implements AsyncDisposable {
       isStarted: () => this.#isStarted,
     });
     this.#tunnelEnds = this.#createTunnelEnds();
+    this.#poolStatus = createPoolStatus(
+      { store, catalog, poolReview: this.#poolReview, clock, log: log.scope("pools") },
+      { nodeName },
+    );
     this.#checksumWatch = createChecksumWatch({ ...parts, clock, log: log.scope("checksum") });
     const endpoints = createEndpoints(store, nodeName);
     this.#cni = createCniService(
@@ -125,6 +133,7 @@ class Agent implements AsyncDisposable {
       this.#parts.routeSource.update();
       this.#updateTunnelEnds();
     }
+    this.#updatePoolStatus();
     // Somebody has deleted or changed the record of a node that lives.
     if (this.#parts.catalog.self?.spec.bgp?.ipv4Address !== this.#config.address) this.#register();
   }
@@ -150,6 +159,7 @@ class Agent implements AsyncDisposable {
     await this.#starting;
     for (const { end } of this.#tunnelEnds) await end[Symbol.asyncDispose]();
     await this.#checksumWatch[Symbol.asyncDispose]();
+    await this.#poolStatus[Symbol.asyncDispose]();
   }
 
   async #start(): Promise<void> {
@@ -167,6 +177,7 @@ class Agent implements AsyncDisposable {
     this.#collaborators.log.info("Started", { nodeName, socket });
     routeSource.update();
     this.#updateTunnelEnds();
+    this.#updatePoolStatus();
     this.#conditions.check();
     await this.#claimFirstBlock();
   }
@@ -229,6 +240,13 @@ class Agent implements AsyncDisposable {
   #updateTunnelEnds(): void {
     for (const { end } of this.#tunnelEnds) end.update();
     this.#checksumWatch.update();
+  }
+
+  #updatePoolStatus(): void {
+    const { poolRevision } = this.#parts.catalog;
+    if (poolRevision === this.#poolRevision) return;
+    this.#poolRevision = poolRevision;
+    this.#poolStatus.update();
   }
 
   async #learnUnderlay(): Promise<void> {

@@ -35,6 +35,30 @@ describe("a catalog", () => {
     assert.deepEqual(fact, { kind: "node", name: "host2", value });
   });
 
+  it("knows the networks that nodes are on, and each time that something of pools may have changed", () => {
+    const catalog = createCatalog();
+    const learn = (name: string, ipv4Address: string): number => {
+      catalog.learn(resourceKey("Node", name), resource("Node", name, { bgp: { ipv4Address } }));
+      return catalog.poolRevision;
+    };
+    const revisions = [learn("host2", "192.168.0.102/24"), learn("host1", "192.168.0.101/24")];
+    revisions.push(learn("host1", "192.168.0.111/24"), learn("host3", "192.168.1.103/24"));
+    assert.deepEqual(revisions, [1, 2, 2, 3]);
+    assert.deepEqual(
+      catalog.networks,
+      new Map([
+        ["192.168.0.0/24", "host1"],
+        ["192.168.1.0/24", "host3"],
+      ]),
+    );
+    catalog.learn(resourceKey("Node", "host3"), undefined);
+    assert.deepEqual([...catalog.networks.values()], ["host1"]);
+    catalog.learn(resourceKey("IPPool", "bad"), "{}");
+    assert.deepEqual([...catalog.unreadablePools.keys()], ["bad"]);
+    catalog.learn(resourceKey("IPPool", "bad"), undefined);
+    assert.deepEqual([catalog.unreadablePools.size, catalog.poolRevision], [0, 6]);
+  });
+
   it("takes a node that says nothing of its routes for one that needs nobody's", () => {
     const text = resource("Node", "host2", { bgp: { ipv4Address: "192.168.0.102/24" } });
     const [fact] = createCatalog().learn(resourceKey("Node", "host2"), text);

@@ -24,11 +24,14 @@ const NOTHING: readonly Fact[] = [];
 export class Catalog {
   readonly #log: Log;
   readonly #nodeName: NodeName;
-  /** key -> what is wrong with its value */
+  /** key -> the issues of its value */
   readonly #unreadable = new Map<string, string>();
   /** key -> the fields of its value that are not known here */
   readonly #ignored = new Map<string, string>();
   readonly #pools = new Map<string, IPPool>();
+  /** node -> the network that it is on */
+  readonly #networks = new Map<string, Cidr>();
+  #poolRevision = 0;
   readonly #reservations = new Map<string, readonly Cidr[]>();
   #felix: FelixConfiguration | undefined;
   #bgp: BGPConfiguration | undefined;
@@ -42,7 +45,10 @@ export class Catalog {
 
   /** What is stored and cannot be read, in words; the last good value of each holds. */
   get unreadable(): readonly string[] {
-    return [...this.#unreadable.values()];
+    return Array.from(
+      this.#unreadable,
+      ([key, issues]) => `datastore: cannot use what is stored under "${key}": ${issues}`,
+    );
   }
 
   /** Fields that are stored and change nothing here, in words: a newer version may know them, or nobody does. */
@@ -52,6 +58,31 @@ export class Catalog {
 
   get pools(): readonly IPPool[] {
     return [...this.#pools.values()];
+  }
+
+  /** Names of pools that are stored and cannot be read, with what is wrong with each. */
+  get unreadablePools(): ReadonlyMap<string, string> {
+    const found = new Map<string, string>();
+    for (const [key, issues] of this.#unreadable) {
+      const id = parseResourceKey(key);
+      if (id?.kind === "IPPool") found.set(id.name, issues);
+    }
+    return found;
+  }
+
+  /** The networks that nodes are on, each with the first of these by name. */
+  get networks(): ReadonlyMap<Cidr, string> {
+    const found = new Map<Cidr, string>();
+    for (const [node, cidr] of this.#networks) {
+      const other = found.get(cidr);
+      if (other === undefined || node < other) found.set(cidr, node);
+    }
+    return found;
+  }
+
+  /** Grows with whatever is learnt that a judgement of the pools depends on. */
+  get poolRevision(): number {
+    return this.#poolRevision;
   }
 
   get ipamConfig(): IPAMConfig | undefined {
@@ -83,9 +114,12 @@ export class Catalog {
       case "Node":
         return this.#with(kind, key, text, (node) => {
           if (name === this.#nodeName) this.#self = node;
-          return [{ kind: "node", name, value: node && nodeFacts(node) }];
+          const value = node && nodeFacts(node);
+          this.#noteNetwork(name, value?.subnet);
+          return [{ kind: "node", name, value }];
         });
       case "IPPool":
+        this.#poolRevision++;
         return this.#with(kind, key, text, (pool) => {
           if (pool === undefined) this.#pools.delete(name);
           else this.#pools.set(name, pool);
@@ -106,6 +140,13 @@ export class Catalog {
       case "BGPConfiguration":
         return name === "default" ? this.#learnSetting(key, kind, text) : NOTHING;
     }
+  }
+
+  #noteNetwork(node: string, cidr: Cidr | undefined): void {
+    if (this.#networks.get(node) === cidr) return;
+    this.#poolRevision++;
+    if (cidr === undefined) this.#networks.delete(node);
+    else this.#networks.set(node, cidr);
   }
 
   #learnSetting(
@@ -178,14 +219,14 @@ export class Catalog {
       return { kind: "read", value: parsed.value };
     }
     const issues = formatIssues(parsed.issues);
-    this.#unreadable.set(key, `datastore: cannot use what is stored under "${key}": ${issues}`);
+    this.#unreadable.set(key, issues);
     this.#log.warn("Cannot use what is stored; the last good value holds", { key, issues });
     return { kind: "unreadable" };
   }
 }
 
 /** Text that is no JSON becomes a value that no schema takes. */
-function parseJson(text: string): unknown {
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

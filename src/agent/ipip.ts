@@ -4,7 +4,7 @@ import { detectIpipDriver, guessIpipDriver } from "../dataplane/ipip-driver.ts";
 import type { IpipDriver, IpipEnd } from "../desired/facts.ts";
 import { IPIP_DEVICE } from "../desired/wanted.ts";
 import { nodeFacts } from "./facts.ts";
-import { type TunnelContext, poolsWith, unusedTunnel } from "./tunnels.ts";
+import { type TunnelContext, basisOf, poolsWith, unusedTunnel } from "./tunnels.ts";
 import type { TunnelKind } from "./tunnel-end.ts";
 
 /** IPIP: an address, on the kernel's device or beside programs on the underlay. */
@@ -24,7 +24,7 @@ export function ipipTunnel(context: TunnelContext): TunnelKind<IpipEnd> {
     },
     isWanted: () => pools().length > 0,
     pools,
-    basis: () => JSON.stringify(pools()),
+    basis: () => basisOf(pools()),
     async recorded() {
       const ip = catalog.self && nodeFacts(catalog.self)?.ipip;
       return ip && { ip, driver: await driver() };

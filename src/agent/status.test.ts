@@ -159,7 +159,7 @@ const ROWS: readonly Row[] = [
   {
     what: "pools overlap",
     state: { poolIssues: [{ code: "conflict", path: "spec.cidr", message: "a overlaps b" }] },
-    degraded: ["pools: a overlaps b: no address is taken from such a pool"],
+    degraded: ["pools: a overlaps b: no address is taken from it"],
   },
   {
     what: "a tunnel is too large",

@@ -131,7 +131,7 @@ export function degradationsOf(state: AgentState): readonly string[] {
   );
   return [
     ...state.unreadable,
-    ...state.poolIssues.map(({ message }) => `pools: ${message}: no address is taken from such a pool`),
+    ...state.poolIssues.map(({ message }) => `pools: ${message}: no address is taken from it`),
     ...state.mtuIssues,
     ...(state.routeSource === "bird" ? missingSessions(state) : []),
     ...(isLeavingBird ? kept : []),

@@ -33,6 +33,11 @@ export function poolsWith({ pools }: Catalog, mode: "ipipMode" | "vxlanMode"): r
   return pools.filter(({ spec }) => spec[mode] !== "Never");
 }
 
+/** What an end's address depends on: a pool's status does not count. */
+export function basisOf(pools: readonly IPPool[]): string {
+  return JSON.stringify(pools.map(({ metadata: { name }, spec }) => [name, spec]));
+}
+
 /** Resolves once no packet of this node enters the tunnel any more, neither by what is wanted nor by what is programmed. */
 export async function unusedTunnel(
   tunnel: TunnelKind,

@@ -4,7 +4,7 @@ import type { VxlanEnd } from "../desired/facts.ts";
 import { VXLAN_DEVICE } from "../desired/wanted.ts";
 import { type Mac, macFromBytes } from "../net/mac.ts";
 import { nodeFacts } from "./facts.ts";
-import { type TunnelContext, poolsWith, unusedTunnel } from "./tunnels.ts";
+import { type TunnelContext, basisOf, poolsWith, unusedTunnel } from "./tunnels.ts";
 import type { TunnelKind } from "./tunnel-end.ts";
 
 /** VXLAN: one device, whose end is an address and a MAC address. */
@@ -17,7 +17,7 @@ export function vxlanTunnel(context: TunnelContext): TunnelKind<VxlanEnd> {
     addressType: "vxlanTunnelAddress",
     isWanted: () => pools().length > 0,
     pools,
-    basis: () => JSON.stringify(pools()),
+    basis: () => basisOf(pools()),
     recorded: () => catalog.self && nodeFacts(catalog.self)?.vxlan,
     endWith: (ip) => ({ ip, mac: vxlanMac(nodeName) }),
     learn: (value) => {

@@ -2,7 +2,7 @@
 import type { WireguardEnd } from "../desired/facts.ts";
 import { WIREGUARD_DEVICE } from "../desired/wanted.ts";
 import type { WireguardPublicKey } from "../net/wireguard-key.ts";
-import type { TunnelContext } from "./tunnels.ts";
+import { type TunnelContext, basisOf } from "./tunnels.ts";
 import type { TunnelKind } from "./tunnel-end.ts";
 
 interface Wait {
@@ -36,7 +36,8 @@ export function wireguardTunnel(context: TunnelContext): TunnelKind<WireguardEnd
     addressType: "wireguardTunnelAddress",
     isWanted: () => calculation.settings.wireguardEnabled,
     pools,
-    basis: async () => JSON.stringify([pools(), calculation.settings.wireguardPort, await usableKey()]),
+    basis: async () =>
+      JSON.stringify([basisOf(pools()), calculation.settings.wireguardPort, await usableKey()]),
     async recorded() {
       const end = recordedEnd(context);
       // An agent that was ended while it changed the key has not told the others yet.

@@ -258,6 +258,8 @@ export class Calculation {
         this.#recalculateEndpoint(fact.name);
         break;
       case "pool":
+        // Nothing of a pool's status is told here, and that changes by itself.
+        if (JSON.stringify(fact.value) === JSON.stringify(this.#pools.get(fact.name))) break;
         setOrDelete(this.#pools, fact.name, fact.value);
         this.#isBirdStale = true;
         // Rare, and every route may travel otherwise now.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { overlapIssues } from "../model/pools.ts";
+import { judgePools } from "../model/pools.ts";
 import type { Issue } from "../model/resource.ts";
 import { addressAt, addressIndex, cidrContainsIp, cidrFamily, cidrSize, cidrsOverlap } from "../net/cidr.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
@@ -135,7 +135,8 @@ function containerIssues({ containers, hosts }: Topology): readonly Issue[] {
 
 function poolIssues({ pools, underlay }: Topology): readonly Issue[] {
   const underlays = underlay.segments.map(({ name, cidr }) => ({ name: `segment "${name}"`, cidr }));
-  return overlapIssues(pools, underlays).map((issue) => ({ ...issue, path: "pools" }));
+  const issues = [...judgePools(pools, underlays).values()].flat();
+  return issues.map((issue) => ({ ...issue, path: "pools" }));
 }
 
 /** Those places whose value stands at an earlier place too. */

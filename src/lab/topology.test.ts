@@ -89,7 +89,7 @@ describe("parseTopology", () => {
     [
       "pools that overlap",
       { ...BASE, pools: [POOL, { name: "other", cidr: "10.1.128.0/17" }] },
-      'pool "other" ("10.1.128.0/17") overlaps pool "pool"',
+      'pool "pool" ("10.1.0.0/16") overlaps pool "other"',
     ],
     [
       "a pool that overlaps the underlay",

@@ -4,11 +4,17 @@ import { test } from "node:test";
 import { parseCidr } from "../net/cidr.ts";
 import { parseIp } from "../net/ip.ts";
 import type { IPPool } from "./ip-pool.ts";
-import { overlapIssues, poolOf, poolsForNode, poolsOfFamily } from "./pools.ts";
+import { judgePools, poolOf, poolsForNode, poolsOfFamily } from "./pools.ts";
 import { parseResource, unwrap } from "./resource.ts";
 
-function makePool(name: string, spec: object): IPPool {
-  const value = { apiVersion: "projectcalico.org/v3", kind: "IPPool", metadata: { name }, spec };
+function makePool(name: string, spec: object, metadata: object = {}, status: object = {}): IPPool {
+  const value = {
+    apiVersion: "projectcalico.org/v3",
+    kind: "IPPool",
+    metadata: { name, ...metadata },
+    spec,
+    status,
+  };
   return unwrap(parseResource("IPPool", value), name);
 }
 
@@ -16,20 +22,46 @@ function namesOf(pools: readonly IPPool[]): readonly string[] {
   return pools.map(({ metadata }) => metadata.name);
 }
 
-test("pools that share addresses are told, each pair once", () => {
+/** What is said of each pool that something speaks against. */
+function judge(pools: readonly IPPool[], ...underlays: Parameters<typeof judgePools>[1]): object {
+  const messages = Array.from(
+    judgePools(pools, underlays),
+    ([name, issues]) => [name, issues.map(({ message }) => message)] as const,
+  );
+  return Object.fromEntries(messages);
+}
+
+const WIDE = { cidr: "10.1.0.0/16" };
+const NARROW = { cidr: "10.1.128.0/17" };
+const NARROW_REFUSED = {
+  narrow: ['pool "narrow" ("10.1.128.0/17") overlaps pool "wide" ("10.1.0.0/16")'],
+};
+const WIDE_REFUSED = { wide: ['pool "wide" ("10.1.0.0/16") overlaps pool "narrow" ("10.1.128.0/17")'] };
+
+test("of pools that share addresses, the one with the better right keeps them", () => {
+  const older = { creationTimestamp: "2026-01-01T00:00:00Z" };
+  const younger = { creationTimestamp: "2026-01-02T00:00:00Z" };
+  const serving = { conditions: [{ type: "Allocatable", status: "True" }] };
+  const beside = [makePool("c", { cidr: "10.2.0.0/16" }), makePool("d", { cidr: "fd00::/64" })];
+  for (const [narrow, wide, refused] of [
+    [makePool("narrow", NARROW, younger), makePool("wide", WIDE, older), NARROW_REFUSED],
+    [makePool("narrow", NARROW), makePool("wide", WIDE, younger), NARROW_REFUSED],
+    [makePool("narrow", NARROW), makePool("wide", WIDE), WIDE_REFUSED],
+    [makePool("narrow", NARROW, younger, serving), makePool("wide", WIDE, older), WIDE_REFUSED],
+    [makePool("narrow", { ...NARROW, disabled: true }, older), makePool("wide", WIDE), {}],
+  ] as const) {
+    assert.deepEqual(judge([narrow, wide, ...beside]), refused);
+    assert.deepEqual(judge([...beside, wide, narrow]), refused);
+  }
+});
+
+test("a pool that does not serve is in nobody's way", () => {
   const pools = [
-    makePool("a", { cidr: "10.1.0.0/16" }),
-    makePool("b", { cidr: "10.1.128.0/17" }),
-    makePool("c", { cidr: "10.2.0.0/16" }),
-    makePool("d", { cidr: "fd00::/64" }),
+    makePool("a", { cidr: "10.0.0.0/9" }),
+    makePool("b", { cidr: "10.0.0.0/8" }),
+    makePool("c", { cidr: "10.128.0.0/9" }),
   ];
-  assert.deepEqual(overlapIssues(pools, []), [
-    {
-      code: "conflict",
-      path: "spec.cidr",
-      message: 'pool "b" ("10.1.128.0/17") overlaps pool "a" ("10.1.0.0/16")',
-    },
-  ]);
+  assert.deepEqual(Object.keys(judge(pools)), ["b"]);
 });
 
 test("a pool that holds the underlay, or lies in it, is told", () => {
@@ -39,14 +71,10 @@ test("a pool that holds the underlay, or lies in it, is told", () => {
     makePool("inside", { cidr: "192.168.0.128/26" }),
     makePool("beside", { cidr: "192.169.0.0/16" }),
   ];
-  const messages = overlapIssues(pools, [underlay]).map(({ message }) => message);
-  assert.deepEqual(
-    messages.filter((message) => message.includes("network of node")),
-    [
-      'pool "around" ("192.168.0.0/16") overlaps network of node "host1" ("192.168.0.0/24")',
-      'pool "inside" ("192.168.0.128/26") overlaps network of node "host1" ("192.168.0.0/24")',
-    ],
-  );
+  assert.deepEqual(judge(pools, underlay), {
+    around: ['pool "around" ("192.168.0.0/16") overlaps network of node "host1" ("192.168.0.0/24")'],
+    inside: ['pool "inside" ("192.168.0.128/26") overlaps network of node "host1" ("192.168.0.0/24")'],
+  });
 });
 
 test("a node uses the enabled, automatic workload pools that select it, by name", () => {

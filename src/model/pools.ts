@@ -3,6 +3,7 @@ import { type Cidr, cidrContainsIp, cidrFamily, cidrsOverlap } from "../net/cidr
 import type { Family, Ip } from "../net/ip.ts";
 import type { IPPool } from "./ip-pool.ts";
 import type { Issue } from "./issue.ts";
+import { isMarkedAllocatable } from "./pool-condition.ts";
 import { type Labels, parseSelector, selects } from "./selector.ts";
 
 /** A network that exists without Margay, such as the one that nodes reach each other by. */
@@ -12,14 +13,33 @@ export interface Underlay {
   readonly cidr: Cidr;
 }
 
-/** Pools that share addresses with another pool or an underlay: packets for either would go astray. */
-export function overlapIssues(pools: readonly IPPool[], underlays: readonly Underlay[]): readonly Issue[] {
-  return pools.flatMap((pool, index) => [
-    ...pools
-      .slice(0, index)
-      .flatMap((other) => overlap(pool, `pool "${other.metadata.name}"`, other.spec.cidr)),
-    ...underlays.flatMap((underlay) => overlap(pool, underlay.name, underlay.cidr)),
-  ]);
+/**
+ * What speaks against giving out addresses of a pool, for each that something does: packets for addresses that it shares with an underlay, or with a pool
+ * that has the better right to them, would go astray. As in Calico, that is one that serves already, then the older one, then the name; what does not
+ * serve itself is in nobody's way.
+ */
+export function judgePools(
+  pools: readonly IPPool[],
+  underlays: readonly Underlay[],
+): ReadonlyMap<string, readonly Issue[]> {
+  const serving: IPPool[] = [];
+  const found = new Map<string, readonly Issue[]>();
+  for (const pool of pools.filter(({ spec }) => !spec.disabled).toSorted(byRight)) {
+    const issues = [
+      ...underlays.flatMap((underlay) => overlap(pool, underlay.name, underlay.cidr)),
+      ...serving.flatMap((other) => overlap(pool, `pool "${other.metadata.name}"`, other.spec.cidr)),
+    ];
+    if (issues.length === 0) serving.push(pool);
+    else found.set(pool.metadata.name, issues);
+  }
+  return found;
+}
+
+/** One without a time is younger than all others. */
+function byRight(a: IPPool, b: IPPool): number {
+  const isServing = Number(isMarkedAllocatable(b)) - Number(isMarkedAllocatable(a));
+  const [ageA, ageB] = [a, b].map(({ metadata }) => metadata.creationTimestamp ?? "~");
+  return isServing || compare(ageA ?? "", ageB ?? "") || compare(a.metadata.name, b.metadata.name);
 }
 
 function overlap(pool: IPPool, name: string, cidr: Cidr): readonly Issue[] {

@@ -19,6 +19,13 @@ interface Told {
   readonly degraded: readonly string[];
 }
 
+interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
 describe("a node with bad input", () => {
   let lab: Lab;
   before(async () => {
@@ -61,6 +68,25 @@ describe("a node with bad input", () => {
     }
   }
 
+  /** Waits until the pool's own status says so. */
+  async function isMarked(pool: string, what: RegExp): Promise<void> {
+    await using store = connectStore({ socketPath: lab.agentSocket("host1") });
+    let text = "";
+    const isSo = async (): Promise<boolean> => {
+      const entry = await store.get(resourceKey("IPPool", pool));
+      const { status } = JSON.parse(entry?.value ?? assert.fail(pool)) as {
+        status?: { conditions?: Condition[] };
+      };
+      text = (status?.conditions ?? [])
+        .map(({ type, status, reason, message }) => `${type} ${status} ${reason}: ${message}`)
+        .join("\n");
+      return what.test(text);
+    };
+    await eventually(isSo, String(what)).catch(() => {
+      assert.match(text, what);
+    });
+  }
+
   function withPool(spec: object, during: () => Promise<void>): Promise<void> {
     const pool = { kind: "IPPool", metadata: { name: "bad" }, spec };
     return withStored(resourceKey("IPPool", "bad"), pool, during);
@@ -89,10 +115,24 @@ describe("a node with bad input", () => {
     it(`says that a pool has ${what}, and does without it`, async () => {
       await withPool(spec, async () => {
         await isTold(words, { ready: true });
+        await isMarked("bad", /^Allocatable False Invalid: spec\./);
         await addsContainers();
       });
     });
   }
+
+  it("says of the pool that serves that it does", async () => {
+    await isMarked(DEFAULT_POOL, /^Allocatable True OK: /);
+  });
+
+  it("says that a pool has become wrong, goes by what it was before, and takes it back once it is right", async () => {
+    const key = resourceKey("IPPool", DEFAULT_POOL);
+    await patch(lab, key, { spec: { ipipMode: "Always", vxlanMode: "Always" } });
+    await isMarked(DEFAULT_POOL, /^Allocatable False Invalid: spec\.vxlanMode: a pool has one encapsulation/);
+    await addsContainers();
+    await setMode(lab, {});
+    await isMarked(DEFAULT_POOL, /^Allocatable True OK: /);
+  });
 
   it("says that a pool has a field that nobody knows, and goes by the others", async () => {
     await withPool({ cidr: "10.9.0.0/16", vxlanmode: "Always" }, async () => {
@@ -107,15 +147,25 @@ describe("a node with bad input", () => {
       await isTold(/pool "bad" \("192\.168\.0\.0\/25"\) overlaps the network of node "host1"/, {
         ready: true,
       });
+      await isMarked("bad", /^Allocatable False CIDROverlap: .* overlaps the network of node "host1"/);
       await addsContainers();
     });
   });
 
-  it("says that two pools overlap", async () => {
+  it("says that a pool overlaps one that serves, which goes on serving", async () => {
     await withPool({ cidr: "10.1.128.0/17" }, async () => {
-      await isTold(/pool "(bad|default-ipv4-ippool)" .* overlaps pool "(bad|default-ipv4-ippool)"/, {
+      await isTold(/pool "bad" .* overlaps pool "default-ipv4-ippool" .*: no address is taken from it/, {
         ready: true,
       });
+      await isMarked("bad", /^Allocatable False CIDROverlap: .* overlaps pool "default-ipv4-ippool"/);
+      await isMarked(DEFAULT_POOL, /^Allocatable True OK: /);
+      await addsContainers();
+    });
+  });
+
+  it("says that a pool is disabled", async () => {
+    await withPool({ cidr: "10.9.0.0/16", disabled: true }, async () => {
+      await isMarked("bad", /^Allocatable False PoolDisabled: spec\.disabled is true$/);
     });
   });
 
