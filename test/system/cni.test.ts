@@ -20,6 +20,7 @@ import {
   readStore,
   succeed,
 } from "./harness.ts";
+import { patch } from "./tunnel-harness.ts";
 
 interface Failure {
   readonly cniVersion: string;
@@ -239,15 +240,17 @@ describe("the CNI plugin", () => {
     assert.equal(await isAttached(), false);
   });
 
-  it("refuses to take an address with code 7 while two pools overlap, and names both", async () => {
+  it("refuses to take an address with code 7 while the only pool overlaps the underlay, and names both", async () => {
     await using store = connectStore({ socketPath: lab.agentSocket("host1") });
     const key = resourceKey("IPPool", "rival");
     const pool = {
       apiVersion: "projectcalico.org/v3",
       kind: "IPPool",
       metadata: { name: "rival" },
-      spec: { cidr: "10.1.128.0/17", blockSize: 26, ipipMode: "Never", vxlanMode: "Never" },
+      spec: { cidr: "192.168.0.0/17", blockSize: 26, ipipMode: "Never", vxlanMode: "Never" },
     };
+    const disable = (disabled: boolean): Promise<void> =>
+      patch(lab, resourceKey("IPPool", "default-ipv4-ippool"), { spec: { disabled } });
     /** The outcome of an ADD, which is undone. */
     const tryAdd = async (): Promise<Outcome> => {
       const outcome = await call("ADD");
@@ -256,12 +259,14 @@ describe("the CNI plugin", () => {
     };
     await store.put(key, JSON.stringify(pool), { expect: "absent" });
     try {
-      await eventually(async () => (await tryAdd()).code !== 0, "the agent having read of the second pool");
-      await refusesToAdd(7, /"rival".*"default-ipv4-ippool"|"default-ipv4-ippool".*"rival"/, {}, {});
+      await disable(true);
+      await eventually(async () => (await tryAdd()).code !== 0, "the agent having read of the pools");
+      await refusesToAdd(7, /"rival".*the network of node "host1"/, {}, {});
     } finally {
       await store.delete(key);
+      await disable(false);
     }
-    await eventually(async () => (await tryAdd()).code === 0, "an address, without the second pool");
+    await eventually(async () => (await tryAdd()).code === 0, "an address, from the pool before");
   });
 
   it("refuses what is no JSON with code 6", async () => {
