@@ -198,9 +198,13 @@ function receivedIn(netns: Netns): Received {
   return { bytes: Number(bytes), packets: Number(packets) };
 }
 
-/** `<n>: <address>:<port in hex> …` (man proc_pid_net). Programs may listen for either family at once. */
+/**
+ * `<n>: <address>:<port in hex> <address>:<port> <state> …` (man proc_pid_net); state 0A listens, and 07 is UDP's only one: what is left of a connection before has
+ * the same port. Programs may listen for either family at once.
+ */
 function isBound(netns: Netns, protocol: "tcp" | "udp"): boolean {
-  const bound = new RegExp(`^ *\\d+: [0-9A-F]+:${PORT.toString(16).toUpperCase().padStart(4, "0")} `, "m");
+  const port = PORT.toString(16).toUpperCase().padStart(4, "0");
+  const bound = new RegExp(`^ *\\d+: [0-9A-F]+:${port} [0-9A-F]+:[0-9A-F]+ (0A|07) `, "m");
   return [protocol, `${protocol}6`].some((file) => bound.test(readNet(netns, file)));
 }
 

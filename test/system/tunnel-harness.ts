@@ -11,7 +11,7 @@ import { type Lab, MARGAY, eventually, execute } from "./harness.ts";
 
 export const TWO_SUBNETS = new URL("../../src/lab/topologies/two-subnets.yaml", import.meta.url).pathname;
 const STREAM = fileURLToPath(new URL("./stream.ts", import.meta.url));
-const POOL_KEY = "/calico/resources/v3/projectcalico.org/ippools/default-ipv4-ippool";
+const POOLS_PREFIX = "/calico/resources/v3/projectcalico.org/ippools/";
 
 /** A pool's two modes; one that is absent is `Never`. */
 export interface Mode {
@@ -19,8 +19,8 @@ export interface Mode {
   readonly vxlanMode?: "Always" | "CrossSubnet";
 }
 
-export async function setMode(lab: Lab, mode: Mode): Promise<void> {
-  await patch(lab, POOL_KEY, { spec: { ipipMode: "Never", vxlanMode: "Never", ...mode } });
+export async function setMode(lab: Lab, mode: Mode, pool = "default-ipv4-ippool"): Promise<void> {
+  await patch(lab, POOLS_PREFIX + pool, { spec: { ipipMode: "Never", vxlanMode: "Never", ...mode } });
 }
 
 /** Changes a stored resource as another tool would. */

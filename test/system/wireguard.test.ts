@@ -17,7 +17,7 @@ import {
   readStore,
   succeed,
 } from "./harness.ts";
-import { eavesdrop, patch } from "./tunnel-harness.ts";
+import { eavesdrop, patch, setMode } from "./tunnel-harness.ts";
 
 const TOPOLOGY = new URL("three-hosts-wireguard.yaml", import.meta.url).pathname;
 const RESOURCES = "/calico/resources/v3/projectcalico.org";
@@ -244,6 +244,23 @@ for (const routeSource of ["bird", "datastore"] as const) {
         assert.equal(back.lost, 0, `of ${back.sent} from b to a`);
       });
       assert.equal(there.lost, 0, `of ${there.sent} from a to b`);
+    });
+
+    it("encrypts all the same while the pool's mode changes, and loses nothing", async () => {
+      const hasDevice = async (): Promise<boolean> =>
+        (await execute("ip", ["-n", `margay-${lab.name}-host1`, "link", "show", "vxlan.calico"])).code === 0;
+      const { lost, sent } = await lossDuring(lab, "a", await lab.address("b"), async () => {
+        for (const [mode, isThere] of [
+          [{ vxlanMode: "Always" }, true],
+          [{}, false],
+        ] as const) {
+          await setMode(lab, mode, "default");
+          await eventually(async () => (await hasDevice()) === isThere, `VXLAN, or its end: ${isThere}`);
+          await encryptedBetween(lab, true);
+          assert.ok(!(await eavesdrop(lab, "host1", "a", "b")).includes(MARKER));
+        }
+      });
+      assert.equal(lost, 0, `of ${sent}`);
     });
 
     it("hears nothing that a stranger sends to its port", async () => {

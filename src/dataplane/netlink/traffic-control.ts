@@ -17,8 +17,6 @@ const RTM_GETTFILTER = 46;
 // enum of linux/rtnetlink.h
 const TCA_KIND = 1;
 const TCA_OPTIONS = 2;
-const TCA_INGRESS_BLOCK = 13;
-const TCA_EGRESS_BLOCK = 14;
 
 // linux/pkt_cls.h
 const TCA_BPF_FD = 6;
@@ -47,8 +45,6 @@ export interface FilterQdisc {
   readonly ifIndex: number;
   /** `ingress`, the older kind, has no place for filters on the way out. */
   readonly kind: string;
-  /** Its filters are in a block that other interfaces use too. */
-  readonly shared: boolean;
 }
 
 /** Where a filter is; two with one place cannot be. */
@@ -83,12 +79,6 @@ export function addClsact(ifIndex: number): NetlinkRequest {
     flags: NLM_F_CREATE | NLM_F_EXCL,
     body: new AttributeEncoder(clsact(ifIndex)).string(TCA_KIND, "clsact").finish(),
   };
-}
-
-/** Removes `clsact` with all filters in it. */
-export function deleteClsact(ifIndex: number): NetlinkRequest {
-  const description = `delete clsact from link ${ifIndex}`;
-  return { description, type: RTM_DELQDISC, flags: 0, body: clsact(ifIndex) };
 }
 
 /** Of every interface in the namespace. */
@@ -155,12 +145,8 @@ function decodeFilterQdisc({ body }: NetlinkMessage): FilterQdisc | undefined {
   if (getU32(body, 12) !== TC_H_CLSACT) return undefined;
   const attributes = new AttributeDecoder(body, TCMSG_LENGTH);
   let kind = "";
-  let shared = false;
-  while (attributes.next()) {
-    if (attributes.type === TCA_KIND) kind = attributes.string();
-    shared ||= attributes.type === TCA_INGRESS_BLOCK || attributes.type === TCA_EGRESS_BLOCK;
-  }
-  return { ifIndex: getI32(body, 4), kind, shared };
+  while (attributes.next()) if (attributes.type === TCA_KIND) kind = attributes.string();
+  return { ifIndex: getI32(body, 4), kind };
 }
 
 /** `undefined` for the head of a priority, of which the kernel tells too: it is no filter. */
