@@ -144,7 +144,7 @@ class Agent implements AsyncDisposable {
     const reasons = (): readonly string[] => reasonsOf(this.#state());
     const all = (): readonly string[] => [...reasons(), ...degradationsOf(this.#state())];
     return {
-      datastore: this.#config.datastore.kind === "embedded" ? createStoreHandler(store, { log }) : undefined,
+      datastore: createStoreHandler(store, { log }),
       cni: this.#cni,
       rotateKeys: (options) => this.#rotateKeys(options),
       status: () => renderStatus(this.#state(), { pid: process.pid, memory: measureMemory() }),

@@ -3,25 +3,10 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
+import { absolutePath, datastoreConfigSchema, socketPath } from "../datastore/config.ts";
 import { ResourceError, parseWith } from "../model/issue.ts";
 import { parseNodeName } from "../model/name.ts";
 import { type Output, ipv4InterfaceField, textField } from "../model/schema.ts";
-
-/** `struct sockaddr_un` (linux/un.h) has 108 bytes for the path and its terminating zero. */
-const MAX_SOCKET_PATH_BYTES = 107;
-
-const absolutePath = z.string().regex(/^\/[^\0]*$/, "want an absolute path");
-const socketPath = absolutePath.refine(
-  (path) => Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES,
-  `want at most ${MAX_SOCKET_PATH_BYTES} bytes`,
-);
-
-const datastore = z.discriminatedUnion("kind", [
-  /** The store of one machine, in a file; this agent serves it to others through its socket. */
-  z.strictObject({ kind: z.literal("embedded"), path: absolutePath }),
-  /** The store that another agent on this machine serves. */
-  z.strictObject({ kind: z.literal("socket"), path: socketPath }),
-]);
 
 const schema = z.strictObject({
   nodeName: textField(parseNodeName),
@@ -31,7 +16,7 @@ const schema = z.strictObject({
   stateDirectory: absolutePath.default("/run/margay"),
   /** Where CNI, status and the datastore are served. */
   socket: socketPath.default("/run/margay/agent.sock"),
-  datastore: datastore.default({ kind: "embedded", path: "/var/lib/margay/margay.db" }),
+  datastore: datastoreConfigSchema.default({ kind: "embedded", path: "/var/lib/margay/margay.db" }),
   /** By what IPIP is done: the kernel's device, programs on the underlay, or the first of them that the kernel has. */
   ipipDriver: z.enum(["auto", "device", "bpf"]).default("auto"),
   log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
 import type { Bird } from "../bird/bird.ts";
 import { birdFiles } from "../bird/daemon.ts";
 import { createBird } from "../bird/supervisor.ts";
@@ -12,8 +10,7 @@ import { type Rtnetlink, openRtnetlink } from "../dataplane/netlink/rtnetlink.ts
 import { createNft } from "../dataplane/nft/nft.ts";
 import { procSys } from "../dataplane/sysctl.ts";
 import { createWireguardDriver } from "../dataplane/wireguard/any-driver.ts";
-import { connectStore } from "../datastore/client.ts";
-import { openEmbeddedStore } from "../datastore/embedded.ts";
+import { openStore } from "../datastore/config.ts";
 import type { Store } from "../datastore/store.ts";
 import { Calculation } from "../desired/calculation.ts";
 import type { Fact } from "../desired/facts.ts";
@@ -68,7 +65,7 @@ export async function openParts(
   { onDelta, onChange }: PartsOptions,
 ): Promise<AgentParts> {
   const { nodeName } = config;
-  const store = stack.use(await openStore(config));
+  const store = stack.use(await openStore(config.datastore));
   const registration = createRegistration(store, config);
   const rtnetlink = stack.use(openRtnetlink());
   const nft = stack.use(createNft({ processes }));
@@ -147,14 +144,4 @@ export async function openParts(
     wireguardKey,
     learn,
   };
-}
-
-async function openStore({ datastore }: AgentConfig): Promise<Store> {
-  switch (datastore.kind) {
-    case "embedded":
-      await mkdir(dirname(datastore.path), { recursive: true, mode: 0o700 });
-      return openEmbeddedStore({ path: datastore.path });
-    case "socket":
-      return connectStore({ socketPath: datastore.path });
-  }
 }

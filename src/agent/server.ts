@@ -20,7 +20,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
 
 /** What the socket serves. */
 export interface AgentServices {
-  readonly datastore: StoreHandler | undefined;
+  readonly datastore: StoreHandler;
   readonly cni: CniService;
   /** Gives this node another WireGuard key, and tells its public one once the others can know it. */
   readonly rotateKeys: (options: { readonly signal: AbortSignal }) => Promise<string>;
@@ -99,7 +99,7 @@ async function answer(
   response: ServerResponse,
   services: AgentServices,
 ): Promise<void> {
-  if ((await services.datastore?.(request, response)) === true) return;
+  if (await services.datastore(request, response)) return;
   const url = new URL(request.url ?? "/", "http://margay");
   switch (`${request.method ?? ""} ${url.pathname}`) {
     case "GET /status":

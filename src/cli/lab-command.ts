@@ -100,7 +100,7 @@ function createIpCommand(): Command {
     const status = await openNamedLab(options).status();
     namespaceOf(status, node);
     const addresses = [
-      ...status.hosts.filter(({ name }) => name === node).map(({ address }) => address),
+      ...[...status.hosts, ...status.etcd].filter(({ name }) => name === node).map(({ address }) => address),
       ...status.containers.filter(({ name }) => name === node).flatMap((container) => container.addresses),
     ];
     print(options, { name: node, addresses }, () => addresses.join("\n"));

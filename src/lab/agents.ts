@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import type { DatastoreConfig } from "../datastore/config.ts";
 import type { IPPool } from "../model/ip-pool.ts";
-import { openNetns } from "../dataplane/netlink/netns.ts";
 import { type AgentReadiness, readReadiness } from "./agent-client.ts";
+import { startDaemon } from "./daemon.ts";
 import { LabError } from "./error.ts";
+import { etcdConfig } from "./etcd.ts";
 import type { HostLayout, Layout } from "./layout.ts";
 import { type Occupant, listOccupants, netnsIdAt } from "./occupants.ts";
 import { firstHost } from "./resources.ts";
@@ -131,49 +131,38 @@ async function writeConfigs(layout: Layout, topology: Topology, host: Host): Pro
 }
 
 function agentConfig(layout: Layout, topology: Topology, { name, address }: Host): object {
-  const { directory, agentSocket, store } = layout.host(name);
-  const first = firstHost(topology);
+  const { directory, agentSocket } = layout.host(name);
   return {
     nodeName: name,
     address: interfaceAddress(topology.underlay.segments, address),
     stateDirectory: directory,
     socket: agentSocket,
-    datastore:
-      name === first
-        ? { kind: "embedded", path: store }
-        : { kind: "socket", path: layout.host(first).agentSocket },
+    datastore: datastoreConfig(layout, topology, name),
   };
+}
+
+function datastoreConfig(layout: Layout, topology: Topology, host: string): DatastoreConfig {
+  if (topology.etcd.length > 0) return etcdConfig(topology);
+  const first = firstHost(topology);
+  return host === first
+    ? { kind: "embedded", path: layout.host(first).store }
+    : { kind: "socket", path: layout.host(first).agentSocket };
 }
 
 async function writeJson(path: string, value: object): Promise<void> {
   await writeFile(path, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 });
 }
 
-/** Starts the agent in the host's namespace, in a session of its own: it outlives this process. */
 function startAgent(layout: Layout, host: string): number {
-  const { agentConfig: config, agentLog } = layout.host(host);
-  using netns = openNetns(layout.namespacePath(host));
-  const log = openSync(agentLog, "a", 0o600);
-  try {
-    // A child starts in the namespace of the thread that forks it.
-    const child = netns.run(() =>
-      spawn(process.execPath, [...process.execArgv, PROGRAM, "agent", "--config", config], {
-        cwd: "/",
-        detached: true,
-        // Nothing of the caller's, npm's many variables above all.
-        env: { PATH: process.env["PATH"] },
-        stdio: ["ignore", log, log],
-      }),
-    );
-    child.unref();
-    // Without a process there is an error event, which says no more than the lack of a process ID does.
-    child.on("error", () => undefined);
-    if (child.pid === undefined)
-      throw new LabError("failed", `Cannot start agent of host "${host}": cannot run "${process.execPath}"`);
-    return child.pid;
-  } finally {
-    closeSync(log);
-  }
+  const { agentConfig: config, agentLog: logFile } = layout.host(host);
+  const args = [...process.execArgv, PROGRAM, "agent", "--config", config];
+  return startDaemon(layout, {
+    what: `agent of host "${host}"`,
+    node: host,
+    command: process.execPath,
+    args,
+    logFile,
+  });
 }
 
 interface Starting {

@@ -6,6 +6,7 @@ import { type CheckOptions, type CheckReport, checkLab } from "./check.ts";
 import { attach, detach } from "./containers.ts";
 import { removeLab } from "./down.ts";
 import { LabError } from "./error.ts";
+import { memberPid } from "./etcd.ts";
 import { type Layout, createLayout } from "./layout.ts";
 import { lockLab } from "./lock.ts";
 import { listNamespaces } from "./namespaces.ts";
@@ -17,6 +18,7 @@ import { type UpOptions, bringUp } from "./up.ts";
 /** What `lab status --json` prints. */
 export interface LabStatus {
   readonly hosts: readonly HostStatus[];
+  readonly etcd: readonly EtcdStatus[];
   readonly containers: readonly ContainerStatus[];
 }
 
@@ -28,6 +30,15 @@ export interface HostStatus {
   /** Null where it does not run. */
   readonly agent: { readonly pid: number } | null;
   readonly bird: { readonly pid: number } | null;
+}
+
+/** A member of the etcd cluster that is the datastore. */
+export interface EtcdStatus {
+  readonly name: string;
+  readonly address: Ipv4;
+  readonly netns: string;
+  /** Null where it does not run. */
+  readonly process: { readonly pid: number } | null;
 }
 
 export interface ContainerStatus {
@@ -99,10 +110,11 @@ export function openLab(tools: LabTools, name: string): Lab {
 }
 
 /** The network namespace's name of a host or container; throws {@link LabError} where there is neither. */
-export function namespaceOf({ hosts, containers }: LabStatus, name: string): string {
-  const found = [...hosts, ...containers].find((node) => node.name === name);
+export function namespaceOf({ hosts, etcd, containers }: LabStatus, name: string): string {
+  const nodes = [...hosts, ...etcd, ...containers];
+  const found = nodes.find((node) => node.name === name);
   if (found !== undefined) return found.netns;
-  const names = [...hosts, ...containers].map((node) => node.name).join(", ");
+  const names = nodes.map((node) => node.name).join(", ");
   throw new LabError("absent", `Cannot find "${name}": the lab has ${names}`);
 }
 
@@ -133,7 +145,7 @@ function requireFreeName(layout: Layout, { topology, containers }: LabState, nam
   const { segments, routers } = topology.underlay;
   const taken = [
     "underlay",
-    ...[...segments, ...routers, ...topology.hosts, ...containers].map((node) => node.name),
+    ...[...segments, ...routers, ...topology.hosts, ...topology.etcd, ...containers].map((node) => node.name),
   ];
   if (taken.includes(name))
     throw new LabError(
@@ -171,6 +183,12 @@ function describe(layout: Layout, { topology, containers }: LabState): LabStatus
       netns: layout.namespace(name),
       agent: processOf(processes.get(name)?.agentPid),
       bird: processOf(processes.get(name)?.birdPid),
+    })),
+    etcd: topology.etcd.map(({ name, address }) => ({
+      name,
+      address,
+      netns: layout.namespace(name),
+      process: processOf(memberPid(layout, name)),
     })),
     containers: containers.map((container) => containerStatus(layout, container)),
   };

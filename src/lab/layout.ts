@@ -28,6 +28,7 @@ export interface Layout {
   readonly namespace: (node: string) => string;
   readonly namespacePath: (node: string) => string;
   readonly host: (name: string) => HostLayout;
+  readonly etcd: (member: string) => EtcdLayout;
 }
 
 export interface HostLayout {
@@ -40,6 +41,12 @@ export interface HostLayout {
   readonly cniConfig: string;
   /** Only the first host has it. */
   readonly store: string;
+}
+
+export interface EtcdLayout {
+  readonly directory: string;
+  readonly dataDirectory: string;
+  readonly logFile: string;
 }
 
 /** Throws {@link LabError} for a name that no lab can have. */
@@ -58,12 +65,17 @@ export function createLayout(name: string): Layout {
     namespace: (node) => namespacePrefix + node,
     namespacePath: (node) => join(NETNS_DIRECTORY, namespacePrefix + node),
     host: (host) => hostLayout(join(directory, host)),
+    etcd: (member) => etcdLayout(join(directory, member)),
   };
 }
 
 /** How a person calls a command on the lab. */
 export function labCommand(name: string, command: string): string {
   return name === DEFAULT_LAB ? `margay lab ${command}` : `margay lab ${command} --name ${name}`;
+}
+
+function etcdLayout(directory: string): EtcdLayout {
+  return { directory, dataDirectory: join(directory, "data"), logFile: join(directory, "etcd.log") };
 }
 
 function hostLayout(directory: string): HostLayout {

@@ -5,14 +5,17 @@ import type { LabStatus } from "./lab.ts";
 import { DEFAULT_LAB } from "./layout.ts";
 
 /** Hosts with their processes, and below each its containers. */
-export function renderStatus({ hosts, containers }: LabStatus): string {
+export function renderStatus({ hosts, etcd, containers }: LabStatus): string {
   const lines = hosts.flatMap(({ name, address, agent, bird }) => [
     `${name}  ${address}  ${describeProcess("agent", agent)}${bird === null ? "" : `  bird ${bird.pid}`}`,
     ...containers
       .filter(({ host }) => host === name)
       .map((container) => `  ${container.name}  ${container.addresses.join(" ")}  ${container.interface}`),
   ]);
-  return lines.join("\n");
+  const members = etcd.map(
+    ({ name, address, process }) => `${name}  ${address}  ${describeProcess("etcd", process)}`,
+  );
+  return [...members, ...lines].join("\n");
 }
 
 /** The main routing table of every host, as `ip route` shows it. */

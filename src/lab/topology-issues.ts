@@ -26,11 +26,12 @@ interface Placed {
 }
 
 /** Everything that has a name: `lab exec NAME` must mean one thing. */
-function nameIssues({ underlay, hosts, containers, pools }: Topology): readonly Issue[] {
+function nameIssues({ underlay, hosts, etcd, containers, pools }: Topology): readonly Issue[] {
   const places = [
     ...underlay.segments.map(({ name }, index) => ({ name, path: `underlay.segments[${index}].name` })),
     ...underlay.routers.map(({ name }, index) => ({ name, path: `underlay.routers[${index}].name` })),
     ...hosts.map(({ name }, index) => ({ name, path: `hosts[${index}].name` })),
+    ...etcd.map(({ name }, index) => ({ name, path: `etcd[${index}].name` })),
     ...containers.map(({ name }, index) => ({ name, path: `containers[${index}].name` })),
   ];
   const poolPlaces = pools.map(({ metadata }, index) => ({
@@ -55,7 +56,7 @@ function segmentIssues(segments: readonly Segment[]): readonly Issue[] {
 }
 
 /** Each address must be one that a host can have, in a segment, and nobody else's. */
-function addressIssues({ underlay, hosts }: Topology): readonly Issue[] {
+function addressIssues({ underlay, hosts, etcd }: Topology): readonly Issue[] {
   const places = [
     ...underlay.routers.flatMap(({ addresses }, router) =>
       addresses.map((address, index) => ({
@@ -64,6 +65,7 @@ function addressIssues({ underlay, hosts }: Topology): readonly Issue[] {
       })),
     ),
     ...hosts.map(({ address }, index) => ({ address, path: `hosts[${index}].address` })),
+    ...etcd.map(({ address }, index) => ({ address, path: `etcd[${index}].address` })),
   ];
   const misplaced = places.flatMap(({ address, path }) => {
     const segment = underlay.segments.find(({ cidr }) => cidrContainsIp(cidr, address));
@@ -112,15 +114,15 @@ function namedSegmentIssues(segments: readonly Segment[], host: Host, path: stri
   ];
 }
 
-/** Segments with hosts that this host could not reach. */
-function unreachableSegments({ underlay, hosts }: Topology, host: Host): readonly Segment[] {
+/** Segments with hosts or members of etcd that this host could not reach. */
+function unreachableSegments({ underlay, hosts, etcd }: Topology, host: Host): readonly Segment[] {
   const own = underlay.segments.find(({ cidr }) => cidrContainsIp(cidr, host.address));
   if (own === undefined) return [];
   const routes = findRoutes(underlay, [own]);
   return underlay.segments.filter(
     (segment) =>
       segment !== own &&
-      hosts.some(({ address }) => cidrContainsIp(segment.cidr, address)) &&
+      [...hosts, ...etcd].some(({ address }) => cidrContainsIp(segment.cidr, address)) &&
       !routes.some(({ to }) => to === segment.cidr),
   );
 }

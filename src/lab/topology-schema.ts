@@ -43,6 +43,8 @@ const host = z.strictObject({
   routes: z.array(route).default([]),
 });
 
+const etcdMember = z.strictObject({ name: nodeNameField, address: ipv4Field });
+
 const container = z.strictObject({ name: containerNameField, host: z.string() });
 
 export const routeSourceField = z.enum(["bird", "datastore"]);
@@ -62,6 +64,8 @@ export type Encapsulation = z.output<typeof encapsulationField>;
 export const topologySchema = z.strictObject({
   underlay: z.strictObject({ segments: z.array(segment).min(1), routers: z.array(router).default([]) }),
   hosts: z.array(host).min(1),
+  /** Members of the etcd cluster that is the datastore, each on a machine of its own. @default the first host's agent holds the datastore */
+  etcd: z.array(etcdMember).default([]),
   containers: z.array(container).default([]),
   /** Name and spec of an IPPool in one; the resource's own schema reads them. */
   pools: z.array(z.looseObject({ name: z.string() })).min(1),
@@ -86,5 +90,6 @@ export type Topology = Omit<Output<typeof topologySchema>, "pools" | "settings">
 };
 export type Segment = Topology["underlay"]["segments"][number];
 export type Router = Topology["underlay"]["routers"][number];
+export type EtcdMember = Topology["etcd"][number];
 export type Host = Topology["hosts"][number];
 export type Container = Topology["containers"][number];

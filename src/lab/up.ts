@@ -5,6 +5,7 @@ import { ensureAgent, untilReady } from "./agents.ts";
 import { attach, attachAnew } from "./containers.ts";
 import { removeLab } from "./down.ts";
 import { LabError } from "./error.ts";
+import { ensureEtcd } from "./etcd.ts";
 import { type Layout, UNDERLAY, labCommand } from "./layout.ts";
 import { createNamespaces, listNamespaces } from "./namespaces.ts";
 import { applyResources, firstHost } from "./resources.ts";
@@ -95,12 +96,15 @@ async function build(
   signal: AbortSignal,
 ): Promise<LabState> {
   const { topology, routeSource } = state;
-  const names = [...topology.underlay.routers, ...topology.hosts].map(({ name }) => name);
+  const names = [...topology.underlay.routers, ...topology.etcd, ...topology.hosts].map(({ name }) => name);
   tools.progress(`wiring ${topology.hosts.length} hosts`);
   await writeState(layout, state);
   await createNamespaces(tools.processes, layout, [UNDERLAY, ...names].map(layout.namespace));
   await ensureUnderlay(layout, topology);
   signal.throwIfAborted();
+  if (topology.etcd.length > 0)
+    tools.progress(`starting etcd on ${topology.etcd.map(({ name }) => name).join(", ")}`);
+  await ensureEtcd(layout, topology);
   await startAgents(tools, layout, state, signal);
   const complete = await attachMissing(tools, layout, state, signal);
   tools.progress(`waiting for routes from ${routeSource === "bird" ? "BIRD" : "the datastore"}`);
