@@ -17,6 +17,13 @@ export interface EtcdServerOptions {
   readonly scheme?: "http" | "https";
   /** @default 1 */
   readonly members?: number;
+  /** The first three octets of its members' addresses, which end in 1, 2, … @default any */
+  readonly network?: string;
+}
+
+/** `127.x.y`, that nobody else has, as far as chance goes. */
+export function anyNetwork(): string {
+  return `127.${randomInt(1, 255)}.${randomInt(1, 255)}`;
 }
 
 /** A real etcd on loopback addresses of its own; disposing it leaves nothing. */
@@ -35,10 +42,10 @@ export async function startEtcd({
   args = [],
   scheme = "http",
   members = 1,
+  network = anyNetwork(),
 }: EtcdServerOptions = {}): Promise<EtcdServer> {
   const directory = await mkdtemp(join(tmpdir(), "margay-etcd-"));
-  const net = `127.${randomInt(1, 255)}.${randomInt(1, 255)}`;
-  const addresses = Array.from({ length: members }, (_, index) => `${net}.${index + 1}`);
+  const addresses = Array.from({ length: members }, (_, index) => `${network}.${index + 1}`);
   const processes = new Map<number, ChildProcess>();
   const endpoint = (index: number): string => `${scheme}://${addresses[index] ?? ""}:${CLIENT_PORT}`;
   const start = async (index: number): Promise<void> => {
@@ -54,7 +61,9 @@ export async function startEtcd({
       if (child.exitCode !== null) throw new Error(`etcd has ended: ${log}`);
       return Promise.resolve(log.includes("serving client traffic"));
     };
-    await eventually(isUp, "etcd");
+    await eventually(isUp, "etcd").catch((error: unknown) => {
+      throw new Error(`etcd is not up: ${log}`, { cause: error });
+    });
   };
   const kill = async (index: number): Promise<void> => {
     const child = processes.get(index);
@@ -98,7 +107,5 @@ function memberArgs(
     ...["--listen-client-urls", endpoint, "--advertise-client-urls", endpoint],
     ...["--listen-peer-urls", peer(index), "--initial-advertise-peer-urls", peer(index)],
     ...["--initial-cluster", cluster, "--initial-cluster-token", `margay-${addresses[0] ?? ""}`],
-    // Elections among members on one small machine.
-    ...["--heartbeat-interval", "100", "--election-timeout", "1000", "--unsafe-no-fsync"].slice(0, 4),
   ];
 }
