@@ -211,6 +211,13 @@ describe("a store in an etcd with TLS", () => {
     );
   });
 
+  it("does not talk to a server whose certificate is for another address", async () => {
+    const args = ["--cert-file", client.certFile, "--key-file", client.keyFile];
+    await using elsewhere = await startEtcd({ scheme: "https", args });
+    const said = await refusal({ endpoints: elsewhere.endpoints, caFile: authority.certFile });
+    assert.match(said, /does not match certificate|not in the cert/);
+  });
+
   it("says that it is not let in without a certificate, or by a stranger's", async () => {
     assert.match(await refusal(withCa()), /certificate|alert/);
     assert.match(await refusal({ ...withCa(), ...stranger }), /certificate|alert/);

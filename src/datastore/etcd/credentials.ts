@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
+import { checkServerIdentity } from "node:tls";
 import { ChannelCredentials } from "@grpc/grpc-js";
 import { readSecretFile } from "../../system/secret-file.ts";
 
@@ -16,7 +18,7 @@ export interface EtcdCredentials {
 
 /** For one endpoint; throws the system's error, or one that says what is wrong with a file. */
 export async function channelCredentials(
-  { protocol }: URL,
+  { protocol, hostname }: URL,
   { caFile, certFile, keyFile }: EtcdCredentials,
 ): Promise<ChannelCredentials> {
   if (protocol === "http:") return ChannelCredentials.createInsecure();
@@ -25,7 +27,22 @@ export async function channelCredentials(
     certFile === undefined ? undefined : readFile(certFile),
     keyFile === undefined ? undefined : readSecretFile(keyFile),
   ]);
-  return ChannelCredentials.createSsl(ca, key, cert);
+  return ChannelCredentials.createSsl(ca, key, cert, {
+    checkServerIdentity: (_, certificate) => checkServerIdentity(bare(hostname), certificate),
+  });
+}
+
+/**
+ * What to tell a server by TLS whom one wants to talk to: that is no place for an address (RFC 6066, section 3), which grpc-js would put there.
+ * Whose certificate it is, is checked by the address all the same.
+ */
+export function serverNameOverride({ hostname }: URL): string | undefined {
+  return isIP(bare(hostname)) === 0 ? undefined : "etcd";
+}
+
+/** An address without the brackets that it has in a URL. */
+function bare(hostname: string): string {
+  return hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
 /** What to say to `Authenticate`; `undefined` where there is no user. */

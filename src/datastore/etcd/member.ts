@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ChannelOptions, Client } from "@grpc/grpc-js";
-import { type EtcdCredentials, channelCredentials } from "./credentials.ts";
+import { type EtcdCredentials, channelCredentials, serverNameOverride } from "./credentials.ts";
 
 const CHANNEL_OPTIONS: ChannelOptions = {
   // A member that is gone without a word is found out within 15 s; etcd objects to more than one ping in 5 s (`--grpc-keepalive-min-time`).
@@ -49,7 +49,12 @@ export class Member {
 
   async #connect(): Promise<Connection> {
     const credentials = await channelCredentials(this.endpoint, this.#credentials);
-    return new Connection(new Client(this.endpoint.host, credentials, CHANNEL_OPTIONS));
+    const serverName = serverNameOverride(this.endpoint);
+    const options = {
+      ...CHANNEL_OPTIONS,
+      ...(serverName && { "grpc.ssl_target_name_override": serverName }),
+    };
+    return new Connection(new Client(this.endpoint.host, credentials, options));
   }
 }
 
