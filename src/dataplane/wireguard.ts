@@ -73,6 +73,8 @@ export interface WireguardStep extends Request {
   readonly wanted: WantedWireguard;
   /** Whether the device has another key, or none. */
   readonly needsKey: boolean;
+  /** What else differs: `wireguard-go` closes its socket to open it on the same port, and loses what waits there. */
+  readonly change: Pick<WireguardChange, "listenPort" | "fwmark">;
 }
 
 export function planWireguard(
@@ -87,9 +89,13 @@ export function planWireguard(
   const { ifName, publicKey, listenPort, mark } = wanted;
   if (links.byName(ifName)?.up !== true) return { kind: "blocked", reason: missing(ifName) };
   const needsKey = seen?.publicKey !== publicKey;
-  if (!needsKey && seen.listenPort === listenPort && seen.mark === mark) return DONE;
+  const change = {
+    ...(seen?.listenPort !== listenPort && { listenPort }),
+    ...(seen?.mark !== mark && { fwmark: mark }),
+  };
+  if (!needsKey && Object.keys(change).length === 0) return DONE;
   const description = `set up WireGuard device "${ifName}"`;
-  return { kind: "change", requests: [{ description, wanted, needsKey }], after: wanted };
+  return { kind: "change", requests: [{ description, wanted, needsKey, change }], after: wanted };
 }
 
 /** Sets the device up as wanted. */
@@ -115,10 +121,10 @@ async function setUpWireguard(
 ): Promise<readonly (Error | undefined)[]> {
   const { driver } = wireguard;
   return await Promise.all(
-    steps.map(async ({ wanted: { ifName, publicKey, listenPort, mark: fwmark }, needsKey }) =>
+    steps.map(async ({ wanted: { ifName, publicKey, listenPort }, needsKey, change }) =>
       failureOf(async () => {
         const key = needsKey ? await newKey(ifName, publicKey, wireguard) : {};
-        await driver.change(ifName, { ...key, listenPort, fwmark }).catch((error: unknown) => {
+        await driver.change(ifName, { ...key, ...change }).catch((error: unknown) => {
           if (!isKernelError(error, "EADDRINUSE")) throw error;
           throw new KernelError(`use UDP port ${listenPort} for WireGuard`, error.errno, { cause: error });
         });

@@ -43,6 +43,8 @@ export async function attach(
     const addresses = ips.map(({ address }) => parseIpv4(cidrAddress(parseCidr(address))));
     return { name, host, interface: hostEnd?.name ?? "", addresses };
   } catch (error) {
+    // What an ADD that failed has taken, a DEL gives back (CNI specification, section 2), if there is someone to ask.
+    await callPlugin(tools, layout, "DEL", container, signal).catch(() => undefined);
     await deleteNamespaces(tools.processes, [layout.namespace(name)]);
     throw error;
   }

@@ -73,8 +73,15 @@ export interface LabContainer {
   readonly addresses: readonly string[];
 }
 
+/** A member of the etcd cluster that is the datastore. */
+export interface LabMember {
+  readonly name: string;
+  readonly process: { readonly pid: number } | null;
+}
+
 export interface LabStatus {
   readonly hosts: readonly LabHost[];
+  readonly etcd: readonly LabMember[];
   readonly containers: readonly LabContainer[];
 }
 

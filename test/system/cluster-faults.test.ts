@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// Parts of a cluster on etcd die, freeze and are cut off while containers on healthy nodes talk: none of their packets is lost.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import {
+  type Lab,
+  agentStatus,
+  createLab,
+  eventually,
+  killAgent,
+  lossDuring,
+  pause,
+  readStore,
+} from "./harness.ts";
+
+const TOPOLOGY = fileURLToPath(new URL("../../src/lab/topologies/three-hosts-etcd.yaml", import.meta.url));
+const HOSTS = ["host1", "host2", "host3"];
+const MEMBERS = ["etcd1", "etcd2", "etcd3"];
+/** Longer than any answer is waited for, and any watch is silent. */
+const OUTAGE_MS = 60_000;
+
+/** Loses nothing from host1 to host2 meanwhile, in either direction, and the whole lab is well afterwards. */
+async function losesNothing(lab: Lab, during: () => Promise<void>): Promise<void> {
+  const [a, d] = [await lab.address("a"), await lab.address("d")];
+  const there = await lossDuring(lab, "a", d, async () => {
+    const back = await lossDuring(lab, "d", a, during);
+    assert.equal(back.lost, 0, `of ${back.sent} from d to a`);
+  });
+  assert.equal(there.lost, 0, `of ${there.sent} from a to d`);
+  await isWell(lab);
+}
+
+async function isWell(lab: Lab): Promise<void> {
+  for (const host of HOSTS) await isReady(lab, host);
+  const report = JSON.parse(await lab.margay("check", "--json")) as { ok: boolean };
+  assert.equal(report.ok, true);
+}
+
+async function isReady(lab: Lab, host: string): Promise<void> {
+  await eventually(async () => {
+    const { ready, degraded } = await agentStatus(lab, host);
+    return ready && degraded.length === 0;
+  }, `${host} being well`);
+}
+
+async function signalMember(lab: Lab, name: string, signal: NodeJS.Signals): Promise<void> {
+  const member = (await lab.status()).etcd.find((candidate) => candidate.name === name);
+  process.kill(member?.process?.pid ?? assert.fail(`no ${name}`), signal);
+}
+
+async function setCable(lab: Lab, host: string, state: "up" | "down"): Promise<void> {
+  await lab.exec("underlay", "ip", "link", "set", host, state);
+}
+
+/** Says something to etcd by its JSON gateway. */
+async function askEtcd(lab: Lab, path: string, body: object): Promise<unknown> {
+  const script = `fetch(process.argv[1], { method: "POST", body: process.argv[2] }).then((r) => r.text()).then(console.log)`;
+  const url = `http://192.168.0.11:2379/v3/${path}`;
+  return JSON.parse(await lab.exec("host1", process.execPath, "-e", script, url, JSON.stringify(body)));
+}
+
+async function compact(lab: Lab): Promise<void> {
+  const { header } = (await askEtcd(lab, "kv/range", { key: "Lw==" })) as { header: { revision: string } };
+  await askEtcd(lab, "kv/compaction", { revision: header.revision, physical: true });
+}
+
+/** The routes that the kernel tells were deleted meanwhile. */
+async function routesDeleted(
+  lab: Lab,
+  host: string,
+  during: () => Promise<void>,
+): Promise<readonly string[]> {
+  const monitor = lab.start(host, "ip", "monitor", "route");
+  let told = "";
+  monitor.stdout?.setEncoding("utf8").on("data", (text: string) => (told += text));
+  await during();
+  monitor.kill();
+  return told.split("\n").filter((line) => line.startsWith("Deleted") && line.includes("10.1."));
+}
+
+describe("a cluster on etcd that is away for a minute", () => {
+  it(
+    "forwards as before, with either source of routes, and takes no changes",
+    { timeout: 400_000 },
+    async () => {
+      const stack = new AsyncDisposableStack();
+      const create = async (routeSource: "bird" | "datastore"): Promise<Lab> =>
+        stack.use(await createLab({ routeSource, topology: TOPOLOGY }));
+      await using _all = stack;
+      const labs = [await create("bird"), await create("datastore")];
+      await Promise.all(
+        labs.map((lab) =>
+          losesNothing(lab, async () => {
+            for (const member of MEMBERS) await signalMember(lab, member, "SIGSTOP");
+            await pause(OUTAGE_MS);
+            const { reasons } = await agentStatus(lab, "host1");
+            assert.match(reasons.join("\n"), /^datastore: Cannot .* etcd at "http:\/\/192\.168\.0\.1/m);
+            for (const member of MEMBERS) await signalMember(lab, member, "SIGCONT");
+          }),
+        ),
+      );
+    },
+  );
+});
+
+for (const routeSource of ["bird", "datastore"] as const) {
+  describe(`a cluster on etcd, routes by ${routeSource}`, () => {
+    let lab: Lab;
+    before(async () => {
+      lab = await createLab({ routeSource, topology: TOPOLOGY });
+    });
+    after(async () => {
+      await lab[Symbol.asyncDispose]();
+    });
+
+    it("keeps what nodes share in etcd, where Calico would look for it", async () => {
+      const nodes = [...(await readStore(lab, "/calico/resources/v3/projectcalico.org/nodes/")).keys()];
+      assert.deepEqual(
+        nodes.map((key) => key.split("/").at(-1)),
+        HOSTS,
+      );
+    });
+
+    it("loses nothing while an agent dies, and is replaced", async () => {
+      await losesNothing(lab, async () => {
+        await killAgent(lab, "host1");
+        await killAgent(lab, "host2", "SIGTERM");
+        await lab.repair();
+      });
+    });
+
+    it("loses nothing while one member of etcd dies, and attaches containers meanwhile", async () => {
+      await losesNothing(lab, async () => {
+        await signalMember(lab, "etcd1", "SIGKILL");
+        await lab.margay("add", "late", "--host", "host1");
+        await lab.exec("c", "ping", "-n", "-c", "1", "-W", "5", await lab.address("late"));
+        await lab.margay("rm", "late");
+      });
+      await lab.repair();
+    });
+
+    it("loses nothing while all members die, and come back", async () => {
+      await losesNothing(lab, async () => {
+        for (const member of MEMBERS) await signalMember(lab, member, "SIGKILL");
+        await eventually(async () => !(await agentStatus(lab, "host1")).ready, "noticing");
+        await lab.repair();
+      });
+    });
+
+    it("loses nothing while a third node is cut off, and a cut node deletes nothing", async () => {
+      const deleted = await routesDeleted(lab, "host3", async () => {
+        await losesNothing(lab, async () => {
+          await setCable(lab, "host3", "down");
+          await eventually(async () => !(await agentStatus(lab, "host3")).ready, "noticing");
+          await setCable(lab, "host3", "up");
+          await isReady(lab, "host3");
+        });
+      });
+      assert.deepEqual(deleted, []);
+    });
+
+    it("loses nothing where etcd was compacted while a node was cut off, which takes up what changed", async () => {
+      const deleted = await routesDeleted(lab, "host3", async () => {
+        await losesNothing(lab, async () => {
+          await setCable(lab, "host3", "down");
+          await eventually(async () => !(await agentStatus(lab, "host3")).ready, "noticing");
+          await lab.margay("add", "late", "--host", "host1");
+          await compact(lab);
+          await setCable(lab, "host3", "up");
+          await isReady(lab, "host3");
+          await lab.exec("e", "ping", "-n", "-c", "1", "-W", "5", await lab.address("late"));
+        });
+      });
+      assert.deepEqual(deleted, []);
+      await lab.margay("rm", "late");
+    });
+  });
+}
