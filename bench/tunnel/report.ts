@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { type BarGroup, renderBarChart } from "../report/bar-chart.ts";
+import { writeSection } from "../report/page.ts";
 import { type Summary, median, summarize } from "../report/statistics.ts";
 import { renderTable } from "../report/table.ts";
 import { LOAD_NAMES, type Load, type Window } from "./load.ts";
 import { WAY_NAMES, type Way } from "./way.ts";
 
 const REFERENCE: Way = "plain routing";
-const PAGE = new URL("../../docs/benchmarks.md", import.meta.url);
 const CHART = new URL("../../docs/bench-tunnel.svg", import.meta.url);
-/** What is between these lines of the page is written by the benchmark. */
-const BEGIN = "<!-- npm run bench -- tunnel --write: from here -->";
-const END = "<!-- to here -->";
 /** Ethernet, IPv4, and TCP with time stamps: counted with each packet, and nothing that a program had sent. */
 const HEADER_BYTES = 14 + 20 + 32;
 
@@ -32,12 +29,7 @@ export function renderResults(results: Results): string {
 
 /** Puts the chart, and the tables in place of the earlier ones, into docs/. */
 export function writeReport(results: Results): void {
-  const page = readFileSync(PAGE, "utf8");
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (begin < 0 || end < begin)
-    throw new Error(`Cannot write "${PAGE.pathname}": it has no place for the tables`);
-  const tables = `${BEGIN}\n\n${renderResults(results)}\n\n`;
-  writeFileSync(PAGE, page.slice(0, begin) + tables + page.slice(end));
+  writeSection("tunnel", renderResults(results));
   writeFileSync(CHART, renderChart(results));
 }
 
