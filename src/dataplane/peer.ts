@@ -19,11 +19,6 @@ import { type PeerStep, type SeenPeer, peerChange } from "./wireguard/peer-chang
 const LARGER_BEGINS_AFTER_MS = 150;
 const SMALLER_BEGINS_AFTER_MS = 300;
 
-/**
- * How long a peer stays after its last packet was handed to it: those that are being encrypted when it is removed are dropped. Milliseconds.
- */
-const PARTING_MS = 1000;
-
 /** Peers to be reconciled, and what is still to come between this node and those that it has just met. */
 export class PeerTable {
   readonly table = new ReconcileTable<WantedPeer, SeenPeer>((wanted) => wanted.ifName);
@@ -33,8 +28,6 @@ export class PeerTable {
   readonly #beginAtMs = new Map<string, number>();
   /** what is on nodes that have just become peers -> when packets may be sent there, in milliseconds of the clock */
   readonly #sendAtMs = new Map<Cidr, number>();
-  /** key -> when a peer that is not wanted any more is removed, in milliseconds of the clock */
-  readonly #removeAtMs = new Map<string, number>();
 
   /** `own` is the device's public key. */
   plan(
@@ -50,14 +43,11 @@ export class PeerTable {
     if (wanted === undefined) {
       this.#known.delete(key);
       this.#beginAtMs.delete(key);
-      return this.#part(key, seen, nowMs);
+      return seen === undefined ? DONE : removal(seen);
     }
-    // Its addresses may have gone to another meanwhile.
-    const isBack = this.#removeAtMs.delete(key);
     if (links.byName(wanted.ifName)?.up !== true) return { kind: "blocked", reason: missing(wanted.ifName) };
     if (seen === undefined) return change(wanted, seen, { begins: !this.#meet(key, wanted, own, nowMs) });
     this.#known.add(key);
-    if (isBack) return change(wanted, undefined, { begins: false });
     if (!isSame(seen, wanted)) return change(wanted, seen, { begins: false });
     const beginAtMs = this.#beginAtMs.get(key);
     if (beginAtMs === undefined) return DONE;
@@ -74,16 +64,6 @@ export class PeerTable {
   /** When packets may be sent to the destination, in milliseconds of the clock. */
   sendAtMs(dst: Cidr): number {
     return this.#sendAtMs.get(dst) ?? -Infinity;
-  }
-
-  /** No packet is handed to it once its addresses are another's, or the routes to them are gone: this is looked at last. */
-  #part(key: string, seen: SeenPeer | undefined, nowMs: number): Plan<SeenPeer, PeerStep> {
-    const atMs = this.#removeAtMs.get(key) ?? nowMs + PARTING_MS;
-    const isOver = seen === undefined || nowMs >= atMs;
-    if (isOver) this.#removeAtMs.delete(key);
-    else this.#removeAtMs.set(key, atMs);
-    if (seen === undefined) return DONE;
-    return isOver ? removal(seen) : { kind: "later", atMs };
   }
 
   /** Whether this node had nothing to do with the peer before; one that only has another key now is none that is met. */

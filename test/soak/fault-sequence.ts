@@ -67,14 +67,18 @@ const PLANS: readonly ((random: () => number) => Step)[] = [
 function signalAgent(host: string, signal: NodeJS.Signals): Step {
   return {
     what: `${signal} to ${host}'s agent`,
-    act: async (lab) => { signalTo((await lab.host(host)).agent?.pid, signal); },
+    act: async (lab) => {
+      signalTo((await lab.host(host)).agent?.pid, signal);
+    },
   };
 }
 
 function killBird(host: string): Step {
   return {
     what: `SIGKILL to ${host}'s BIRD`,
-    act: async (lab) => { signalTo((await lab.host(host)).bird?.pid, "SIGKILL"); },
+    act: async (lab) => {
+      signalTo((await lab.host(host)).bird?.pid, "SIGKILL");
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// npm run soak [-- --sequences 500 --seed 1]: random faults on a cluster, sequence after sequence, until one leaves it unwell.
+// npm run soak -- faults [--sequences 500 --seed 1]: random faults on a cluster, sequence after sequence, until one leaves it unwell.
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { createLab } from "../system/harness.ts";
@@ -10,6 +10,7 @@ const TOPOLOGY = fileURLToPath(new URL("../../src/lab/topologies/three-hosts-etc
 const SEQUENCES_PER_LAB = 25;
 
 const { values } = parseArgs({
+  args: process.argv.slice(3),
   options: { sequences: { type: "string", default: "500" }, seed: { type: "string", default: "1" } },
 });
 const first = Number(values.seed);

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Parts of a cluster on etcd die, freeze and are cut off while containers on healthy nodes talk: none of their packets is lost.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import {
   type Lab,
+  MARGAY,
   agentStatus,
   createLab,
   eventually,
   killAgent,
   lossDuring,
+  node,
   pause,
   readStore,
 } from "./harness.ts";
@@ -54,10 +57,12 @@ async function setCable(lab: Lab, host: string, state: "up" | "down"): Promise<v
 }
 
 /** Says something to etcd by its JSON gateway. */
-async function askEtcd(lab: Lab, path: string, body: object): Promise<unknown> {
-  const script = `fetch(process.argv[1], { method: "POST", body: process.argv[2] }).then((r) => r.text()).then(console.log)`;
+async function askEtcd(lab: Lab, path: string, body: object, token = ""): Promise<unknown> {
+  const script = `const [url, body, authorization] = process.argv.slice(1);
+    fetch(url, { method: "POST", body, headers: authorization ? { authorization } : {} }).then((r) => r.text()).then(console.log)`;
   const url = `http://192.168.0.11:2379/v3/${path}`;
-  return JSON.parse(await lab.exec("host1", process.execPath, "-e", script, url, JSON.stringify(body)));
+  const args = ["-e", script, "--", url, JSON.stringify(body), token];
+  return JSON.parse(await lab.exec("host1", process.execPath, ...args));
 }
 
 async function compact(lab: Lab): Promise<void> {
@@ -144,6 +149,34 @@ for (const routeSource of ["bird", "datastore"] as const) {
       await losesNothing(lab, async () => {
         for (const member of MEMBERS) await signalMember(lab, member, "SIGKILL");
         await eventually(async () => !(await agentStatus(lab, "host1")).ready, "noticing");
+        await lab.repair();
+      });
+    });
+
+    it("says that etcd lets a node in no more, loses nothing, and goes on once it does", async () => {
+      const root = { name: "root", password: "secret" };
+      await losesNothing(lab, async () => {
+        await askEtcd(lab, "auth/user/add", root);
+        await askEtcd(lab, "auth/user/grant", { user: "root", role: "root" });
+        await askEtcd(lab, "auth/enable", {});
+        await killAgent(lab, "host3");
+        const agent = lab.start(
+          "host3",
+          MARGAY,
+          "agent",
+          "--config",
+          `/run/margay/lab/${lab.name}/host3/agent.json`,
+        );
+        const isTold = async (): Promise<boolean> =>
+          /datastore: .*etcd.*: etcdserver: user name is empty/.test(
+            (await node(lab, "host3", "status")).stdout,
+          );
+        await eventually(isTold, "being told");
+        const { token } = (await askEtcd(lab, "auth/authenticate", root)) as { token: string };
+        await askEtcd(lab, "auth/disable", {}, token);
+        await isReady(lab, "host3");
+        agent.kill();
+        await once(agent, "close");
         await lab.repair();
       });
     });
