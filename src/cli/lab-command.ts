@@ -101,7 +101,9 @@ function createIpCommand(): Command {
     namespaceOf(status, node);
     const addresses = [
       ...[...status.hosts, ...status.etcd].filter(({ name }) => name === node).map(({ address }) => address),
-      ...status.containers.filter(({ name }) => name === node).flatMap((container) => container.addresses),
+      ...[...status.machines, ...status.containers]
+        .filter(({ name }) => name === node)
+        .flatMap((machine) => machine.addresses),
     ];
     print(options, { name: node, addresses }, () => addresses.join("\n"));
   });

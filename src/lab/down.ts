@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { rm, rmdir } from "node:fs/promises";
+import { readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { currentNetnsId } from "../dataplane/netlink/netns.ts";
-import { LABS_DIRECTORY, type Layout, NETNS_DIRECTORY } from "./layout.ts";
+import { FRR_DIRECTORY, LABS_DIRECTORY, type Layout, NETNS_DIRECTORY } from "./layout.ts";
 import { deleteNamespaces, listNamespaces } from "./namespaces.ts";
 import { killOccupants, netnsIdAt } from "./occupants.ts";
 import type { LabTools } from "./tools.ts";
@@ -17,9 +17,16 @@ export async function removeLab(tools: LabTools, layout: Layout): Promise<void> 
   const names = await listNamespaces(layout);
   await killOccupants(namespaceIds(names), { clock: tools.clock });
   await deleteNamespaces(tools.processes, names);
+  await removeFrrDirectories(layout);
   await rm(layout.directory, { recursive: true, force: true });
   await removeIfEmpty(LABS_DIRECTORY);
   await removeIfEmpty(dirname(LABS_DIRECTORY));
+}
+
+async function removeFrrDirectories({ namespacePrefix }: Layout): Promise<void> {
+  const names = await readdir(FRR_DIRECTORY).catch(() => []);
+  for (const name of names.filter((found) => found.startsWith(namespacePrefix)))
+    await rm(join(FRR_DIRECTORY, name), { recursive: true, force: true });
 }
 
 function namespaceIds(names: readonly string[]): ReadonlySet<string> {

@@ -13,12 +13,15 @@ import { listNamespaces } from "./namespaces.ts";
 import { type AttachedContainer, type LabState, readState, requireState, writeState } from "./state.ts";
 import type { LabTools } from "./tools.ts";
 import { containerNameField } from "./topology-schema.ts";
+import { machinesOf } from "./topology.ts";
 import { type UpOptions, bringUp } from "./up.ts";
 
 /** What `lab status --json` prints. */
 export interface LabStatus {
   readonly hosts: readonly HostStatus[];
   readonly etcd: readonly EtcdStatus[];
+  /** Routers, and machines outside the cluster. */
+  readonly machines: readonly MachineStatus[];
   readonly containers: readonly ContainerStatus[];
 }
 
@@ -39,6 +42,12 @@ export interface EtcdStatus {
   readonly netns: string;
   /** Null where it does not run. */
   readonly process: { readonly pid: number } | null;
+}
+
+export interface MachineStatus {
+  readonly name: string;
+  readonly addresses: readonly Ipv4[];
+  readonly netns: string;
 }
 
 export interface ContainerStatus {
@@ -110,8 +119,8 @@ export function openLab(tools: LabTools, name: string): Lab {
 }
 
 /** The network namespace's name of a host or container; throws {@link LabError} where there is neither. */
-export function namespaceOf({ hosts, etcd, containers }: LabStatus, name: string): string {
-  const nodes = [...hosts, ...etcd, ...containers];
+export function namespaceOf({ hosts, etcd, machines, containers }: LabStatus, name: string): string {
+  const nodes = [...hosts, ...etcd, ...machines, ...containers];
   const found = nodes.find((node) => node.name === name);
   if (found !== undefined) return found.netns;
   const names = nodes.map((node) => node.name).join(", ");
@@ -142,10 +151,9 @@ function requireFreeName(layout: Layout, { topology, containers }: LabState, nam
     const faults = parsed.error.issues.map(({ message }) => message).join("; ");
     throw new LabError("invalid", `Cannot add container "${name}": ${faults}`);
   }
-  const { segments, routers } = topology.underlay;
   const taken = [
     "underlay",
-    ...[...segments, ...routers, ...topology.hosts, ...topology.etcd, ...containers].map((node) => node.name),
+    ...[...topology.underlay.segments, ...machinesOf(topology), ...containers].map((node) => node.name),
   ];
   if (taken.includes(name))
     throw new LabError(
@@ -190,6 +198,10 @@ function describe(layout: Layout, { topology, containers }: LabState): LabStatus
       netns: layout.namespace(name),
       process: processOf(memberPid(layout, name)),
     })),
+    machines: [
+      ...topology.underlay.routers,
+      ...topology.machines.map(({ name, address }) => ({ name, addresses: [address] })),
+    ].map(({ name, addresses }) => ({ name, addresses, netns: layout.namespace(name) })),
     containers: containers.map((container) => containerStatus(layout, container)),
   };
 }

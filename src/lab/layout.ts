@@ -4,6 +4,8 @@ import { LabError } from "./error.ts";
 
 /** Where labs keep their files; gone when the last lab is. */
 export const LABS_DIRECTORY = "/run/margay/lab";
+/** Where FRR keeps the files of its instances. */
+export const FRR_DIRECTORY = "/run/frr";
 /** Where iproute2 keeps the names of network namespaces. */
 export const NETNS_DIRECTORY = "/run/netns";
 /** The lab that is meant where none is named. */
@@ -29,6 +31,7 @@ export interface Layout {
   readonly namespacePath: (node: string) => string;
   readonly host: (name: string) => HostLayout;
   readonly etcd: (member: string) => EtcdLayout;
+  readonly speaker: (router: string) => SpeakerLayout;
 }
 
 export interface HostLayout {
@@ -41,6 +44,16 @@ export interface HostLayout {
   readonly cniConfig: string;
   /** Only the first host has it. */
   readonly store: string;
+}
+
+/** Of a router's BGP speaker. */
+export interface SpeakerLayout {
+  readonly directory: string;
+  readonly logFile: string;
+  /** What FRR calls one of several instances on a machine (`-N`). */
+  readonly pathspace: string;
+  /** Where such an instance has its files: it gives up root's rights, and would not come into the lab's directory. */
+  readonly frrDirectory: string;
 }
 
 export interface EtcdLayout {
@@ -66,12 +79,18 @@ export function createLayout(name: string): Layout {
     namespacePath: (node) => join(NETNS_DIRECTORY, namespacePrefix + node),
     host: (host) => hostLayout(join(directory, host)),
     etcd: (member) => etcdLayout(join(directory, member)),
+    speaker: (router) => speakerLayout(join(directory, router), namespacePrefix + router),
   };
 }
 
 /** How a person calls a command on the lab. */
 export function labCommand(name: string, command: string): string {
   return name === DEFAULT_LAB ? `margay lab ${command}` : `margay lab ${command} --name ${name}`;
+}
+
+function speakerLayout(directory: string, pathspace: string): SpeakerLayout {
+  const logFile = join(directory, "speaker.log");
+  return { directory, logFile, pathspace, frrDirectory: join(FRR_DIRECTORY, pathspace) };
 }
 
 function etcdLayout(directory: string): EtcdLayout {

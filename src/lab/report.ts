@@ -5,7 +5,7 @@ import type { LabStatus } from "./lab.ts";
 import { DEFAULT_LAB } from "./layout.ts";
 
 /** Hosts with their processes, and below each its containers. */
-export function renderStatus({ hosts, etcd, containers }: LabStatus): string {
+export function renderStatus({ hosts, etcd, machines, containers }: LabStatus): string {
   const lines = hosts.flatMap(({ name, address, agent, bird }) => [
     `${name}  ${address}  ${describeProcess("agent", agent)}${bird === null ? "" : `  bird ${bird.pid}`}`,
     ...containers
@@ -15,7 +15,8 @@ export function renderStatus({ hosts, etcd, containers }: LabStatus): string {
   const members = etcd.map(
     ({ name, address, process }) => `${name}  ${address}  ${describeProcess("etcd", process)}`,
   );
-  return [...members, ...lines].join("\n");
+  const others = machines.map(({ name, addresses }) => `${name}  ${addresses.join(" ")}`);
+  return [...others, ...members, ...lines].join("\n");
 }
 
 /** The main routing table of every host, as `ip route` shows it. */

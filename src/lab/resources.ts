@@ -12,7 +12,7 @@ export function planResources(topology: Topology, routeSource: RouteSource): rea
   const settings = topology.settings.map((setting) =>
     setting.kind === "FelixConfiguration" ? setRouteSource(setting, routeSource) : setting,
   );
-  return [...topology.pools, ...settings];
+  return [...topology.pools, ...settings, ...topology.resources];
 }
 
 /** Brings the resources into the datastore that the first host's agent serves. */

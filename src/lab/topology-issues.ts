@@ -21,17 +21,28 @@ export function topologyIssues(topology: Topology): readonly Issue[] {
   ];
 }
 
+/** Everything with one address, and where the topology says so. */
+function stationsOf({
+  hosts,
+  etcd,
+  machines,
+}: Topology): readonly (Placed & Pick<Host, "name" | "address">)[] {
+  return Object.entries({ hosts, etcd, machines }).flatMap(([list, stations]) =>
+    stations.map(({ name, address }, index) => ({ name, address, path: `${list}[${index}]` })),
+  );
+}
+
 interface Placed {
   readonly path: string;
 }
 
 /** Everything that has a name: `lab exec NAME` must mean one thing. */
-function nameIssues({ underlay, hosts, etcd, containers, pools }: Topology): readonly Issue[] {
+function nameIssues(topology: Topology): readonly Issue[] {
+  const { underlay, containers, pools } = topology;
   const places = [
     ...underlay.segments.map(({ name }, index) => ({ name, path: `underlay.segments[${index}].name` })),
     ...underlay.routers.map(({ name }, index) => ({ name, path: `underlay.routers[${index}].name` })),
-    ...hosts.map(({ name }, index) => ({ name, path: `hosts[${index}].name` })),
-    ...etcd.map(({ name }, index) => ({ name, path: `etcd[${index}].name` })),
+    ...stationsOf(topology).map(({ name, path }) => ({ name, path: `${path}.name` })),
     ...containers.map(({ name }, index) => ({ name, path: `containers[${index}].name` })),
   ];
   const poolPlaces = pools.map(({ metadata }, index) => ({
@@ -56,7 +67,8 @@ function segmentIssues(segments: readonly Segment[]): readonly Issue[] {
 }
 
 /** Each address must be one that a host can have, in a segment, and nobody else's. */
-function addressIssues({ underlay, hosts, etcd }: Topology): readonly Issue[] {
+function addressIssues(topology: Topology): readonly Issue[] {
+  const { underlay } = topology;
   const places = [
     ...underlay.routers.flatMap(({ addresses }, router) =>
       addresses.map((address, index) => ({
@@ -64,8 +76,7 @@ function addressIssues({ underlay, hosts, etcd }: Topology): readonly Issue[] {
         path: `underlay.routers[${router}].addresses[${index}]`,
       })),
     ),
-    ...hosts.map(({ address }, index) => ({ address, path: `hosts[${index}].address` })),
-    ...etcd.map(({ address }, index) => ({ address, path: `etcd[${index}].address` })),
+    ...stationsOf(topology).map(({ address, path }) => ({ address, path: `${path}.address` })),
   ];
   const misplaced = places.flatMap(({ address, path }) => {
     const segment = underlay.segments.find(({ cidr }) => cidrContainsIp(cidr, address));
@@ -114,15 +125,16 @@ function namedSegmentIssues(segments: readonly Segment[], host: Host, path: stri
   ];
 }
 
-/** Segments with hosts or members of etcd that this host could not reach. */
-function unreachableSegments({ underlay, hosts, etcd }: Topology, host: Host): readonly Segment[] {
+/** Segments with machines that this host could not reach. */
+function unreachableSegments(topology: Topology, host: Host): readonly Segment[] {
+  const { underlay } = topology;
   const own = underlay.segments.find(({ cidr }) => cidrContainsIp(cidr, host.address));
   if (own === undefined) return [];
   const routes = findRoutes(underlay, [own]);
   return underlay.segments.filter(
     (segment) =>
       segment !== own &&
-      [...hosts, ...etcd].some(({ address }) => cidrContainsIp(segment.cidr, address)) &&
+      stationsOf(topology).some(({ address }) => cidrContainsIp(segment.cidr, address)) &&
       !routes.some(({ to }) => to === segment.cidr),
   );
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import type { IPPool } from "../model/ip-pool.ts";
-import type { Resources } from "../model/resource.ts";
+import type { AnyResource, Resources } from "../model/resource.ts";
 import { type Output, cidrField, ipv4Field } from "../model/schema.ts";
 
 /** A name of a host or container: part of a network namespace's name, so short, lower case and without dots. */
@@ -26,10 +26,15 @@ const segment = z.strictObject({
   cidr: cidrField,
 });
 
+/** A BGP speaker that is not BIRD, with a configuration in its own language; what it learns goes to the router's kernel. */
+const speaker = z.strictObject({ kind: z.enum(["frr", "gobgp"]), config: z.string() });
+
 const router = z.strictObject({
   name: nodeNameField,
   /** One address in each segment that it joins. */
   addresses: z.array(ipv4Field).min(1),
+  /** @default it has no routes but those to the segments */
+  speaker: speaker.exactOptional(),
 });
 
 const route = z.strictObject({ to: cidrField, via: ipv4Field });
@@ -40,6 +45,14 @@ const host = z.strictObject({
   /** @default the segment that holds the address */
   segment: z.string().exactOptional(),
   /** On top of those to the other segments, which every host has. */
+  routes: z.array(route).default([]),
+});
+
+/** Knows nothing of containers. */
+const machine = z.strictObject({
+  name: nodeNameField,
+  address: ipv4Field,
+  /** On top of those to the other segments, which every machine has. */
   routes: z.array(route).default([]),
 });
 
@@ -66,6 +79,8 @@ export const topologySchema = z.strictObject({
   hosts: z.array(host).min(1),
   /** Members of the etcd cluster that is the datastore, each on a machine of its own. @default the first host's agent holds the datastore */
   etcd: z.array(etcdMember).default([]),
+  /** Machines outside the cluster. */
+  machines: z.array(machine).default([]),
   containers: z.array(container).default([]),
   /** Name and spec of an IPPool in one; the resource's own schema reads them. */
   pools: z.array(z.looseObject({ name: z.string() })).min(1),
@@ -78,18 +93,22 @@ export const topologySchema = z.strictObject({
       IPAMConfig: z.unknown().optional(),
     })
     .prefault({}),
+  /** Further resources, whole; the schema of its kind reads each. */
+  resources: z.array(z.looseObject({ kind: z.string() })).default([]),
 });
 
 /** A resource named `default` that holds for the whole cluster. */
 export type Setting = Resources["BGPConfiguration" | "FelixConfiguration" | "IPAMConfig"];
 
 /** A network to build: its values are right each by itself and fit together. */
-export type Topology = Omit<Output<typeof topologySchema>, "pools" | "settings"> & {
+export type Topology = Omit<Output<typeof topologySchema>, "pools" | "settings" | "resources"> & {
   readonly pools: readonly IPPool[];
   readonly settings: readonly Setting[];
+  readonly resources: readonly AnyResource[];
 };
 export type Segment = Topology["underlay"]["segments"][number];
 export type Router = Topology["underlay"]["routers"][number];
 export type EtcdMember = Topology["etcd"][number];
+export type Machine = Topology["machines"][number];
 export type Host = Topology["hosts"][number];
 export type Container = Topology["containers"][number];

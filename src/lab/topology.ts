@@ -6,11 +6,13 @@ import type { FelixConfiguration } from "../model/felix-configuration.ts";
 import type { IPPool, IPPoolSpec } from "../model/ip-pool.ts";
 import {
   API_VERSION,
+  type AnyResource,
   type Issue,
   type Kind,
   type Parsed,
   type Resources,
   formatIssues,
+  isKind,
   parseResource,
   parseWith,
 } from "../model/resource.ts";
@@ -52,6 +54,16 @@ export function requireTopology(document: unknown, subject: string): Topology {
   throw new LabError("invalid", `Cannot use ${subject}: ${formatIssues(parsed.issues)}`);
 }
 
+/** All that have a network namespace of their own in the underlay. */
+export function machinesOf({
+  underlay,
+  hosts,
+  etcd,
+  machines,
+}: Topology): readonly { readonly name: string }[] {
+  return [...underlay.routers, ...machines, ...etcd, ...hosts];
+}
+
 /** Checks a topology that was read from YAML or JSON. An unknown field is an issue. */
 export function parseTopology(value: unknown): Parsed<Topology> {
   const parsed = parseWith<Document>(topologySchema, value);
@@ -60,7 +72,14 @@ export function parseTopology(value: unknown): Parsed<Topology> {
   if (pools.kind === "invalid") return pools;
   const settings = combine(parseSettings(parsed.value));
   if (settings.kind === "invalid") return settings;
-  const topology = { ...parsed.value, pools: pools.value, settings: settings.value };
+  const resources = combine(parsed.value.resources.map(parseAny));
+  if (resources.kind === "invalid") return resources;
+  const topology = {
+    ...parsed.value,
+    pools: pools.value,
+    settings: settings.value,
+    resources: resources.value,
+  };
   const issues = topologyIssues(topology);
   return issues.length > 0 ? { kind: "invalid", issues } : { kind: "ok", value: topology };
 }
@@ -77,6 +96,22 @@ function combine<T>(parsed: readonly Parsed<T>[]): Parsed<readonly T[]> {
 function parsePool(pool: Readonly<Record<string, unknown>>, index: number): Parsed<IPPool> {
   const { name, ...spec } = pool;
   return parseAt("IPPool", name, spec, `pools[${index}]`);
+}
+
+function parseAny(resource: Document["resources"][number], index: number): Parsed<AnyResource> {
+  const { kind } = resource;
+  const path = `resources[${index}]`;
+  if (!isKind(kind))
+    return {
+      kind: "invalid",
+      issues: [{ code: "invalid-value", path: `${path}.kind`, message: `there is no kind "${kind}"` }],
+    };
+  const parsed: Parsed<AnyResource> = parseResource(kind, { apiVersion: API_VERSION, ...resource });
+  if (parsed.kind === "ok") return parsed;
+  return {
+    kind: "invalid",
+    issues: parsed.issues.map((issue) => ({ ...issue, path: `${path}.${issue.path}` })),
+  };
 }
 
 /** The settings that the topology names, and the one that says who writes the routes. */

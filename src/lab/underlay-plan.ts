@@ -5,7 +5,7 @@ import type { Ipv4 } from "../net/ipv4.ts";
 import { type UnderlayRoute, findRoutes } from "./paths.ts";
 import type { Segment, Topology } from "./topology-schema.ts";
 
-/** A host, a member of etcd or a router as the underlay sees it. */
+/** A machine or router as the underlay sees it. */
 export interface UnderlayNode {
   readonly name: string;
   readonly isRouter: boolean;
@@ -25,7 +25,7 @@ export interface UnderlayPort {
 }
 
 /** The nodes of the underlay, and how each is wired and routed. Routers know the segments, and nothing of containers. */
-export function planUnderlay({ underlay, hosts, etcd }: Topology): readonly UnderlayNode[] {
+export function planUnderlay({ underlay, hosts, etcd, machines }: Topology): readonly UnderlayNode[] {
   const { segments, routers } = underlay;
   return [
     ...routers.map(({ name, addresses }) => ({
@@ -40,13 +40,15 @@ export function planUnderlay({ underlay, hosts, etcd }: Topology): readonly Unde
         addresses.map((address) => segmentOf(segments, address)),
       ),
     })),
-    ...[...hosts, ...etcd.map((member) => ({ ...member, routes: [] }))].map(({ name, address, routes }) => ({
-      name,
-      isRouter: false,
-      ports: [planPort(segments, name, "eth0", address)],
-      // The person's own come last, and replace those to the same segment.
-      routes: [...findRoutes(underlay, [segmentOf(segments, address)]), ...routes],
-    })),
+    ...[...hosts, ...machines, ...etcd.map((member) => ({ ...member, routes: [] }))].map(
+      ({ name, address, routes }) => ({
+        name,
+        isRouter: false,
+        ports: [planPort(segments, name, "eth0", address)],
+        // The person's own come last, and replace those to the same segment.
+        routes: [...findRoutes(underlay, [segmentOf(segments, address)]), ...routes],
+      }),
+    ),
   ];
 }
 

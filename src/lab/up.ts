@@ -9,6 +9,7 @@ import { ensureEtcd } from "./etcd.ts";
 import { type Layout, UNDERLAY, labCommand } from "./layout.ts";
 import { createNamespaces, listNamespaces } from "./namespaces.ts";
 import { applyResources, firstHost } from "./resources.ts";
+import { ensureSpeakers } from "./speaker.ts";
 import {
   type AttachedContainer,
   type LabState,
@@ -18,7 +19,7 @@ import {
   writeState,
 } from "./state.ts";
 import type { LabTools } from "./tools.ts";
-import { REFERENCE_TOPOLOGY, readTopology } from "./topology.ts";
+import { REFERENCE_TOPOLOGY, machinesOf, readTopology } from "./topology.ts";
 import type { Container, Encapsulation, RouteSource } from "./topology-schema.ts";
 import { ensureUnderlay } from "./underlay.ts";
 
@@ -96,12 +97,13 @@ async function build(
   signal: AbortSignal,
 ): Promise<LabState> {
   const { topology, routeSource } = state;
-  const names = [...topology.underlay.routers, ...topology.etcd, ...topology.hosts].map(({ name }) => name);
+  const names = machinesOf(topology).map(({ name }) => name);
   tools.progress(`wiring ${topology.hosts.length} hosts`);
   await writeState(layout, state);
   await createNamespaces(tools.processes, layout, [UNDERLAY, ...names].map(layout.namespace));
   await ensureUnderlay(layout, topology);
   signal.throwIfAborted();
+  await ensureSpeakers(tools, layout, topology);
   if (topology.etcd.length > 0)
     tools.progress(`starting etcd on ${topology.etcd.map(({ name }) => name).join(", ")}`);
   await ensureEtcd(layout, topology);
