@@ -29,7 +29,7 @@ interface Fixture extends AsyncDisposable {
   asleep(count: number): Promise<void>;
 }
 
-/** A supervisor over fake daemons, where `refused` is a text that no BIRD takes. */
+/** A supervisor over fake daemons, where `refused` is a text that none is started with. */
 function createFixture(): Fixture {
   const directory = mkdtempSync(join(tmpdir(), "margay-bird-"));
   const files = birdFiles(directory);
@@ -95,10 +95,10 @@ describe("the supervisor of BIRD", { timeout: 30_000 }, () => {
   it("starts, leaves alone, configures and refuses", async () => {
     await using fixture = createFixture();
     const { bird } = fixture;
+    assert.deepEqual(await bird.configure("refused"), { kind: "refused", message: "1:1 no" });
     assert.deepEqual(await bird.configure("one"), { kind: "started" });
     assert.deepEqual(await bird.configure("one"), { kind: "unchanged" });
     assert.deepEqual(await bird.configure("two"), { kind: "reconfigured" });
-    assert.deepEqual(await bird.configure("refused"), { kind: "refused", message: "1:1 no" });
     assert.deepEqual(await bird.configure("two"), { kind: "unchanged" });
     assert.equal(readFileSync(birdFiles(fixture.directory).config, "utf8"), "two");
     assert.deepEqual(fixture.starts, [["-c", "-s", "-P"]]);

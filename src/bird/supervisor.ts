@@ -41,6 +41,8 @@ export function createBird(collaborators: BirdCollaborators, options: BirdOption
 const STABLE_MS = 10_000;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 10_000;
+/** Between two looks at a BIRD that goes on talking. */
+const LONGEST_REST_MS = 2000;
 
 class Supervisor implements Bird {
   readonly #clock: Clock;
@@ -60,6 +62,9 @@ class Supervisor implements Bird {
   #failures = 0;
   /** Set while a refresh waits for its turn: it will see whatever happens until then. */
   #pendingRefresh: Promise<void> | undefined;
+  /** Whether BIRD has said something that was not followed by a look at it. */
+  #hasNews = false;
+  #isHeeding = false;
   #revival: Promise<void> = Promise.resolve();
 
   constructor({ processes, clock, log }: BirdCollaborators, { directory, binary = "bird" }: BirdOptions) {
@@ -124,9 +129,10 @@ class Supervisor implements Bird {
     const isRunning = await this.#adopt(signal);
     if (isRunning && (await readIfThere(files.config)) === text) return { kind: "unchanged" };
     await writeFile(files.candidate, text);
+    // One that runs checks it by itself, and goes on as before where it refuses.
+    if (isRunning) return this.#reconfigure(signal);
     const complaint = await checkConfig(this.#context, signal);
-    if (complaint !== undefined) return { kind: "refused", message: complaint };
-    return isRunning ? this.#reconfigure(signal) : this.#start(signal);
+    return complaint === undefined ? this.#start(signal) : { kind: "refused", message: complaint };
   }
 
   async #reconfigure(signal: AbortSignal): Promise<ConfigureResult> {
@@ -180,7 +186,7 @@ class Supervisor implements Bird {
     const { files } = this.#context;
     const onLog = (line: string): void => {
       this.#log.debug("BIRD says", { line });
-      void this.#refresh();
+      void this.#heed();
     };
     const onClose = (error: BirdError): void => {
       if (this.#control === control) this.#lose(error);
@@ -252,6 +258,24 @@ class Supervisor implements Bird {
       return this.#readStatus();
     });
     return this.#pendingRefresh;
+  }
+
+  /** BIRD has said something. With many sessions it does so many times in a row: to look takes a tenth of the time at the most. */
+  async #heed(): Promise<void> {
+    this.#hasNews = true;
+    if (this.#isHeeding) return;
+    this.#isHeeding = true;
+    const { signal } = this.#lifetime;
+    while (this.#hasNews && !signal.aborted) {
+      this.#hasNews = false;
+      const startMs = this.#clock.now();
+      await this.#refresh();
+      const restMs = 9 * (this.#clock.now() - startMs);
+      // The only rejection is the end of the supervision, which is looked for.
+      if (restMs > 0)
+        await this.#clock.sleep(Math.min(restMs, LONGEST_REST_MS), { signal }).catch(() => undefined);
+    }
+    this.#isHeeding = false;
   }
 
   async #readStatus(): Promise<void> {
