@@ -14,7 +14,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ipam: ["net", "system", "model", "datastore"],
   desired: ["net", "model"],
   dataplane: ["net", "system", "desired"],
-  bird: ["net", "system"],
+  bird: ["net", "system", "model"],
   cni: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane"],
   agent: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane", "bird", "cni"],
   lab: ["net", "system", "model", "datastore", "dataplane", "cni", "agent"],

@@ -302,6 +302,7 @@ class Agent implements AsyncDisposable {
       detours: calculation.detours(),
       unencrypted: calculation.unencrypted(),
       wantedBird: calculation.bird(),
+      bgpIssues: [...calculation.bgpIssues(), ...this.#parts.birdSecrets.troubles],
       bird: bird.status(),
       dataplane: dataplane.status(),
       unroutable: calculation.unroutable(),

@@ -31,6 +31,9 @@ describe("a catalog", () => {
       vxlan: undefined,
       ipip: undefined,
       wireguard: undefined,
+      labels: undefined,
+      routeReflectorClusterId: undefined,
+      ipv6: undefined,
     };
     assert.deepEqual(fact, { kind: "node", name: "host2", value });
   });

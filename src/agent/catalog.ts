@@ -135,6 +135,10 @@ export class Catalog {
           this.#reservations.set(name, reservation?.spec.reservedCIDRs ?? []);
           return NOTHING;
         });
+      case "BGPPeer":
+        return this.#with(kind, key, text, (peer) => [{ kind: "bgpPeer", name, value: peer?.spec }]);
+      case "BGPFilter":
+        return this.#with(kind, key, text, (filter) => [{ kind: "bgpFilter", name, value: filter?.spec }]);
       case "IPAMConfig":
       case "FelixConfiguration":
       case "BGPConfiguration":

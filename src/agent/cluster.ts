@@ -65,6 +65,8 @@ class FollowedCluster implements Cluster {
       resourcePrefix("IPAMConfig"),
       resourcePrefix("FelixConfiguration"),
       resourcePrefix("BGPConfiguration"),
+      resourcePrefix("BGPPeer"),
+      resourcePrefix("BGPFilter"),
       this.#endpointPrefix,
       blockPrefix(4),
       affinityPrefix(),

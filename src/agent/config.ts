@@ -17,6 +17,8 @@ const schema = z.strictObject({
   /** Where CNI, status and the datastore are served. */
   socket: socketPath.default("/run/margay/agent.sock"),
   datastore: datastoreConfigSchema.default({ kind: "embedded", path: "/var/lib/margay/margay.db" }),
+  /** Passwords of BGP sessions: `<name>/<key>` of a resource's `secretKeyRef` is the file. */
+  secretsDirectory: absolutePath.default("/etc/margay/secrets"),
   /** By what IPIP is done: the kernel's device, programs on the underlay, or the first of them that the kernel has. */
   ipipDriver: z.enum(["auto", "device", "bpf"]).default("auto"),
   log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),

@@ -25,6 +25,9 @@ describe("the facts of a node", () => {
       vxlan: undefined,
       ipip: undefined,
       wireguard: undefined,
+      labels: undefined,
+      routeReflectorClusterId: undefined,
+      ipv6: undefined,
     });
   });
 
@@ -134,7 +137,18 @@ it("a pool's facts are its prefix, how its packets travel, and whether it is ann
 });
 
 describe("the cluster's settings", () => {
-  const bgpDefaults = { routeSource: "bird", asNumber: 64512, nodeMesh: true, listenPort: 179 };
+  const bgpDefaults = {
+    routeSource: "bird",
+    asNumber: 64512,
+    nodeMesh: true,
+    meshRestartSeconds: 120,
+    meshPassword: undefined,
+    prefixAdvertisements: [],
+    ignoredInterfaces: [],
+    birdLogLevel: "Info",
+    bindsNodeAddress: false,
+    listenPort: 179,
+  };
   const tunnelDefaults = {
     vxlanVni: 4096,
     vxlanPort: 4789,

@@ -14,6 +14,7 @@ import type { IPPool } from "../model/ip-pool.ts";
 import type { IpamBlock } from "../model/ipam-block.ts";
 import type { Node } from "../model/node.ts";
 import { parseResource, unwrap } from "../model/resource.ts";
+import { secondsOf } from "../model/schema.ts";
 import type { WorkloadEndpoint } from "../model/workload-endpoint.ts";
 import { addressAt, cidrAddress, cidrOf, parseInterfaceAddress } from "../net/cidr.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
@@ -23,7 +24,7 @@ export const ROUTE_SOURCE_ANNOTATION = "margay/route-source";
 
 /** `undefined` for a node without an IPv4 address: nothing can be routed to it. */
 export function nodeFacts(node: Node): NodeFacts | undefined {
-  const { ipv4Address, asNumber, ipv4IPIPTunnelAddr: ipip } = node.spec.bgp ?? {};
+  const { ipv4Address, ipv6Address, asNumber, ipv4IPIPTunnelAddr: ipip } = node.spec.bgp ?? {};
   const { ipv4VXLANTunnelAddr: ip4, vxlanTunnelMACAddr: mac } = node.spec;
   if (ipv4Address === undefined) return undefined;
   const { ip, prefixLength } = parseInterfaceAddress(ipv4Address);
@@ -31,11 +32,19 @@ export function nodeFacts(node: Node): NodeFacts | undefined {
     address: parseIpv4(ip),
     subnet: cidrOf(ip, prefixLength),
     asNumber,
+    labels: node.metadata.labels,
+    routeReflectorClusterId: node.spec.bgp?.routeReflectorClusterID,
+    ipv6: ipv6Address === undefined ? undefined : networkOf(ipv6Address),
     routeSource: parseRouteSource(node.metadata.annotations?.[ROUTE_SOURCE_ANNOTATION]),
     vxlan: ip4 === undefined || mac === undefined ? undefined : { ip: ip4, mac },
     ipip,
     wireguard: wireguardOf(node),
   };
+}
+
+function networkOf(interfaceAddress: string): NodeFacts["ipv6"] {
+  const { ip, prefixLength } = parseInterfaceAddress(interfaceAddress);
+  return { address: ip, subnet: cidrOf(ip, prefixLength) };
 }
 
 function wireguardOf({ spec, status }: Node): NodeFacts["wireguard"] {
@@ -98,6 +107,12 @@ export function settingsOf(
     routeSource: felixSpec.programClusterRoutes === "Enabled" ? "datastore" : "bird",
     asNumber: bgpSpec.asNumber,
     nodeMesh: bgpSpec.nodeToNodeMeshEnabled,
+    meshRestartSeconds: secondsOf(bgpSpec.nodeMeshMaxRestartTime ?? DEFAULT_RESTART_TIME),
+    meshPassword: bgpSpec.nodeMeshPassword?.secretKeyRef,
+    prefixAdvertisements: advertisementsOf(bgpSpec),
+    ignoredInterfaces: bgpSpec.ignoredInterfaces ?? [],
+    birdLogLevel: bgpSpec.logSeverityScreen,
+    bindsNodeAddress: bgpSpec.bindMode === "NodeIP",
     listenPort: bgpSpec.listenPort,
     vxlanVni: felixSpec.vxlanVNI,
     vxlanPort: felixSpec.vxlanPort,
@@ -106,6 +121,21 @@ export function settingsOf(
     wireguardEnabled: felixSpec.wireguardEnabled,
     wireguardPort: felixSpec.wireguardListeningPort,
   };
+}
+
+/** As long as BIRD's own. */
+const DEFAULT_RESTART_TIME = "120s";
+
+/** Communities are named, or written out; a name that nothing has stays, for whoever tells of it. */
+function advertisementsOf({
+  communities = [],
+  prefixAdvertisements = [],
+}: BGPConfiguration["spec"]): Settings["prefixAdvertisements"] {
+  const values = new Map(communities.map(({ name, value }) => [name, value]));
+  return prefixAdvertisements.map(({ cidr, communities: names }) => ({
+    cidr,
+    communities: names.map((name) => values.get(name) ?? name),
+  }));
 }
 
 function defaultOf<K extends "FelixConfiguration" | "BGPConfiguration">(kind: K) {

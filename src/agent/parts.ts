@@ -19,6 +19,7 @@ import { parseInterfaceAddress } from "../net/cidr.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { ProcessRunner } from "../system/process.ts";
+import { type BirdSecrets, createBirdSecrets } from "./bird-secrets.ts";
 import { Catalog } from "./catalog.ts";
 import { type Cluster, followCluster } from "./cluster.ts";
 import { type AgentConfig, birdDirectory, wireguardDirectory } from "./config.ts";
@@ -45,6 +46,7 @@ export interface AgentParts {
   readonly bird: Bird;
   readonly registration: Registration;
   readonly routeSource: RouteSourceSwitch;
+  readonly birdSecrets: BirdSecrets;
   readonly wireguardKey: WireguardKeyFile;
   /** Works facts that no entry of the datastore tells into the desired state. */
   readonly learn: (facts: readonly Fact[]) => void;
@@ -106,9 +108,14 @@ export async function openParts(
   const bird = stack.use(createBird({ processes, clock, log: log.scope("bird") }, { directory }));
   stack.defer(bird.onChange(onChange));
   const calculation = new Calculation(nodeName);
+  const birdSecrets = stack.use(
+    createBirdSecrets(config.secretsDirectory, () => {
+      routeSource.update();
+    }),
+  );
   const routeSource = stack.use(
     createRouteSourceSwitch(
-      { bird, dataplane, registration, clock, log: log.scope("route-source") },
+      { bird, dataplane, registration, secrets: birdSecrets, clock, log: log.scope("route-source") },
       {
         nodeName,
         birdLogFile: birdFiles(directory).log,
@@ -141,6 +148,7 @@ export async function openParts(
     bird,
     registration,
     routeSource,
+    birdSecrets,
     wireguardKey,
     learn,
   };

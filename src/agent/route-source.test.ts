@@ -4,22 +4,12 @@ import { describe, it } from "node:test";
 import type { Bird, ConfigureResult } from "../bird/bird.ts";
 import type { WantedBird } from "../desired/wanted.ts";
 import { parseCidr } from "../net/cidr.ts";
-import { parseIpv4 } from "../net/ipv4.ts";
 import { createFakeClock } from "../system/clock.ts";
 import { silentLog } from "../system/log.ts";
+import { LONELY_BIRD, NO_SECRETS } from "./bird-fixtures.ts";
 import { createRouteSourceSwitch } from "./route-source.ts";
 
-const WANTED: WantedBird = {
-  nodeAddress: parseIpv4("192.168.0.101"),
-  asNumber: 64512,
-  listenPort: 179,
-  peers: [],
-  originated: [],
-  poolCidrs: [],
-  kernelCidrs: [],
-  tunnelled: [],
-  purpose: "routes",
-};
+const WANTED = LONELY_BIRD;
 
 /** A switch whose collaborators only note what is asked of them; `settle` lets the kernel be as it should be. */
 function createTrial(results: readonly ConfigureResult[] = []) {
@@ -72,7 +62,7 @@ function createTrial(results: readonly ConfigureResult[] = []) {
     },
   };
   const routeSource = createRouteSourceSwitch(
-    { bird, dataplane, registration, clock, log: silentLog },
+    { bird, dataplane, registration, secrets: NO_SECRETS, clock, log: silentLog },
     {
       nodeName: "host1",
       birdLogFile: "/run/x/bird.log",

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Bird } from "../bird/bird.ts";
-import { renderBirdConfig } from "../bird/config.ts";
+import { renderBirdConfig } from "../bird/config/config.ts";
 import type { WantedBird } from "../desired/wanted.ts";
 import type { Dataplane } from "../dataplane/dataplane.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
+import type { BirdSecrets } from "./bird-secrets.ts";
 import type { Registration } from "./registration.ts";
 import { type Settler, type Waiting, createSettler } from "./settler.ts";
 
@@ -13,6 +14,7 @@ export interface RouteSourceCollaborators {
   readonly bird: Bird;
   readonly dataplane: Pick<Dataplane, "remoteRoutesInPlace" | "birdRoutesGone" | "hasBirdRoutes">;
   readonly registration: Pick<Registration, "announceRouteSource">;
+  readonly secrets: Pick<BirdSecrets, "resolve">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -35,7 +37,6 @@ export interface RouteSourceOptions {
  */
 export type RouteSourceSwitch = Settler;
 
-const GRACEFUL_RESTART_SECONDS = 120;
 /** How long BIRD goes on for a pool that turns to a tunnel of which some node has no end. */
 const TUNNEL_TIMEOUT_MS = 10_000;
 /** BIRD takes its routes back at once; one that recovers from a crash first waits for its peers, 15 s at the most. */
@@ -135,19 +136,19 @@ async function relyOnDatastore(
 }
 
 async function configure(
-  { bird }: RouteSourceCollaborators,
+  { bird, secrets }: RouteSourceCollaborators,
   { nodeName, birdLogFile }: RouteSourceOptions,
   wanted: WantedBird,
   signal: AbortSignal,
 ): Promise<void> {
+  // Without peers there is nobody to wait for, and nobody is told of routes that end.
+  const spoken = wanted.purpose === "none" ? { ...wanted, peers: [], sessions: [] } : wanted;
   const text = renderBirdConfig({
-    ...wanted,
-    // Without peers there is nobody to wait for, and nobody is told of routes that end.
-    peers: wanted.purpose === "none" ? [] : wanted.peers,
+    ...spoken,
+    ...(await secrets.resolve(spoken)),
     programKernel: wanted.purpose === "routes",
     nodeName,
     routerId: wanted.nodeAddress,
-    gracefulRestartSeconds: GRACEFUL_RESTART_SECONDS,
     logFile: birdLogFile,
   });
   const result = await bird.configure(text, { signal });

@@ -5,25 +5,19 @@ import type { BirdStatus } from "../bird/bird.ts";
 import type { SessionState } from "../bird/sessions.ts";
 import { type WantedBird, forEveryKind } from "../desired/wanted.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
+import { LONELY_BIRD } from "./bird-fixtures.ts";
 import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
 
 const NAMES = ["host2", "host3"] as const;
 const ADDRESSES = ["192.168.0.102", "192.168.0.103"] as const;
 
 const WANTED: WantedBird = {
-  nodeAddress: parseIpv4("192.168.0.101"),
-  asNumber: 64512,
-  listenPort: 179,
+  ...LONELY_BIRD,
   peers: NAMES.map((name, index) => ({
     name,
     address: parseIpv4(ADDRESSES[index] ?? ""),
     asNumber: 64512,
   })),
-  originated: [],
-  poolCidrs: [],
-  kernelCidrs: [],
-  tunnelled: [],
-  purpose: "routes",
 };
 
 /** A BIRD with sessions in these states, with {@link NAMES} in order. */
@@ -59,6 +53,7 @@ const WELL: AgentState = {
   poolIssues: [],
   mtuIssues: [],
   wantedBird: WANTED,
+  bgpIssues: [],
   bird: running("Established", "Established"),
   dataplane: {
     isSettled: true,

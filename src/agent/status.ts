@@ -6,6 +6,7 @@ import type { RouteSource } from "../desired/facts.ts";
 import type { Unroutable, WantedBird } from "../desired/wanted.ts";
 import type { IPPool, IPPoolSpec } from "../model/ip-pool.ts";
 import type { Issue } from "../model/issue.ts";
+import type { Ip } from "../net/ip.ts";
 import type { MemoryUse } from "./memory.ts";
 
 /** What the agent knows of itself at one moment. */
@@ -31,6 +32,8 @@ export interface AgentState {
   /** What people have set that no packet, or not every packet, gets through. */
   readonly mtuIssues: readonly string[];
   readonly wantedBird: WantedBird | undefined;
+  /** What is amiss with what resources ask of BGP. */
+  readonly bgpIssues: readonly string[];
   readonly bird: BirdStatus;
   readonly dataplane: DataplaneStatus;
   readonly unroutable: readonly Unroutable[];
@@ -119,8 +122,8 @@ function birdReasons(state: AgentState): readonly string[] {
   if (bird.kind === "restarting") return [`bird: it ended and is started again: ${bird.lastError}`];
   if (bird.kind === "stopped") return ["bird: it does not run yet"];
   const missing = missingSessions(state);
-  const peers = wantedBird?.peers ?? [];
-  return peers.length > 0 && missing.length === peers.length ? missing : [];
+  const count = peersOf(wantedBird).length;
+  return count > 0 && missing.length === count ? missing : [];
 }
 
 /** What is amiss beyond that. */
@@ -133,6 +136,7 @@ export function degradationsOf(state: AgentState): readonly string[] {
     ...state.unreadable,
     ...state.poolIssues.map(({ message }) => `pools: ${message}: no address is taken from it`),
     ...state.mtuIssues,
+    ...state.bgpIssues,
     ...(state.routeSource === "bird" ? missingSessions(state) : []),
     ...(isLeavingBird ? kept : []),
     ...state.detours.map(
@@ -144,11 +148,24 @@ export function degradationsOf(state: AgentState): readonly string[] {
 
 function missingSessions({ wantedBird, bird }: AgentState): readonly string[] {
   const sessions = bird.kind === "running" ? bird.sessions : [];
-  return (wantedBird?.peers ?? []).flatMap(({ name, address }) => {
+  return peersOf(wantedBird).flatMap(({ what, address }) => {
     const session = sessions.find((candidate) => candidate.peer === address);
     if (session?.state === "Established") return [];
-    return [`bird: no session with node "${name}" (${address}): ${session?.state ?? "not configured yet"}`];
+    const error = session?.lastError === undefined ? "" : ` (${session.lastError})`;
+    return [`bird: no session with ${what} (${address}): ${session?.state ?? "not configured yet"}${error}`];
   });
+}
+
+/** Everybody that BIRD is to speak with. */
+function peersOf(wanted: WantedBird | undefined): readonly { readonly what: string; readonly address: Ip }[] {
+  const { peers = [], sessions = [] } = wanted ?? {};
+  return [
+    ...peers.map(({ name, address }) => ({ what: `node "${name}"`, address })),
+    ...sessions.map(({ name, node, address }) => ({
+      what: node === undefined ? `BGPPeer "${name}"` : `node "${node}"`,
+      address,
+    })),
+  ];
 }
 
 function poolModes({ metadata, spec: { cidr, ipipMode, vxlanMode } }: IPPool): PoolModes {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { quote } from "./config.ts";
+import { quote } from "./config/config.ts";
 import { type ConnectionOptions, ControlConnection, type WaitOptions } from "./connection.ts";
 import { BirdError } from "./error.ts";
 import { codeOf, isError, type Reply, textOf } from "./reply.ts";

@@ -128,7 +128,8 @@ class Supervisor implements Bird {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const isRunning = await this.#adopt(signal);
     if (isRunning && (await readIfThere(files.config)) === text) return { kind: "unchanged" };
-    await writeFile(files.candidate, text);
+    // It may hold passwords.
+    await writeFile(files.candidate, text, { mode: 0o600 });
     // One that runs checks it by itself, and goes on as before where it refuses.
     if (isRunning) return this.#reconfigure(signal);
     const complaint = await checkConfig(this.#context, signal);

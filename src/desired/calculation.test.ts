@@ -334,6 +334,8 @@ function identity(fact: Fact): string {
     case "node":
     case "endpoint":
     case "pool":
+    case "bgpPeer":
+    case "bgpFilter":
       return `${fact.kind} ${fact.name}`;
     case "block":
       return `block ${fact.cidr}`;
@@ -367,6 +369,8 @@ function undo(fact: Fact): Fact {
     case "affinity":
     case "endpoint":
     case "pool":
+    case "bgpPeer":
+    case "bgpFilter":
     case "vxlanEnd":
     case "ipipEnd":
     case "wireguardEnd":
@@ -687,8 +691,17 @@ describe("what BIRD is to do", () => {
   it("is to announce own confirmed blocks to every other node, and to bring what they announce", () => {
     assert.deepEqual(birdIn("one block each, by BIRD"), {
       nodeAddress: "192.168.0.101",
+      nodeAddress6: undefined,
       asNumber: 64512,
       listenPort: 179,
+      meshPassword: undefined,
+      gracefulRestartSeconds: 120,
+      sessions: [],
+      filters: [],
+      prefixAdvertisements: [],
+      ignoredInterfaces: [],
+      logLevel: "Info",
+      bindsNodeAddress: false,
       peers: [{ name: "host2", address: "192.168.0.102", asNumber: 64512 }],
       originated: [BLOCK1],
       poolCidrs: ["10.1.0.0/16"],

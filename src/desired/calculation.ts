@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { BGPFilterSpec } from "../model/bgp-filter.ts";
+import type { BGPPeerSpec } from "../model/bgp-peer.ts";
 import { type Cidr, cidrContains, hostCidr, prefixLengthOf } from "../net/cidr.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
-import { addressConflicts, relyingOnBird, wantedBird } from "./bird.ts";
+import { bgpIssues } from "./bgp-issues.ts";
+import { type BirdContext, addressConflicts, relyingOnBird, wantedBird } from "./bird.ts";
 import { type BlockContext, blockOutcome } from "./block.ts";
 import { endpointContributed } from "./endpoint.ts";
 import {
@@ -73,6 +76,8 @@ export class Calculation {
   readonly #blocks = new Map<Cidr, BlockFacts>();
   readonly #pools = new Map<string, PoolFacts>();
   readonly #endpoints = new Map<string, EndpointFacts>();
+  readonly #bgpPeers = new Map<string, BGPPeerSpec>();
+  readonly #bgpFilters = new Map<string, BGPFilterSpec>();
   /** `<node> <block>` of every confirmed claim. */
   readonly #confirmed = new Set<string>();
   /** node -> the blocks whose routes depend on it */
@@ -154,15 +159,25 @@ export class Calculation {
 
   /** What BIRD is to do; `undefined` while that cannot be known. */
   bird(): WantedBird | undefined {
-    const originated = [...this.#originated.values()].flat();
-    return wantedBird({
+    return wantedBird(this.#birdContext());
+  }
+
+  /** What is amiss with what resources ask of BGP on this node, in words. */
+  bgpIssues(): readonly string[] {
+    return bgpIssues(this.#birdContext());
+  }
+
+  #birdContext(): BirdContext {
+    return {
       self: this.#self,
       settings: this.#settings,
       nodes: this.#nodes,
       pools: this.#pools,
-      originated,
+      bgpPeers: this.#bgpPeers,
+      bgpFilters: this.#bgpFilters,
+      originated: [...this.#originated.values()].flat(),
       ipipEnd: this.#ipipEnd,
-    });
+    };
   }
 
   /** Destinations of the cluster that have no route here, and why. */
@@ -264,6 +279,14 @@ export class Calculation {
         this.#isBirdStale = true;
         // Rare, and every route may travel otherwise now.
         this.#invalidate(this.#blocks.keys());
+        break;
+      case "bgpPeer":
+        setOrDelete(this.#bgpPeers, fact.name, fact.value);
+        this.#isBirdStale = true;
+        break;
+      case "bgpFilter":
+        setOrDelete(this.#bgpFilters, fact.name, fact.value);
+        this.#isBirdStale = true;
         break;
       case "settings":
         this.#settings = fact.value;

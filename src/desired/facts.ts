@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { BGPConfigurationSpec } from "../model/bgp-configuration.ts";
+import type { BGPFilterSpec } from "../model/bgp-filter.ts";
+import type { BGPPeerSpec } from "../model/bgp-peer.ts";
+import type { Labels } from "../model/selector.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { IfName } from "../net/if-name.ts";
 import type { Ip } from "../net/ip.ts";
@@ -19,6 +23,11 @@ export interface NodeFacts {
   readonly subnet: Cidr;
   /** The node's own AS number, where it differs from the cluster's. */
   readonly asNumber: number | undefined;
+  readonly labels?: Labels | undefined;
+  /** Makes the node a route reflector of that cluster (RFC 4456). */
+  readonly routeReflectorClusterId?: Ipv4 | undefined;
+  /** The node's IPv6 address, and the network that it is on. */
+  readonly ipv6?: { readonly address: Ip; readonly subnet: Cidr } | undefined;
   /**
    * What the node says of itself: `datastore`, it needs nobody's announcements; `starting`, it is about to rely on BIRD, which does not
    * announce yet; `bird`, it relies on BIRD, and announces.
@@ -87,11 +96,29 @@ export interface PoolFacts {
   readonly disableBgpExport: boolean;
 }
 
+/** Where a password is found on each node. */
+export type SecretRef = Readonly<{ name: string; key: string }>;
+
+export interface PrefixAdvertisement {
+  readonly cidr: Cidr;
+  readonly communities: readonly string[];
+}
+
 /** Cluster-wide settings, with their defaults filled in. */
 export interface Settings {
   readonly routeSource: RouteSource;
   readonly asNumber: number;
   readonly nodeMesh: boolean;
+  /** For how long peers keep what a node announced while its BIRD is away, in seconds. */
+  readonly meshRestartSeconds: number;
+  readonly meshPassword: SecretRef | undefined;
+  /** What is announced with which communities (RFC 1997, RFC 8092). */
+  readonly prefixAdvertisements: readonly PrefixAdvertisement[];
+  /** Patterns of names of links that BIRD is not to look at. */
+  readonly ignoredInterfaces: readonly string[];
+  readonly birdLogLevel: BGPConfigurationSpec["logSeverityScreen"];
+  /** Whether BIRD listens on the node's address alone. */
+  readonly bindsNodeAddress: boolean;
   readonly listenPort: number;
   readonly vxlanVni: number;
   readonly vxlanPort: number;
@@ -108,6 +135,12 @@ export const DEFAULT_SETTINGS: Settings = {
   routeSource: "bird",
   asNumber: 64512,
   nodeMesh: true,
+  meshRestartSeconds: 120,
+  meshPassword: undefined,
+  prefixAdvertisements: [],
+  ignoredInterfaces: [],
+  birdLogLevel: "Info",
+  bindsNodeAddress: false,
   listenPort: 179,
   vxlanVni: 4096,
   vxlanPort: 4789,
@@ -130,6 +163,8 @@ export type Fact =
     }
   | { readonly kind: "endpoint"; readonly name: string; readonly value: EndpointFacts | undefined }
   | { readonly kind: "pool"; readonly name: string; readonly value: PoolFacts | undefined }
+  | { readonly kind: "bgpPeer"; readonly name: string; readonly value: BGPPeerSpec | undefined }
+  | { readonly kind: "bgpFilter"; readonly name: string; readonly value: BGPFilterSpec | undefined }
   | { readonly kind: "settings"; readonly value: Settings }
   /** This node's own end of VXLAN tunnels. Others learn of it by its Node, later: they may send once they know. */
   | { readonly kind: "vxlanEnd"; readonly value: VxlanEnd | undefined }

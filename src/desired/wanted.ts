@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { BGPConfigurationSpec } from "../model/bgp-configuration.ts";
+import type { BGPFilterSpec } from "../model/bgp-filter.ts";
+import type { BGPPeerSpec } from "../model/bgp-peer.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { IfName } from "../net/if-name.ts";
 import type { Ip } from "../net/ip.ts";
@@ -7,6 +10,7 @@ import { type Mac, parseMac } from "../net/mac.ts";
 import { parseIfName } from "../net/if-name.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
 import type { WireguardPublicKey } from "../net/wireguard-key.ts";
+import type { PrefixAdvertisement, SecretRef } from "./facts.ts";
 
 /** The gateway of every container; no interface carries it, and no packet is ever addressed to it. */
 export const GATEWAY: Ipv4 = parseIpv4("169.254.1.1");
@@ -189,7 +193,20 @@ export interface WantedBird {
   readonly nodeAddress: Ipv4;
   readonly asNumber: number;
   readonly listenPort: number;
-  readonly peers: readonly { readonly name: string; readonly address: Ipv4; readonly asNumber: number }[];
+  /** The node's IPv6 address, if it has one. */
+  readonly nodeAddress6: Ip | undefined;
+  /** The other nodes of the full mesh, by each of their addresses. */
+  readonly peers: readonly { readonly name: string; readonly address: Ip; readonly asNumber: number }[];
+  readonly meshPassword: SecretRef | undefined;
+  readonly gracefulRestartSeconds: number;
+  /** Those that BGPPeer resources ask for. */
+  readonly sessions: readonly WantedSession[];
+  /** The filters that these name, sorted by name. */
+  readonly filters: readonly { readonly name: string; readonly spec: BGPFilterSpec }[];
+  readonly prefixAdvertisements: readonly PrefixAdvertisement[];
+  readonly ignoredInterfaces: readonly string[];
+  readonly logLevel: BGPConfigurationSpec["logSeverityScreen"];
+  readonly bindsNodeAddress: boolean;
   /** Prefixes that this node announces. */
   readonly originated: readonly Cidr[];
   /** Prefixes within which routes are exchanged. */
@@ -204,6 +221,40 @@ export interface WantedBird {
    * - `none`: nothing any more
    */
   readonly purpose: "routes" | "announcing" | "none";
+}
+
+/** A BGP session that a BGPPeer asks for. */
+export interface WantedSession {
+  /** Of the BGPPeer. */
+  readonly name: string;
+  readonly address: Ip;
+  readonly port: number;
+  readonly asNumber: number;
+  readonly localAsNumber: number;
+  /** The node of the cluster that it is with, if it is: then it is believed inside of pools only. */
+  readonly node: string | undefined;
+  /** Whether the other side dials. */
+  readonly isPassive: boolean;
+  /** Whether the peer is on a network of this node. */
+  readonly isDirect: boolean;
+  /** Set where the peer is a client that routes are reflected to, under this identifier (RFC 4456). */
+  readonly clusterId: Ipv4 | undefined;
+  /** Whether other nodes' routes are announced to a node, as a reflector does; those outside the cluster hear of them in any case. */
+  readonly passesOn: boolean;
+  readonly nextHop: "Auto" | "Self" | "Keep";
+  /** Whether it comes from the node's address, whatever the route to the peer. */
+  readonly bindsAddress: boolean;
+  readonly password: SecretRef | undefined;
+  /** How many hops away the peer is at most, where that is checked (RFC 5082). */
+  readonly ttlSecurity: number | undefined;
+  readonly restartSeconds: number | undefined;
+  readonly keepaliveSeconds: number | undefined;
+  /** How often the local AS number may be in the path of a route that is believed. */
+  readonly allowedLocalAs: number | undefined;
+  /** The gateway behind which the peer is. */
+  readonly reachableBy: Ip | undefined;
+  readonly filters: readonly string[];
+  readonly bfd: BGPPeerSpec["bfd"];
 }
 
 export interface TunnelledPool {

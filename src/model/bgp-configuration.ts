@@ -5,14 +5,15 @@ import {
   type Output,
   asNumberField,
   cidrField,
+  communityField,
   durationField,
+  interfacePatternField,
   ipField,
   logSeverityField,
   portField,
+  secretRefField,
 } from "./schema.ts";
 
-/** RFC 1997 `aa:nn`, or RFC 8092 `aa:nn:mm`. */
-const communityValue = z.string().regex(/^[0-9]+:[0-9]+(:[0-9]+)?$/, "want aa:nn or aa:nn:mm");
 const cidrs = z.array(z.strictObject({ cidr: cidrField })).exactOptional();
 const routePriority = z.int().min(1).max(2_147_483_646).exactOptional();
 
@@ -23,16 +24,14 @@ const spec = z
     logSeverityScreen: logSeverityField,
     listenPort: portField.default(179),
     bindMode: z.enum(["None", "NodeIP"]).exactOptional(),
-    ignoredInterfaces: z.array(z.string().min(1)).exactOptional(),
+    ignoredInterfaces: z.array(interfacePatternField).exactOptional(),
     nodeMeshMaxRestartTime: durationField.exactOptional(),
-    nodeMeshPassword: z
-      .strictObject({ secretKeyRef: z.strictObject({ name: z.string(), key: z.string() }) })
-      .exactOptional(),
+    nodeMeshPassword: z.strictObject({ secretKeyRef: secretRefField }).exactOptional(),
     serviceClusterIPs: cidrs,
     serviceExternalIPs: cidrs,
     serviceLoadBalancerIPs: cidrs,
     serviceLoadBalancerAggregation: z.enum(["Enabled", "Disabled"]).exactOptional(),
-    communities: z.array(z.strictObject({ name: z.string().min(1), value: communityValue })).exactOptional(),
+    communities: z.array(z.strictObject({ name: z.string().min(1), value: communityField })).exactOptional(),
     prefixAdvertisements: z
       .array(z.strictObject({ cidr: cidrField, communities: z.array(z.string().min(1)).default([]) }))
       .exactOptional(),

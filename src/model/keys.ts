@@ -16,6 +16,8 @@ const KINDS: Readonly<Record<Kind, { readonly plural: string; readonly namespace
   IPAMConfig: { plural: "ipamconfigs", namespaced: false },
   WorkloadEndpoint: { plural: "workloadendpoints", namespaced: true },
   BGPConfiguration: { plural: "bgpconfigurations", namespaced: false },
+  BGPPeer: { plural: "bgppeers", namespaced: false },
+  BGPFilter: { plural: "bgpfilters", namespaced: false },
   FelixConfiguration: { plural: "felixconfigurations", namespaced: false },
 };
 

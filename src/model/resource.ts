@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { z } from "zod";
 import { type BGPConfiguration, bgpConfigurationSchema } from "./bgp-configuration.ts";
+import { type BGPFilter, bgpFilterSchema } from "./bgp-filter.ts";
+import { type BGPPeer, bgpPeerSchema } from "./bgp-peer.ts";
 import { type FelixConfiguration, felixConfigurationSchema } from "./felix-configuration.ts";
 import { type IPPool, ipPoolSchema } from "./ip-pool.ts";
 import { type IPReservation, ipReservationSchema } from "./ip-reservation.ts";
@@ -20,6 +22,8 @@ export interface Resources {
   readonly IPAMConfig: IPAMConfig;
   readonly WorkloadEndpoint: WorkloadEndpoint;
   readonly BGPConfiguration: BGPConfiguration;
+  readonly BGPPeer: BGPPeer;
+  readonly BGPFilter: BGPFilter;
   readonly FelixConfiguration: FelixConfiguration;
 }
 export type Kind = keyof Resources;
@@ -32,6 +36,8 @@ const SCHEMAS: { readonly [K in Kind]: z.ZodType<Resources[K]> } = {
   IPAMConfig: ipamConfigSchema,
   WorkloadEndpoint: workloadEndpointSchema,
   BGPConfiguration: bgpConfigurationSchema,
+  BGPPeer: bgpPeerSchema,
+  BGPFilter: bgpFilterSchema,
   FelixConfiguration: felixConfigurationSchema,
 };
 

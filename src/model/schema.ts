@@ -3,6 +3,7 @@ import { z } from "zod";
 import { parseCidr, parseInterfaceAddress } from "../net/cidr.ts";
 import { type Family, familyOf, parseIp } from "../net/ip.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
+import { isIdentifier, isSubdomain } from "./name.ts";
 import { parseSelector } from "./selector.ts";
 
 /** A value nothing may change: what every parser of this folder returns. */
@@ -27,6 +28,9 @@ export function textField<T>(parse: (text: string) => T): z.ZodType<T, string> {
   });
 }
 
+/** Names that become names of files. */
+const NO_NAME = "want letters, digits, hyphens and inner dots";
+
 export const ipField = textField(parseIp);
 export const ipv4Field = textField(parseIpv4);
 export const cidrField = textField(parseCidr);
@@ -45,10 +49,38 @@ export const portField = z.int().min(1).max(65_535);
 export const durationField = z
   .string()
   .regex(/^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$/, 'want a duration such as "90s"');
+/** RFC 1997 `aa:nn`, or RFC 8092 `aa:nn:mm`. */
+export const communityField = z
+  .string()
+  .refine(isCommunity, "want aa:nn of 16 bits each, or aa:nn:mm of 32 bits each");
+/** A secret that is kept elsewhere, and one of its values. */
+export const secretRefField = z.strictObject({
+  name: z.string().refine(isSubdomain, NO_NAME),
+  key: z.string().refine(isIdentifier, NO_NAME),
+});
+/** The kernel's name of a link, or a pattern of such names with `*`. */
+export const interfacePatternField = z
+  .string()
+  .regex(/^[A-Za-z0-9_.*@-]{1,15}$/, "want the name of an interface, or a pattern of names with *");
+/** The seconds of a {@link durationField}, whole ones, and at least one. */
+export function secondsOf(duration: string): number {
+  const units: Readonly<Record<string, number>> = { h: 3600, m: 60, s: 1, ms: 0.001 };
+  const parts = [...duration.matchAll(/([0-9.]+)(ms|s|m|h)/g)];
+  const seconds = parts.reduce((sum, [, number, unit = ""]) => sum + Number(number) * (units[unit] ?? 0), 0);
+  return Math.max(1, Math.round(seconds));
+}
 export const labelsField = z.record(z.string().max(512), z.string());
 export const logSeverityField = z
   .enum(["Trace", "Debug", "Info", "Warning", "Error", "Fatal"])
   .default("Info");
+
+/** Whether the text is a community, of either kind. */
+export function isCommunity(text: string): boolean {
+  if (!/^\d{1,10}(:\d{1,10}){1,2}$/.test(text)) return false;
+  const numbers = text.split(":").map(Number);
+  const largest = numbers.length === 2 ? 0xffff : 0xffffffff;
+  return numbers.every((number) => number <= largest);
+}
 
 function interfaceAddress(text: string, family: Family): string {
   const { ip, prefixLength } = parseInterfaceAddress(text);

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Bird, BirdStatus } from "../../src/bird/bird.ts";
-import { type BirdInput, renderBirdConfig } from "../../src/bird/config.ts";
+import { type BirdInput, renderBirdConfig } from "../../src/bird/config/config.ts";
 import { birdFiles } from "../../src/bird/daemon.ts";
 import { createBird } from "../../src/bird/supervisor.ts";
 import { parseCidr } from "../../src/net/cidr.ts";

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { parseCidr } from "../net/cidr.ts";
-import { parseIfName } from "../net/if-name.ts";
-import { ipv4FromNumber, ipv4ToNumber, parseIpv4 } from "../net/ipv4.ts";
-import { systemProcesses } from "../system/process.ts";
+import { parseCidr } from "../../net/cidr.ts";
+import { parseIfName } from "../../net/if-name.ts";
+import { ipv4FromNumber, ipv4ToNumber, parseIpv4 } from "../../net/ipv4.ts";
+import { systemProcesses } from "../../system/process.ts";
+import { SESSION_CASES } from "./session-cases.ts";
 import { type BirdInput, type BirdPeer, meshProtocolName, renderBirdConfig } from "./config.ts";
 
 const ALONE: BirdInput = {
@@ -64,6 +65,7 @@ const CASES: Readonly<Record<string, BirdInput>> = {
     kernelCidrs: [parseCidr("10.2.0.0/16")],
   },
   "none-to-the-kernel": { ...TWO_HOSTS, kernelCidrs: [] },
+  ...SESSION_CASES,
   "own-as-per-node": {
     ...ALONE,
     asNumber: 4200000101,
@@ -96,6 +98,9 @@ describe("the configuration for BIRD", { timeout: 60_000 }, () => {
       const backwards = {
         ...input,
         peers: input.peers.toReversed(),
+        sessions: (input.sessions ?? []).toReversed(),
+        filters: (input.filters ?? []).toReversed(),
+        prefixAdvertisements: (input.prefixAdvertisements ?? []).toReversed(),
         originated: [...input.originated.toReversed(), ...input.originated],
         poolCidrs: input.poolCidrs.toReversed(),
       };
@@ -103,7 +108,7 @@ describe("the configuration for BIRD", { timeout: 60_000 }, () => {
     }
   });
 
-  it("lets the side with the smaller address dial, by number and not by text", () => {
+  it("lets the side with the larger address dial, by number and not by text", () => {
     const dialled = (own: string, other: string): boolean =>
       renderBirdConfig({
         ...ALONE,
