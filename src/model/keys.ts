@@ -34,6 +34,11 @@ export function isNamespaced(kind: Kind): boolean {
   return KINDS[kind].namespaced;
 }
 
+/** What many resources of the kind are called in keys, `ippools`. */
+export function pluralOf(kind: Kind): string {
+  return KINDS[kind].plural;
+}
+
 /** The key of one resource; throws `SyntaxError` for a name that could lead to another key. */
 export function resourceKey(kind: Kind, name: string, namespace?: string): string {
   if (!isName(kind, name)) throw new SyntaxError(`Cannot make key of ${kind} "${name}": it is no valid name`);
