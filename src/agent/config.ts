@@ -6,6 +6,7 @@ import { z } from "zod";
 import { ResourceError, parseWith } from "../model/issue.ts";
 import { parseNodeName } from "../model/name.ts";
 import { type Output, ipv4InterfaceField, textField } from "../model/schema.ts";
+import { AGENT_SOCKET } from "./socket.ts";
 
 /** `struct sockaddr_un` (linux/un.h) has 108 bytes for the path and its terminating zero. */
 const MAX_SOCKET_PATH_BYTES = 107;
@@ -30,7 +31,7 @@ const schema = z.strictObject({
   /** Where BIRD's files live; made if it is not there. */
   stateDirectory: absolutePath.default("/run/margay"),
   /** Where CNI, status and the datastore are served. */
-  socket: socketPath.default("/run/margay/agent.sock"),
+  socket: socketPath.default(AGENT_SOCKET),
   datastore: datastore.default({ kind: "embedded", path: "/var/lib/margay/margay.db" }),
   /** By what IPIP is done: the kernel's device, programs on the underlay, or the first of them that the kernel has. */
   ipipDriver: z.enum(["auto", "device", "bpf"]).default("auto"),

@@ -53,10 +53,13 @@ export async function listResources(
   { namespace, ...options }: WaitOptions & { readonly namespace?: string | undefined } = {},
 ): Promise<readonly StoredResource[]> {
   const { entries } = await store.list(resourcePrefix(kind, namespace), options);
-  return entries.flatMap((entry) => {
-    const id = parseResourceKey(entry.key);
-    return id === undefined ? [] : [readEntry(id, entry)];
-  });
+  return entries.flatMap((entry) => readStored(entry) ?? []);
+}
+
+/** The resource in an entry; `undefined` where its key is not that of one. */
+export function readStored(entry: Entry): StoredResource | undefined {
+  const id = parseResourceKey(entry.key);
+  return id && readEntry(id, entry);
 }
 
 /** Stores a resource that is not there yet. */

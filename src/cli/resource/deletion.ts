@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+import {
+  type ChangeOptions,
+  type Seen,
+  changeResource,
+  deleteResource,
+  listResources,
+  readResource,
+} from "../../datastore/resources.ts";
+import type { Store } from "../../datastore/store.ts";
+import { addressesInUse, releaseEmptyBlocksIn } from "../../ipam/pool-blocks.ts";
+import type { IPPool } from "../../model/ip-pool.ts";
+import type { ResourceId } from "../../model/keys.ts";
+import { mergePatch } from "../../model/merge-patch.ts";
+import type { Outcome } from "./carry-out.ts";
+
+export interface DeletionOptions extends ChangeOptions {
+  readonly seen?: Seen;
+  /** Delete what is in use too. */
+  readonly isForced: boolean;
+}
+
+/** Deletes a resource, after what has to go before it. What containers rely on goes only where that is forced. */
+export async function deleteSafely(store: Store, id: ResourceId, options: DeletionOptions): Promise<Outcome> {
+  if (id.kind === "IPPool") return await deletePool(store, id, options);
+  if (id.kind === "Node") return await deleteNode(store, id, options);
+  return await deleteResource(store, id, options);
+}
+
+/**
+ * As Calico: no address is given out from the pool any more, its empty blocks are taken from their nodes, and then it goes. Other than Calico, a pool whose addresses containers
+ * have stays.
+ */
+async function deletePool(store: Store, id: ResourceId, options: DeletionOptions): Promise<Outcome> {
+  const stored = await readResource(store, id, options);
+  const planned = await deleteResource(store, id, { ...options, dryRun: true });
+  if (stored?.parsed.kind !== "ok" || planned.kind !== "deleted")
+    return await deleteResource(store, id, options);
+  const { spec } = stored.parsed.value as IPPool;
+  const used = await usage(store, spec.cidr, options);
+  if (used !== undefined) return used;
+  if (options.dryRun === true) return planned;
+  await setDisabled(store, id, true, options);
+  await releaseEmptyBlocksIn(store, spec.cidr, options);
+  // Until it was disabled, addresses may have been given out.
+  const usedMeanwhile = await usage(store, spec.cidr, options);
+  if (usedMeanwhile === undefined)
+    return await deleteResource(store, id, { ...options, seen: uidOf(options) });
+  await setDisabled(store, id, spec.disabled, options);
+  return usedMeanwhile;
+}
+
+/** Disabling the pool gave it another version; it still is the one that was meant. */
+function uidOf({ seen }: DeletionOptions): Seen {
+  return { uid: seen?.uid };
+}
+
+function setDisabled(
+  store: Store,
+  id: ResourceId,
+  disabled: boolean,
+  options: ChangeOptions,
+): Promise<unknown> {
+  const change = { dryRun: false, ...(options.signal && { signal: options.signal }) };
+  return changeResource(store, id, (before) => mergePatch(before, { spec: { disabled } }), change);
+}
+
+async function usage(
+  store: Store,
+  cidr: IPPool["spec"]["cidr"],
+  options: DeletionOptions,
+): Promise<Outcome | undefined> {
+  if (options.isForced) return undefined;
+  const used = await addressesInUse(store, cidr, options);
+  if (used.length === 0) return undefined;
+  const remedy =
+    'to give out no more of them, patch it with {"spec":{"disabled":true}}; --force deletes it all the same';
+  return {
+    kind: "inUse",
+    message: `containers have ${count(used.length, "address")} of it, such as ${used[0] ?? ""}; ${remedy}`,
+  };
+}
+
+/** Other than Calico, which deletes the records of the node's containers along with it, only where that is forced. */
+async function deleteNode(store: Store, id: ResourceId, options: DeletionOptions): Promise<Outcome> {
+  const planned = await deleteResource(store, id, { ...options, dryRun: true });
+  if (planned.kind !== "deleted") return planned;
+  const all = await listResources(store, "WorkloadEndpoint", options);
+  const endpoints = all.filter(
+    ({ parsed }) =>
+      parsed.kind === "ok" && parsed.value.kind === "WorkloadEndpoint" && parsed.value.spec.node === id.name,
+  );
+  if (endpoints.length > 0 && !options.isForced) {
+    const remedy = "remove them first; --force deletes their records too, for a node that is gone for good";
+    return { kind: "inUse", message: `it has ${count(endpoints.length, "container")}; ${remedy}` };
+  }
+  if (options.dryRun !== true)
+    for (const endpoint of endpoints)
+      await deleteResource(store, endpoint.id, options.signal ? { signal: options.signal } : {});
+  return await deleteResource(store, id, options);
+}
+
+function count(many: number, what: string): string {
+  return `${many} ${what}${many === 1 ? "" : what.endsWith("s") ? "es" : "s"}`;
+}
