@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { DatastoreError } from "../datastore/store.ts";
 import { createAgentCommand } from "./agent-command.ts";
 import type { CommandContext } from "./context.ts";
+import { createDatastoreCommand } from "./datastore/command.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { describeFailure } from "./failure.ts";
 import { createLabCommand } from "./lab-command.ts";
@@ -53,6 +54,7 @@ function createProgram(context: CommandContext): Command {
     .addCommand(createLabCommand(context))
     .addCommand(createNodeCommand(context));
   for (const command of createResourceCommands(context)) program.addCommand(command);
+  program.addCommand(createDatastoreCommand(context));
   program
     .command("version")
     .description("print the version")

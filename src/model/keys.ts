@@ -5,8 +5,10 @@ import { type NodeName, isIdentifier, isSubdomain, parseNodeName } from "./name.
 import { type Kind, isKind } from "./resource.ts";
 
 // The layout of Calico's etcd datastore (libcalico-go/lib/backend/model), so that both can share one.
-const RESOURCES = "/calico/resources/v3/projectcalico.org/";
-const IPAM = "/calico/ipam/v2/";
+/** What every key starts with. */
+export const ROOT = "/calico/";
+export const RESOURCES = `${ROOT}resources/v3/projectcalico.org/`;
+const IPAM = `${ROOT}ipam/v2/`;
 
 /** The folder of each kind, and whether namespaces divide it. */
 const KINDS: Readonly<Record<Kind, { readonly plural: string; readonly namespaced: boolean }>> = {

@@ -17,10 +17,16 @@ export interface Items {
   readonly faults: readonly Fault[];
 }
 
+export interface ReadOptions {
+  /** Integers beyond 2^53 as `bigint`, as `parseExactJson` gives them. */
+  readonly exactIntegers?: boolean;
+}
+
 /** Reads YAML of one or several documents, or JSON; lists are taken apart into their items. */
-export function readItems(source: string, text: string): Items {
+export function readItems(source: string, text: string, { exactIntegers = false }: ReadOptions = {}): Items {
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
+  const options = { lineCounter: lines, prettyErrors: false, intAsBigInt: exactIntegers };
+  const documents = parseAllDocuments(text, options);
   // An empty stream has no documents, but properties of its own instead.
   const all = Array.isArray(documents) ? documents : [];
   const parts = all.map((document, index) => readDocument(document, { source, document: index + 1 }, lines));
@@ -37,7 +43,7 @@ function readDocument(document: Document, place: Place, lines: LineCounter): Ite
   }));
   if (faults.length > 0) return { items: [], faults };
   try {
-    const value: unknown = document.toJS();
+    const value = withSafeNumbers(document.toJS());
     return value === null || value === undefined
       ? { items: [], faults: [] }
       : takeApart(value, document, place, lines);
@@ -46,6 +52,14 @@ function readDocument(document: Document, place: Place, lines: LineCounter): Ite
     const message = error instanceof Error ? error.message : String(error);
     return { items: [], faults: [{ place, message: `not YAML: ${message}` }] };
   }
+}
+
+/** Integers that a number holds exactly, as numbers. */
+function withSafeNumbers(value: unknown): unknown {
+  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  if (Array.isArray(value)) return value.map(withSafeNumbers);
+  if (!isJsonObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, withSafeNumbers(field)]));
 }
 
 /** Fields that a list may have; `metadata` is what Kubernetes says of a listing. */
