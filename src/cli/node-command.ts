@@ -7,6 +7,8 @@ import type { CommandContext } from "./context.ts";
 import { CommandError } from "./exit.ts";
 import { nodeCheck, renderNodeCheck } from "./node-check.ts";
 import { nodeStatus, renderNodeStatus } from "./node-status.ts";
+import { createCheckSystemCommand } from "./node/checksystem-command.ts";
+import { createDiagsCommand } from "./node/diags-command.ts";
 import { print } from "./print.ts";
 
 const rotation = z.strictObject({ publicKey: z.string() });
@@ -28,6 +30,8 @@ export function createNodeCommand(context: CommandContext): Command {
     createStatusCommand(context),
     createCheckCommand(context),
     createRotateKeysCommand(context),
+    createCheckSystemCommand(context),
+    createDiagsCommand(context),
   ];
   for (const child of children) node.addCommand(child.configureHelp({ showGlobalOptions: true }));
   return node;
