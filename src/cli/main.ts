@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { DatastoreError } from "../datastore/store.ts";
 import { createAgentCommand } from "./agent-command.ts";
+import { createCompletionCommand } from "./completion/command.ts";
 import type { CommandContext } from "./context.ts";
 import { createDatastoreCommand } from "./datastore/command.ts";
 import { CommandError, EXIT } from "./exit.ts";
@@ -54,7 +55,7 @@ function createProgram(context: CommandContext): Command {
     .addCommand(createLabCommand(context))
     .addCommand(createNodeCommand(context));
   for (const command of createResourceCommands(context)) program.addCommand(command);
-  program.addCommand(createDatastoreCommand(context));
+  program.addCommand(createDatastoreCommand(context)).addCommand(createCompletionCommand());
   program
     .command("version")
     .description("print the version")

@@ -253,6 +253,14 @@ describe("margay on resources", () => {
     assert.equal(code, 0);
   });
 
+  it("completes names of resources in bash", async () => {
+    const script = await file("margay.bash", (await execute(MARGAY, ["completion", "bash"])).stdout);
+    const complete = `. "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _margay; echo "\${COMPREPLY[*]}"`;
+    const words = [MARGAY, "delete", "--socket", lab.agentSocket("host1"), "ippool", "def"];
+    const { stdout } = await execute("bash", ["--norc", "-c", complete, "bash", script, ...words]);
+    assert.equal(stdout, `${DEFAULT_POOL}\n`);
+  });
+
   it("ends with code 2 for wrong words, and 5 without a datastore", async () => {
     const wrong: readonly (readonly [readonly string[], RegExp])[] = [
       [["get", "gadgets"], /^margay: There is no kind "gadgets"; want one of /],
