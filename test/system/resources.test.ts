@@ -94,6 +94,15 @@ describe("margay on resources", () => {
       /\nhost1-cni-\S+-eth0 +host1 +10\.1\.\S+\/32 +cali\S+\n$/,
     );
     assert.match((await margay(["get", "wep", "-A"])).stdout, /^NAMESPACE +NAME .*\ndefault /);
+    const names = (kind: string, name: string): string =>
+      `${JSON.stringify({ apiVersion: "projectcalico.org/v3", kind, metadata: { name } })}\n---\n`;
+    const files = await file("names.yaml", names("Node", "host1") + names("FelixConfiguration", "default"));
+    await says(["get", "-f", files, "-o", "name"], { stdout: "node/host1\nfelixconfiguration/default\n" });
+    const list = JSON.parse((await margay(["get", "-f", files, "-o", "json"])).stdout) as Record<
+      string,
+      unknown
+    >;
+    assert.equal(list["kind"], "List");
     assert.match((await margay(["get", "wep", "-n", "other"])).stdout, /^NAME +NODE +NETWORKS +INTERFACE\n$/);
     const yaml = await margay(["get", "ippool", DEFAULT_POOL, "-o", "yaml"]);
     await says(["apply", "-f", "-"], { stdout: `IPPool "${DEFAULT_POOL}" unchanged\n` }, yaml.stdout);
@@ -197,7 +206,7 @@ describe("margay on resources", () => {
     await margay(["apply", "-f", "-"], pool("p6", { cidr: "10.9.0.0/24" }));
     const stored = JSON.parse((await store.get(key))?.value ?? "{}") as Resource;
     assert.deepEqual(stored.spec["future"], { x: [1] });
-    const { stdout, stderr } = await margay(["get", "pool", "p6", "-o", "yaml"]);
+    const { stdout, stderr } = await margay(["get", "pool", "p6", "-o", "yaml", "--export"]);
     assert.match(
       stderr,
       /IPPool "p6" has fields that this version does not know, kept but not shown: spec\.future/,

@@ -10,7 +10,7 @@ import { addStoreOptions, openCommandStore } from "../store.ts";
 import { describeResource } from "./describe.ts";
 import { parseKind } from "./kind-names.ts";
 import { type GetOptions, addFileOption, addNamespaceOption, namespaceOf } from "./options.ts";
-import { FORMATS, exportedResource, noteOn, renderResources, shownResource } from "./render.ts";
+import { FORMATS, exportedResource, isTable, noteOn, renderResources, shownResource } from "./render.ts";
 import { type Target, readTargets } from "./target.ts";
 import { watchResources } from "./watch.ts";
 
@@ -65,13 +65,21 @@ async function showTargets(
       exitWith(EXIT.absent);
     }
   }
-  for (const [kind, resources] of Map.groupBy(found, ({ id }) => id.kind))
-    show(resources, kind, options, targets.length === 1);
+  // Tables are of one kind each; YAML and JSON are one document, whatever is in it.
+  if (isTable(options.output) || found.length < 2)
+    for (const [kind, resources] of Map.groupBy(found, ({ id }) => id.kind))
+      show(resources, kind, options, targets.length === 1);
+  else show(found, commonKind(found), options, false);
+}
+
+function commonKind(resources: readonly StoredResource[]): Kind | undefined {
+  const [kind, ...others] = new Set(resources.map(({ id }) => id.kind));
+  return others.length === 0 ? kind : undefined;
 }
 
 function show(
   resources: readonly StoredResource[],
-  kind: Kind,
+  kind: Kind | undefined,
   options: GetOptions,
   isSingle: boolean,
 ): void {
@@ -79,7 +87,7 @@ function show(
   const shown = resources
     .map(shownResource)
     .map((one) => (options.export === true ? exportedResource(one) : one));
-  const withNamespace = allNamespaces && isNamespaced(kind);
+  const withNamespace = allNamespaces && kind !== undefined && isNamespaced(kind);
   const text = renderResources(shown, { kind, format, isSingle, withNamespace });
   if (text !== "") process.stdout.write(`${text}\n`);
   for (const note of resources.map(noteOn)) if (note !== undefined) process.stderr.write(`margay: ${note}\n`);

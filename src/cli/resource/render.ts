@@ -15,7 +15,8 @@ export function isTable(format: Format): boolean {
 }
 
 export interface RenderOptions {
-  readonly kind: Kind;
+  /** Of all of them; `undefined` where they are of several, which no table shows. */
+  readonly kind: Kind | undefined;
   readonly format: Format;
   /** One resource that was asked for by its name, and not a list. */
   readonly isSingle?: boolean;
@@ -32,7 +33,7 @@ export function renderResources(resources: readonly JsonObject[], options: Rende
     case "wide":
       return renderTable(tableOf(resources, options));
     case "name":
-      return resources.map((resource) => nameLine(kind, resource)).join("\n");
+      return resources.map(nameLine).join("\n");
     case "yaml":
       return renderYaml(documentOf(resources, kind, isSingle)).trimEnd();
     case "json":
@@ -45,10 +46,10 @@ export function renderYaml(value: unknown): string {
   return stringify(value, { lineWidth: 0, compat: "yaml-1.1", aliasDuplicateObjects: false });
 }
 
-function documentOf(resources: readonly JsonObject[], kind: Kind, isSingle: boolean): unknown {
+function documentOf(resources: readonly JsonObject[], kind: Kind | undefined, isSingle: boolean): unknown {
   const [first] = resources;
   if (isSingle && first !== undefined) return first;
-  return { apiVersion: API_VERSION, kind: `${kind}List`, items: resources };
+  return { apiVersion: API_VERSION, kind: `${kind ?? ""}List`, items: resources };
 }
 
 /** The rows of a table, its titles first. */
@@ -56,14 +57,15 @@ export function tableOf(
   resources: readonly JsonObject[],
   { kind, format, withNamespace = false }: RenderOptions,
 ): readonly (readonly string[])[] {
-  const columns = columnsOf(kind, { wide: format === "wide", namespace: withNamespace });
+  const columns =
+    kind === undefined ? [] : columnsOf(kind, { wide: format === "wide", namespace: withNamespace });
   const rows = resources.map((resource) => columns.map((column) => cellText(column, resource)));
   return [columns.map(({ title }) => title), ...rows];
 }
 
-function nameLine(kind: Kind, { metadata }: JsonObject): string {
+function nameLine({ kind, metadata }: JsonObject): string {
   const name = isJsonObject(metadata) ? metadata["name"] : undefined;
-  return `${kind.toLowerCase()}/${typeof name === "string" ? name : ""}`;
+  return `${String(kind).toLowerCase()}/${typeof name === "string" ? name : ""}`;
 }
 
 /** A stored resource as it is shown: with its defaults and its version, without fields that are not known here. */
