@@ -174,6 +174,16 @@ describe("resources in the datastore", () => {
     assert.deepEqual(memberAt(json, "metadata", "annotations"), { a: "b" });
   });
 
+  it("that many change at once lose nothing", async () => {
+    await createResource(store, pool(SPEC));
+    const keys = Array.from({ length: 20 }, (_, index) => `k${index}`);
+    await Promise.all(
+      keys.map((key) => changeResource(store, POOL, patch({ metadata: { labels: { [key]: "v" } } }))),
+    );
+    const labels = memberAt(await stored(), "metadata", "labels") as object;
+    assert.deepEqual(Object.keys(labels).toSorted(), keys.toSorted());
+  });
+
   it("are not touched by a dry run", async () => {
     const dryRun = { dryRun: true };
     assert.equal(kindOf(await createResource(store, pool(SPEC), dryRun)), "created");

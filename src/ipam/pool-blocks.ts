@@ -33,23 +33,31 @@ function isTunnelEnd(type: string | undefined): boolean {
   return type?.endsWith("TunnelAddress") === true;
 }
 
+/** A node's claim to a block. */
+export interface Claim {
+  readonly node: NodeName;
+  readonly cidr: Cidr;
+}
+
 /**
- * Takes the empty blocks of the prefix from their nodes, and removes them; a block that comes into use meanwhile stays its node's. Every step may find the work of an earlier
- * attempt done.
+ * Takes those empty blocks from their nodes whose claims are chosen, and removes them; a block that comes into use meanwhile stays its node's. Every step may find the work of an
+ * earlier attempt done.
  */
-export async function releaseEmptyBlocksIn(store: Store, pool: Cidr, { signal }: WaitOptions): Promise<void> {
+export async function releaseEmptyBlocks(
+  store: Store,
+  isChosen: (claim: Claim) => boolean,
+  { signal }: WaitOptions,
+): Promise<void> {
   const { entries } = await store.list(affinityPrefix(), signal === undefined ? {} : { signal });
   for (const { key } of entries) {
     const claim = parseAffinityKey(key);
-    if (claim !== undefined && cidrContains(pool, claim.cidr))
-      await releaseIfEmpty(store, claim.node, claim.cidr, signal);
+    if (claim !== undefined && isChosen(claim)) await releaseIfEmpty(store, claim, signal);
   }
 }
 
 async function releaseIfEmpty(
   store: Store,
-  node: NodeName,
-  cidr: Cidr,
+  { node, cidr }: Claim,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const affinities = { parse: parseAffinity, render: renderAffinity };

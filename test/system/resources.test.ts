@@ -9,7 +9,9 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { after, before, describe, it } from "node:test";
 import { connectStore } from "../../src/datastore/client.ts";
-import { resourceKey } from "../../src/model/keys.ts";
+import { affinityKey, resourceKey } from "../../src/model/keys.ts";
+import { parseNodeName } from "../../src/model/name.ts";
+import { parseCidr } from "../../src/net/cidr.ts";
 import { MARGAY, type Lab, type Outcome, createLab, eventually, execute } from "./harness.ts";
 
 const ONE_HOST = fileURLToPath(new URL("one-host.yaml", import.meta.url));
@@ -38,6 +40,11 @@ describe("margay on resources", () => {
   before(async () => {
     lab = await createLab({ topology: ONE_HOST, routeSource: "datastore" });
     directory = await mkdtemp(join(tmpdir(), "margay-resources-"));
+    // The agent says so a moment after it is ready, and by that gives the pool another version.
+    await eventually(
+      async () => (await margay(["get", "pools"])).stdout.includes("True"),
+      "the pool's state",
+    );
   });
   after(async () => {
     await lab[Symbol.asyncDispose]();
@@ -242,6 +249,35 @@ describe("margay on resources", () => {
     await lab.margay("add", "b", "--host", "host1");
     assert.match(await lab.address("b"), /^10\.1\./);
     await lab.margay("rm", "b");
+  });
+
+  it("deletes a node that is gone for good with what it left, where that is forced", async () => {
+    await using store = connectStore({ socketPath: lab.agentSocket("host1") });
+    const head = { apiVersion: "projectcalico.org/v3" };
+    await margay(
+      ["apply", "-f", "-"],
+      JSON.stringify({ ...head, kind: "Node", metadata: { name: "ghost" } }),
+    );
+    const endpoint = {
+      orchestrator: "cni",
+      node: "ghost",
+      containerID: "c",
+      endpoint: "eth0",
+      interfaceName: "cali1",
+    };
+    const metadata = { name: "ghost-cni-c-eth0" };
+    const wep = JSON.stringify({ ...head, kind: "WorkloadEndpoint", metadata, spec: endpoint });
+    await says(
+      ["apply", "-f", "-"],
+      { stdout: 'WorkloadEndpoint "default/ghost-cni-c-eth0" created\n' },
+      wep,
+    );
+    const claim = affinityKey(parseNodeName("ghost"), parseCidr("10.1.7.0/26"));
+    await store.put(claim, '{"state":"confirmed","deleted":false}');
+    assert.equal((await margay(["delete", "node", "ghost"])).code, 4);
+    await says(["delete", "node", "ghost", "--force"], { stdout: 'Node "ghost" deleted\n' });
+    assert.equal((await margay(["get", "wep", metadata.name])).code, 3);
+    assert.equal(await store.get(claim), undefined);
   });
 
   it("shows changes as they come", async () => {

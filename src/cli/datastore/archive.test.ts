@@ -28,11 +28,7 @@ const STORED: Readonly<Record<string, string>> = {
   }),
   [`${RESOURCES}nodes/broken`]: resource("Node", { name: "broken" }, { spec: 7 }),
   [`${RESOURCES}nodes/other`]: resource("Node", { name: "another" }),
-  [`${RESOURCES}networkpolicies/ns/default.p`]: resource(
-    "NetworkPolicy",
-    { name: "default.p", namespace: "ns" },
-    { spec: { order: 9007199254740993n.toString() } },
-  ),
+  [`${RESOURCES}networkpolicies/ns/default.p`]: `{"apiVersion":"projectcalico.org/v3","kind":"NetworkPolicy","metadata":{"name":"default.p","namespace":"ns"},"spec":{"order":9007199254740993,"text":"9007199254740993","half":1.5,"__proto__":"x","<<":{"a":1}}}`,
   [`${RESOURCES}clusterinformations/default`]: resource("ClusterInformation", { name: "default" }),
   [`${RESOURCES}gadgets/g`]: resource("Gadget", { name: "g" }),
   [`${IPAM}assignment/ipv4/block/10.1.0.0-30`]: BLOCK,

@@ -2,16 +2,18 @@
 import {
   type ChangeOptions,
   type Seen,
+  type StoredResource,
   changeResource,
   deleteResource,
   listResources,
   readResource,
 } from "../../datastore/resources.ts";
 import type { Store } from "../../datastore/store.ts";
-import { addressesInUse, releaseEmptyBlocksIn } from "../../ipam/pool-blocks.ts";
+import { addressesInUse, releaseEmptyBlocks } from "../../ipam/pool-blocks.ts";
 import type { IPPool } from "../../model/ip-pool.ts";
 import type { ResourceId } from "../../model/keys.ts";
 import { mergePatch } from "../../model/merge-patch.ts";
+import { cidrContains } from "../../net/cidr.ts";
 import type { Outcome } from "./carry-out.ts";
 
 export interface DeletionOptions extends ChangeOptions {
@@ -34,20 +36,25 @@ export async function deleteSafely(store: Store, id: ResourceId, options: Deleti
 async function deletePool(store: Store, id: ResourceId, options: DeletionOptions): Promise<Outcome> {
   const stored = await readResource(store, id, options);
   const planned = await deleteResource(store, id, { ...options, dryRun: true });
-  if (stored?.parsed.kind !== "ok" || planned.kind !== "deleted")
-    return await deleteResource(store, id, options);
-  const { spec } = stored.parsed.value as IPPool;
+  const spec = specOf(stored);
+  if (spec === undefined || planned.kind !== "deleted") return await deleteResource(store, id, options);
   const used = await usage(store, spec.cidr, options);
   if (used !== undefined) return used;
   if (options.dryRun === true) return planned;
   await setDisabled(store, id, true, options);
-  await releaseEmptyBlocksIn(store, spec.cidr, options);
+  await releaseEmptyBlocks(store, ({ cidr }) => cidrContains(spec.cidr, cidr), options);
   // Until it was disabled, addresses may have been given out.
   const usedMeanwhile = await usage(store, spec.cidr, options);
   if (usedMeanwhile === undefined)
     return await deleteResource(store, id, { ...options, seen: uidOf(options) });
   await setDisabled(store, id, spec.disabled, options);
   return usedMeanwhile;
+}
+
+/** Of a pool that can be read. */
+function specOf(stored: StoredResource | undefined): IPPool["spec"] | undefined {
+  const value = stored?.parsed.kind === "ok" ? stored.parsed.value : undefined;
+  return value?.kind === "IPPool" ? value.spec : undefined;
 }
 
 /** Disabling the pool gave it another version; it still is the one that was meant. */
@@ -61,8 +68,7 @@ function setDisabled(
   disabled: boolean,
   options: ChangeOptions,
 ): Promise<unknown> {
-  const change = { dryRun: false, ...(options.signal && { signal: options.signal }) };
-  return changeResource(store, id, (before) => mergePatch(before, { spec: { disabled } }), change);
+  return changeResource(store, id, (before) => mergePatch(before, { spec: { disabled } }), waitOf(options));
 }
 
 async function usage(
@@ -81,7 +87,10 @@ async function usage(
   };
 }
 
-/** Other than Calico, which deletes the records of the node's containers along with it, only where that is forced. */
+/**
+ * As Calico, together with its empty blocks and the records of its containers; other than Calico, those only where that is forced. What addresses the node still holds, garbage
+ * collection gives back.
+ */
 async function deleteNode(store: Store, id: ResourceId, options: DeletionOptions): Promise<Outcome> {
   const planned = await deleteResource(store, id, { ...options, dryRun: true });
   if (planned.kind !== "deleted") return planned;
@@ -94,10 +103,15 @@ async function deleteNode(store: Store, id: ResourceId, options: DeletionOptions
     const remedy = "remove them first; --force deletes their records too, for a node that is gone for good";
     return { kind: "inUse", message: `it has ${count(endpoints.length, "container")}; ${remedy}` };
   }
-  if (options.dryRun !== true)
-    for (const endpoint of endpoints)
-      await deleteResource(store, endpoint.id, options.signal ? { signal: options.signal } : {});
-  return await deleteResource(store, id, options);
+  if (options.dryRun === true) return planned;
+  for (const endpoint of endpoints) await deleteResource(store, endpoint.id, waitOf(options));
+  const deleted = await deleteResource(store, id, options);
+  if (deleted.kind === "deleted") await releaseEmptyBlocks(store, ({ node }) => node === id.name, options);
+  return deleted;
+}
+
+function waitOf({ signal }: ChangeOptions): ChangeOptions {
+  return signal === undefined ? {} : { signal };
 }
 
 function count(many: number, what: string): string {
