@@ -82,6 +82,16 @@ describe("resources in the datastore", () => {
     assert.equal(memberAt(json, "spec", "disabled"), true);
   });
 
+  it("have the status that the cluster reports, whatever a person says of it", async () => {
+    const conditions = [{ type: "Allocatable", status: "True" }];
+    const written = { ...pool(SPEC), status: { conditions } } as AnyResource;
+    await createResource(store, written);
+    assert.equal(memberAt(await stored(), "status"), undefined);
+    await changeResource(store, POOL, patch({ status: { conditions: [] } }));
+    assert.equal(kindOf(await applyResource(store, written)), "unchanged");
+    assert.deepEqual(memberAt(await stored(), "status"), { conditions: [] });
+  });
+
   it("are not written where nothing changes", async () => {
     await createResource(store, pool(SPEC));
     const before = await store.get(KEY);

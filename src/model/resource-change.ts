@@ -13,8 +13,9 @@ export interface Birth {
   readonly nowMs: number;
 }
 
-/** The JSON to store for a resource that was not there; `uid` and `creationTimestamp` are set as Calico sets them. */
-export function createStored({ metadata, ...resource }: AnyResource, { uid, nowMs }: Birth): JsonObject {
+/** The JSON to store for a resource that was not there; `uid` and `creationTimestamp` are set as Calico sets them. Its status is the cluster's to report. */
+export function createStored(written: AnyResource, { uid, nowMs }: Birth): JsonObject {
+  const { metadata, ...resource } = withoutStatus(written);
   const { resourceVersion, ...kept } = metadata;
   // RFC 3339 to the second, as Kubernetes' meta/v1 writes times.
   const creationTimestamp = `${new Date(nowMs).toISOString().slice(0, 19)}Z`;
@@ -26,12 +27,18 @@ export function createStored({ metadata, ...resource }: AnyResource, { uid, nowM
  * cluster reports, and fields of newer versions stay. Of a Node, the agent writes half: there the person's part is merged into what stands.
  */
 export function replaceStored(before: JsonObject, resource: AnyResource): JsonObject {
-  const { metadata, ...rest } = resource;
+  const { metadata, ...rest } = withoutStatus(resource);
   const { resourceVersion, uid, creationTimestamp, ...written } = metadata;
   if (resource.kind === "Node") return order(mergePatch(before, { ...rest, metadata: written }));
   const born = pickFields(before, new Set(["metadata.uid", "metadata.creationTimestamp", "status"]));
   const replacement = mergePatch(born, { ...rest, metadata: written });
   return order(mergePatch(pickFields(before, unknownFields(resource.kind, before)), replacement));
+}
+
+function withoutStatus(resource: AnyResource): Omit<AnyResource, "status"> {
+  if (!("status" in resource)) return resource;
+  const { status, ...rest } = resource;
+  return rest;
 }
 
 /** Paths of the fields of a stored value that this version does not know. */

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command } from "commander";
-import { type ChangeOptions, changeResource, readResource } from "../../datastore/resources.ts";
+import {
+  type ChangeOptions,
+  type StoredResource,
+  changeResource,
+  readResource,
+} from "../../datastore/resources.ts";
 import type { Store } from "../../datastore/store.ts";
 import { type JsonObject, memberAt } from "../../model/json.ts";
 import type { ResourceId } from "../../model/keys.ts";
@@ -48,19 +53,29 @@ async function label(
   labels: LabelChange,
   { overwrite, ...options }: ChangeOptions & { readonly overwrite: boolean },
 ): Promise<Outcome> {
-  const stored = await readResource(store, id, options);
-  if (stored === undefined) return { kind: "absent" };
-  const taken = Object.entries(labels).filter(([key, value]) => {
-    const current = memberAt(stored.json, "metadata", "labels", key);
-    return !overwrite && value !== null && current !== undefined && current !== value;
-  });
-  if (taken.length > 0) {
-    const keys = taken.map(([key]) => JSON.stringify(key)).join(", ");
-    return { kind: "inUse", message: `it has another value for label ${keys}; --overwrite replaces it` };
+  for (;;) {
+    const stored = await readResource(store, id, options);
+    if (stored === undefined) return { kind: "absent" };
+    const taken = overwrite ? [] : takenLabels(stored, labels);
+    if (taken.length > 0) {
+      const keys = taken.map((key) => JSON.stringify(key)).join(", ");
+      return { kind: "inUse", message: `it has another value for label ${keys}; --overwrite replaces it` };
+    }
+    // At the revision that was looked at, so that a label that came meanwhile is looked at, too.
+    const seen = { resourceVersion: String(stored.entry.revision) };
+    const outcome = await changeResource(store, id, (before) => withLabels(before, labels), {
+      ...options,
+      seen,
+    });
+    if (outcome.kind !== "stale") return outcome;
   }
-  // At the revision that was looked at, so that a label that came meanwhile is not overwritten.
-  const seen = overwrite ? {} : { resourceVersion: String(stored.entry.revision) };
-  return changeResource(store, id, (before) => withLabels(before, labels), { ...options, seen });
+}
+
+function takenLabels({ json }: StoredResource, labels: LabelChange): readonly string[] {
+  return Object.keys(labels).filter((key) => {
+    const current = memberAt(json, "metadata", "labels", key);
+    return labels[key] !== null && current !== undefined && current !== labels[key];
+  });
 }
 
 /** To remove what is not there changes nothing. */
