@@ -154,6 +154,11 @@ metadata: {}
   });
 });
 
+it("a value that an archive holds twice is told once", () => {
+  const node = resource("Node", { name: "n" });
+  assert.deepEqual(parseArchive("f", `${node}\n---\n${node}`).faults, ['Node "n" is there twice']);
+});
+
 describe("an import", () => {
   const { values } = parseArchive("f", ARCHIVE);
 

@@ -37,7 +37,15 @@ export function parseArchive(source: string, text: string): ParsedArchive {
   const resources = last === undefined ? sections : sections.slice(0, -1);
   const parts = resources.filter(hasText).map((section) => parseResources(source, section));
   const ipam = last === undefined || !hasText(last) ? [] : [parseIpam(source, last)];
-  return merge([...parts, ...ipam]);
+  const all = merge([...parts, ...ipam]);
+  return { ...all, faults: [...all.faults, ...repetitions(all.values)] };
+}
+
+function repetitions(values: readonly Restored[]): readonly string[] {
+  const seen = new Set<string>();
+  // A set that does not grow has the key already.
+  const twice = values.filter(({ key }) => seen.size === seen.add(key).size);
+  return twice.map(({ what }) => `${what} is there twice`);
 }
 
 interface Section {
@@ -67,12 +75,9 @@ function hasText({ text }: Section): boolean {
 }
 
 function merge(parts: readonly ParsedArchive[]): ParsedArchive {
-  const values = parts.flatMap((part) => part.values);
-  const seen = new Set<string>();
-  const twice = values.filter(({ key }) => seen.size === seen.add(key).size);
   return {
-    values,
-    faults: [...parts.flatMap(({ faults }) => faults), ...twice.map(({ what }) => `${what} is there twice`)],
+    values: parts.flatMap(({ values }) => values),
+    faults: parts.flatMap(({ faults }) => faults),
     notes: parts.flatMap(({ notes }) => notes),
   };
 }

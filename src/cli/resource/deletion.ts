@@ -10,10 +10,10 @@ import {
 } from "../../datastore/resources.ts";
 import type { Store } from "../../datastore/store.ts";
 import { addressesInUse, releaseEmptyBlocks } from "../../ipam/pool-blocks.ts";
-import type { IPPool } from "../../model/ip-pool.ts";
+import { memberAt } from "../../model/json.ts";
 import type { ResourceId } from "../../model/keys.ts";
 import { mergePatch } from "../../model/merge-patch.ts";
-import { cidrContains } from "../../net/cidr.ts";
+import { type Cidr, cidrContains, parseCidr } from "../../net/cidr.ts";
 import type { Outcome } from "./carry-out.ts";
 
 export interface DeletionOptions extends ChangeOptions {
@@ -36,25 +36,29 @@ export async function deleteSafely(store: Store, id: ResourceId, options: Deleti
 async function deletePool(store: Store, id: ResourceId, options: DeletionOptions): Promise<Outcome> {
   const stored = await readResource(store, id, options);
   const planned = await deleteResource(store, id, { ...options, dryRun: true });
-  const spec = specOf(stored);
-  if (spec === undefined || planned.kind !== "deleted") return await deleteResource(store, id, options);
-  const used = await usage(store, spec.cidr, options);
+  const pool = cidrOf(stored);
+  if (pool === undefined || planned.kind !== "deleted") return await deleteResource(store, id, options);
+  const used = await usage(store, pool, options);
   if (used !== undefined) return used;
   if (options.dryRun === true) return planned;
   await setDisabled(store, id, true, options);
-  await releaseEmptyBlocks(store, ({ cidr }) => cidrContains(spec.cidr, cidr), options);
+  await releaseEmptyBlocks(store, ({ cidr }) => cidrContains(pool, cidr), options);
   // Until it was disabled, addresses may have been given out.
-  const usedMeanwhile = await usage(store, spec.cidr, options);
+  const usedMeanwhile = await usage(store, pool, options);
   if (usedMeanwhile === undefined)
     return await deleteResource(store, id, { ...options, seen: uidOf(options) });
-  await setDisabled(store, id, spec.disabled, options);
+  await setDisabled(store, id, memberAt(stored?.json, "spec", "disabled") === true, options);
   return usedMeanwhile;
 }
 
-/** Of a pool that can be read. */
-function specOf(stored: StoredResource | undefined): IPPool["spec"] | undefined {
-  const value = stored?.parsed.kind === "ok" ? stored.parsed.value : undefined;
-  return value?.kind === "IPPool" ? value.spec : undefined;
+/** Of a pool that is wrong in something else, too: its containers have their addresses all the same. */
+function cidrOf(stored: StoredResource | undefined): Cidr | undefined {
+  const cidr = memberAt(stored?.json, "spec", "cidr");
+  try {
+    return typeof cidr === "string" ? parseCidr(cidr) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Disabling the pool gave it another version; it still is the one that was meant. */
@@ -71,13 +75,9 @@ function setDisabled(
   return changeResource(store, id, (before) => mergePatch(before, { spec: { disabled } }), waitOf(options));
 }
 
-async function usage(
-  store: Store,
-  cidr: IPPool["spec"]["cidr"],
-  options: DeletionOptions,
-): Promise<Outcome | undefined> {
+async function usage(store: Store, pool: Cidr, options: DeletionOptions): Promise<Outcome | undefined> {
   if (options.isForced) return undefined;
-  const used = await addressesInUse(store, cidr, options);
+  const used = await addressesInUse(store, pool, options);
   if (used.length === 0) return undefined;
   const remedy =
     'to give out no more of them, patch it with {"spec":{"disabled":true}}; --force deletes it all the same';
