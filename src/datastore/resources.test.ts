@@ -135,6 +135,17 @@ describe("resources in the datastore", () => {
     assert.equal(outcome.kind, "invalid");
   });
 
+  it("tell which unknown fields a replacement took away with a list", async () => {
+    const key = resourceKey("BGPConfiguration", "default");
+    const head = { apiVersion: API_VERSION, kind: "BGPConfiguration", metadata: { name: "default" } };
+    const communities = [{ name: "a", value: "1:2" }];
+    const written = { ...head, spec: { communities } };
+    const future = { ...head, spec: { communities: [{ ...communities[0], future: 1 }], other: 1 } };
+    await store.put(key, JSON.stringify(future));
+    const outcome = await applyResource(store, unwrap(parseResource("BGPConfiguration", written), "bgp"));
+    assert.deepEqual(outcome, { kind: "changed", lost: ["spec.communities[0].future"] });
+  });
+
   it("that cannot be read are repaired by replacing them", async () => {
     await put({
       apiVersion: API_VERSION,

@@ -5,7 +5,7 @@ import type { Issue } from "../model/issue.ts";
 import { type JsonObject, isJsonObject, memberAt } from "../model/json.ts";
 import { type ResourceId, parseResourceKey, resourceKey, resourcePrefix } from "../model/keys.ts";
 import { type AnyResource, type Kind, type Stored, parseStoredResource } from "../model/resource.ts";
-import { changeIssues, createStored, replaceStored } from "../model/resource-change.ts";
+import { changeIssues, createStored, lostFields, replaceStored } from "../model/resource-change.ts";
 import { type Clock, systemClock } from "../system/clock.ts";
 import type { Entry, Store, WaitOptions } from "./store.ts";
 
@@ -27,7 +27,9 @@ export interface ChangeOptions extends WaitOptions {
 
 /** What came of a change. */
 export type ChangeOutcome =
-  | { readonly kind: "created" | "changed" | "unchanged" | "deleted" }
+  | { readonly kind: "created" | "unchanged" | "deleted" }
+  /** `lost` are paths of fields that this version does not know and that the change took away, such as those inside a list that was replaced. */
+  | { readonly kind: "changed"; readonly lost: readonly string[] }
   /** It should not have been there. */
   | { readonly kind: "present" }
   /** It should have been there. */
@@ -172,10 +174,11 @@ async function change(
     const issues = changeIssues(id, before, after);
     if (issues.length > 0) return { kind: "invalid", issues };
     if (isDeepStrictEqual(after, stored.json)) return { kind: "unchanged" };
-    if (options.dryRun === true) return { kind: "changed" };
+    const changed = { kind: "changed", lost: lostFields(id.kind, before, after) } as const;
+    if (options.dryRun === true) return changed;
     const { key, revision } = stored.entry;
     const result = await store.put(key, JSON.stringify(after), { ...options, expect: revision });
-    if (result.kind === "written") return { kind: "changed" };
+    if (result.kind === "written") return changed;
   }
 }
 

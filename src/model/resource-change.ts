@@ -48,6 +48,12 @@ export function unknownFields(kind: Kind, value: unknown): ReadonlySet<string> {
   return new Set(issues.filter(({ code }) => code === "unknown-field").map(({ path }) => path));
 }
 
+/** Paths of the fields that this version does not know, and that are not there any more afterwards. */
+export function lostFields(kind: Kind, before: unknown, after: unknown): readonly string[] {
+  const kept = unknownFields(kind, after);
+  return [...unknownFields(kind, before)].filter((path) => !kept.has(path));
+}
+
 /** What a stored value may not become: another resource, one with changed immutable fields, or one with new faults. */
 export function changeIssues(id: ResourceId, before: JsonObject, after: unknown): readonly Issue[] {
   const stored = parseStoredResource(id.kind, after);

@@ -72,12 +72,20 @@ function exitOf({ kind }: Outcome): ExitName {
 
 function tell(change: Change, outcome: Outcome, { dryRun, forgive }: CarryOutOptions): void {
   const what = describeResource(change.id);
-  if (outcome.kind === forgive) process.stdout.write(`${what} skipped: ${STATES[outcome.kind]}\n`);
-  else if (exitOf(outcome) === "done")
-    process.stdout.write(
-      `${what} ${dryRun === true && outcome.kind !== "unchanged" ? "would be " : ""}${outcome.kind}\n`,
-    );
-  else for (const line of failureLines(change, outcome)) process.stderr.write(`margay: ${line}\n`);
+  if (outcome.kind === forgive) {
+    process.stdout.write(`${what} skipped: ${STATES[outcome.kind]}\n`);
+    return;
+  }
+  const isPlan = dryRun === true && outcome.kind !== "unchanged";
+  if (exitOf(outcome) === "done")
+    process.stdout.write(`${what} ${isPlan ? "would be " : ""}${outcome.kind}\n`);
+  const lines = [...failureLines(change, outcome), ...lossLines(what, outcome)];
+  for (const line of lines) process.stderr.write(`margay: ${line}\n`);
+}
+
+function lossLines(what: string, outcome: Outcome): readonly string[] {
+  const lost = outcome.kind === "changed" ? outcome.lost : [];
+  return lost.map((path) => `${what}: ${path}, which this version does not know, is not kept`);
 }
 
 const STATES = { present: "it is there already", absent: "there is none" } as const;
