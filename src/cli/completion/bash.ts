@@ -2,7 +2,7 @@
 import type { CompletedCommand, OptionValue } from "./tree.ts";
 
 /**
- * A completion for bash 4 or newer. The words of the commands are written into it, so that only names of resources need the program. Those are compared and never expanded: what
+ * A completion for bash 4 or newer, in words that zsh reads alike (where `path` is the PATH). The words of the commands are written into it, so that only names of resources need the program. Those are compared and never expanded: what
  * stands in a datastore must not be run by a press of a key.
  */
 export function renderBash(commands: readonly CompletedCommand[], kinds: readonly string[]): string {
@@ -99,7 +99,7 @@ _margay_take_names() {
 }
 
 _margay() {
-  local current=${"$"}{COMP_WORDS[COMP_CWORD]} path=margay kind='' option='' word values index
+  local current=${"$"}{COMP_WORDS[COMP_CWORD]} at=margay kind='' option='' word values index
   local arguments=0
   local -a where
   COMPREPLY=()
@@ -107,33 +107,33 @@ _margay() {
   for ((index = 1; index < COMP_CWORD; index++)); do
     word=${"$"}{COMP_WORDS[index]}
     # Bash takes --option=value apart.
-    if [[ $word == = ]]; then
+    if [[ $word == '=' ]]; then
       continue
     elif [[ -n $option ]]; then
       case $option in --socket | -n | --namespace) where+=("$option" "$word") ;; esac
       option=''
     elif [[ $word == -* ]]; then
-      if _margay_value "$path $word" >/dev/null; then option=$word; fi
-    elif [[ $arguments -eq 0 && " $(_margay_children "$path") " == *" $word "* ]]; then
-      path="$path $word"
+      if _margay_value "$at $word" >/dev/null; then option=$word; fi
+    elif [[ $arguments -eq 0 && " $(_margay_children "$at") " == *" $word "* ]]; then
+      at="$at $word"
     else
       arguments=$((arguments + 1))
       if [[ $arguments -eq 1 ]]; then kind=$word; fi
     fi
   done
-  if [[ $current == = ]]; then current=''; fi
+  if [[ $current == '=' ]]; then current=''; fi
   if [[ -n $option ]]; then
-    values=$(_margay_value "$path $option")
+    values=$(_margay_value "$at $option")
     case $values in
     @file) _margay_take_files "$current" ;;
     @text) ;;
     *) _margay_take "$values" "$current" ;;
     esac
   elif [[ $current == -* ]]; then
-    _margay_take "$(_margay_options "$path")" "$current"
+    _margay_take "$(_margay_options "$at")" "$current"
   elif [[ $arguments -eq 0 ]]; then
-    _margay_take "$(_margay_children "$path") $(_margay_words "$path")" "$current"
-  elif _margay_takes_kind "$path"; then
+    _margay_take "$(_margay_children "$at") $(_margay_words "$at")" "$current"
+  elif _margay_takes_kind "$at"; then
     _margay_take_names "$kind" "$current" "${"$"}{where[@]}"
   fi
 }`;

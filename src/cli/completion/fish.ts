@@ -23,7 +23,13 @@ end
 function __margay_arguments
     set -l path (string split ' ' -- (__margay_path))
     set -l words (commandline -opc)
-    string match -v -- '-*' $words[(math (count $path) + 1)..]
+    for word in $words[(math (count $path) + 1)..]
+        switch $word
+            case '-*'
+            case '*'
+                echo $word
+        end
+    end
 end
 
 function __margay_at
