@@ -23,6 +23,8 @@ export interface ChangeOptions extends WaitOptions {
   readonly dryRun?: boolean;
   /** @default the system's clock */
   readonly clock?: Clock;
+  /** What speaks against the change beside what the resource itself says; `before` is absent for one that is new. */
+  readonly review?: (after: JsonObject, before: JsonObject | undefined) => Promise<readonly Issue[]>;
 }
 
 /** What came of a change. */
@@ -73,9 +75,11 @@ export async function createResource(
   const key = keyOf(idOf(resource));
   if (resource.metadata.resourceVersion !== undefined) return { kind: "invalid", issues: [HAS_VERSION] };
   if ((await store.get(key, options)) !== undefined) return { kind: "present" };
-  if (options.dryRun === true) return { kind: "created" };
   const { clock = systemClock } = options;
   const json = createStored(resource, { uid: randomUUID(), nowMs: clock.now() });
+  const issues = (await options.review?.(json, undefined)) ?? [];
+  if (issues.length > 0) return { kind: "invalid", issues };
+  if (options.dryRun === true) return { kind: "created" };
   const result = await store.put(key, JSON.stringify(json), { ...options, expect: "absent" });
   return { kind: result.kind === "written" ? "created" : "present" };
 }
@@ -171,7 +175,7 @@ async function change(
     if (stale !== undefined) return stale;
     const before = isJsonObject(stored.json) ? stored.json : {};
     const after = changeJson(before);
-    const issues = changeIssues(id, before, after);
+    const issues = await issuesOf(id, before, after, options);
     if (issues.length > 0) return { kind: "invalid", issues };
     if (isDeepStrictEqual(after, stored.json)) return { kind: "unchanged" };
     const changed = { kind: "changed", lost: lostFields(id.kind, before, after) } as const;
@@ -180,6 +184,16 @@ async function change(
     const result = await store.put(key, JSON.stringify(after), { ...options, expect: revision });
     if (result.kind === "written") return changed;
   }
+}
+
+async function issuesOf(
+  id: ResourceId,
+  before: JsonObject,
+  after: unknown,
+  { review }: ChangeOptions,
+): Promise<readonly Issue[]> {
+  const issues = changeIssues(id, before, after);
+  return issues.length > 0 || !isJsonObject(after) ? issues : ((await review?.(after, before)) ?? []);
 }
 
 function staleness(

@@ -39,7 +39,8 @@ describe("blocks of a pool", () => {
   const claim = (cidr: Cidr, node: typeof A, state: "confirmed" | "pendingDeletion" = "confirmed") =>
     store.put(affinityKey(node, cidr), renderAffinity({ state, deleted: false }));
   const keys = async (): Promise<readonly string[]> => (await store.list("/")).entries.map(({ key }) => key);
-  const ofPool = ({ cidr }: { readonly cidr: Cidr }): boolean => cidrContains(POOL, cidr);
+  const isInPool = (cidr: Cidr): boolean => cidrContains(POOL, cidr);
+  const ofPool = ({ cidr }: { readonly cidr: Cidr }): boolean => isInPool(cidr);
 
   const [first, second, outside] = ["10.1.0.0/26", "10.1.0.64/26", "10.2.0.0/26"].map(parseCidr) as [
     Cidr,
@@ -51,7 +52,7 @@ describe("blocks of a pool", () => {
     await put(first, A, "ipipTunnelAddress", "", "vxlanTunnelAddress");
     await put(second, B, "");
     await put(outside, B, "");
-    assert.deepEqual(await addressesInUse(store, POOL, {}), ["10.1.0.1", "10.1.0.64"]);
+    assert.deepEqual(await addressesInUse(store, 4, isInPool, {}), ["10.1.0.1", "10.1.0.64"]);
   });
 
   it("are taken from their nodes where they are empty", async () => {
@@ -92,7 +93,7 @@ describe("blocks of a pool", () => {
     };
     await releaseEmptyBlocks(busy, ofPool, {});
     assert.ok(isTaken);
-    assert.deepEqual(await addressesInUse(store, POOL, {}), ["10.1.0.0"]);
+    assert.deepEqual(await addressesInUse(store, 4, isInPool, {}), ["10.1.0.0"]);
     assert.equal(
       (await store.get(affinityKey(A, first)))?.value,
       renderAffinity({ state: "confirmed", deleted: false }),

@@ -11,18 +11,23 @@ import {
   parseBlockKey,
 } from "../model/keys.ts";
 import type { NodeName } from "../model/name.ts";
-import { type Cidr, cidrContains, cidrFamily } from "../net/cidr.ts";
-import type { Ip } from "../net/ip.ts";
+import type { Cidr } from "../net/cidr.ts";
+import type { Family, Ip } from "../net/ip.ts";
 import { affinityOf, allocationsOf, isEmpty } from "./block.ts";
 import { Cell } from "./cell.ts";
 
-/** The addresses of the prefix that somebody has, without those of nodes' own tunnel ends, which go with the pool. */
-export async function addressesInUse(store: Store, pool: Cidr, options: WaitOptions): Promise<readonly Ip[]> {
-  const { entries } = await store.list(blockPrefix(cidrFamily(pool)), options);
+/** Those addresses of the chosen blocks that somebody has, without those of nodes' own tunnel ends. */
+export async function addressesInUse(
+  store: Store,
+  family: Family,
+  isChosen: (block: Cidr) => boolean,
+  options: WaitOptions,
+): Promise<readonly Ip[]> {
+  const { entries } = await store.list(blockPrefix(family), options);
   return entries.flatMap(({ key, value }) => {
     const cidr = parseBlockKey(key);
     const block = parseBlock(value);
-    if (cidr === undefined || !cidrContains(pool, cidr) || block.kind !== "ok") return [];
+    if (cidr === undefined || !isChosen(cidr) || block.kind !== "ok") return [];
     const held = allocationsOf(block.value).filter(({ attributes }) => !isTunnelEnd(attributes["type"]));
     return held.map(({ ip }) => ip);
   });

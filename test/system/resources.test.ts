@@ -155,6 +155,32 @@ describe("margay on resources", () => {
     await says(["delete", "pool", "p3"], { stdout: 'IPPool "p3" deleted\n' });
   });
 
+  it("refuses a pool that gives out what another one or a node has", async () => {
+    const overlapping: readonly (readonly [cidr: string, with_: string])[] = [
+      ["10.1.128.0/17", 'pool "default-ipv4-ippool" ("10.1.0.0/16")'],
+      ["192.168.0.0/20", 'the network of node "host1" ("192.168.0.0/24")'],
+    ];
+    for (const [cidr, other] of overlapping) {
+      const line = `margay: standard input: document 1, line 1: IPPool "o": spec.cidr: pool "o" ("${cidr}") overlaps ${other}\n`;
+      await says(["apply", "-f", "-"], { code: 2, stderr: line }, pool("o", { cidr }));
+    }
+    const both = await margay(
+      ["create", "-f", "-"],
+      `${pool("o1", { cidr: "10.9.0.0/24" })}\n---\n${pool("o2", { cidr: "10.9.0.0/16" })}`,
+    );
+    assert.equal(both.code, 2);
+    assert.equal(both.stdout, "");
+    assert.match(both.stderr, /pool "o1" \("10\.9\.0\.0\/24"\) overlaps pool "o2"/);
+    await margay(["create", "-f", "-"], pool("o", { cidr: "10.1.128.0/17", disabled: true }));
+    const enabled = await margay(["patch", "pool", "o", "-p", "spec: {disabled: false}"]);
+    assert.equal(enabled.code, 2);
+    assert.match(
+      enabled.stderr,
+      /^margay: IPPool "o": spec\.cidr: pool "o" .* overlaps pool "default-ipv4-ippool"/,
+    );
+    await says(["delete", "pool", "o"], { stdout: 'IPPool "o" deleted\n' });
+  });
+
   it("refuses what has changed meanwhile, what is there already, and what is not there", async () => {
     const text = pool("p4", { cidr: "10.9.0.0/24" });
     await margay(["create", "-f", "-"], text);

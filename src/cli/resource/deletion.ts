@@ -13,7 +13,7 @@ import { addressesInUse, releaseEmptyBlocks } from "../../ipam/pool-blocks.ts";
 import { memberAt } from "../../model/json.ts";
 import type { ResourceId } from "../../model/keys.ts";
 import { mergePatch } from "../../model/merge-patch.ts";
-import { type Cidr, cidrContains, parseCidr } from "../../net/cidr.ts";
+import { type Cidr, cidrContains, cidrFamily, parseCidr } from "../../net/cidr.ts";
 import type { Outcome } from "./carry-out.ts";
 
 export interface DeletionOptions extends ChangeOptions {
@@ -38,17 +38,30 @@ async function deletePool(store: Store, id: ResourceId, options: DeletionOptions
   const planned = await deleteResource(store, id, { ...options, dryRun: true });
   const pool = cidrOf(stored);
   if (pool === undefined || planned.kind !== "deleted") return await deleteResource(store, id, options);
-  const used = await usage(store, pool, options);
+  const isOwn = await ownBlocks(store, id, pool, options);
+  const used = await usage(store, pool, isOwn, options);
   if (used !== undefined) return used;
   if (options.dryRun === true) return planned;
   await setDisabled(store, id, true, options);
-  await releaseEmptyBlocks(store, ({ cidr }) => cidrContains(pool, cidr), options);
+  await releaseEmptyBlocks(store, ({ cidr }) => isOwn(cidr), options);
   // Until it was disabled, addresses may have been given out.
-  const usedMeanwhile = await usage(store, pool, options);
+  const usedMeanwhile = await usage(store, pool, isOwn, options);
   if (usedMeanwhile === undefined)
     return await deleteResource(store, id, { ...options, seen: uidOf(options) });
   await setDisabled(store, id, memberAt(stored?.json, "spec", "disabled") === true, options);
   return usedMeanwhile;
+}
+
+/** Blocks of the pool and of no other that overlaps it: those stay where they are. */
+async function ownBlocks(
+  store: Store,
+  id: ResourceId,
+  pool: Cidr,
+  options: DeletionOptions,
+): Promise<(block: Cidr) => boolean> {
+  const all = await listResources(store, "IPPool", options);
+  const others = all.filter((one) => one.id.name !== id.name).flatMap((one) => cidrOf(one) ?? []);
+  return (block) => cidrContains(pool, block) && !others.some((other) => cidrContains(other, block));
 }
 
 /** Of a pool that is wrong in something else, too: its containers have their addresses all the same. */
@@ -75,9 +88,14 @@ function setDisabled(
   return changeResource(store, id, (before) => mergePatch(before, { spec: { disabled } }), waitOf(options));
 }
 
-async function usage(store: Store, pool: Cidr, options: DeletionOptions): Promise<Outcome | undefined> {
+async function usage(
+  store: Store,
+  pool: Cidr,
+  isOwn: (block: Cidr) => boolean,
+  options: DeletionOptions,
+): Promise<Outcome | undefined> {
   if (options.isForced) return undefined;
-  const used = await addressesInUse(store, pool, options);
+  const used = await addressesInUse(store, cidrFamily(pool), isOwn, options);
   if (used.length === 0) return undefined;
   const remedy =
     'to give out no more of them, patch it with {"spec":{"disabled":true}}; --force deletes it all the same';

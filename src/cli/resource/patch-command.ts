@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command } from "commander";
 import { LineCounter, parseDocument } from "yaml";
-import { changeResource } from "../../datastore/resources.ts";
+import { type ChangeOptions, changeResource } from "../../datastore/resources.ts";
 import { type JsonObject, isJsonObject, memberAt } from "../../model/json.ts";
 import { mergePatch } from "../../model/merge-patch.ts";
 import type { CommandContext } from "../context.ts";
@@ -10,6 +10,7 @@ import { openCommandStore } from "../store.ts";
 import { carryOut } from "./carry-out.ts";
 import { parseKind } from "./kind-names.ts";
 import { type WriteOptions, addNamespaceOption, addWriteOptions } from "./options.ts";
+import { reviewPools } from "./pool-review.ts";
 import { parseId } from "./target.ts";
 
 interface PatchOptions extends WriteOptions {
@@ -32,11 +33,10 @@ export function createPatchCommand(context: CommandContext): Command {
     const id = parseId(parseKind(kind), name, options.namespace);
     const { patch, resourceVersion } = parsePatch(options.patch);
     await using store = openCommandStore(options);
-    const run = (change: Parameters<typeof changeResource>[3]) =>
-      changeResource(store, id, (before) => mergePatch(before, patch), {
-        ...change,
-        seen: { resourceVersion },
-      });
+    const review = reviewPools(store, [], { signal: context.signal });
+    const seen = { resourceVersion };
+    const run = (change: ChangeOptions) =>
+      changeResource(store, id, (before) => mergePatch(before, patch), { ...change, review, seen });
     await carryOut(context, [{ id, run }], options);
   });
 }

@@ -13,6 +13,7 @@ import {
   addNamespaceOption,
   addWriteOptions,
 } from "./options.ts";
+import { reviewPools } from "./pool-review.ts";
 
 interface ManifestOptions extends WriteOptions, FileOptions {
   readonly skipExists?: boolean;
@@ -45,10 +46,12 @@ function manifestCommand(context: CommandContext, name: string, description: str
     if (options.filename.length === 0) throw new CommandError("invalid", "Want -f FILE");
     const manifests = await requireManifests(options.filename, options.namespace);
     await using store = openCommandStore(options);
+    const resources = manifests.map(({ resource }) => resource);
+    const review = reviewPools(store, resources, { signal: context.signal });
     const changes = manifests.map(({ place, resource }) => ({
       id: idOf(resource),
       place,
-      run: (change: Parameters<Write>[2]) => write(store, resource, change),
+      run: (change: Parameters<Write>[2]) => write(store, resource, { ...change, review }),
     }));
     const forgive = options.skipExists === true ? ("present" as const) : undefined;
     await carryOut(context, changes, { dryRun: options.dryRun, forgive });
