@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command } from "commander";
-import type { ChangeOptions } from "../../datastore/resources.ts";
+import { type ChangeOptions, deleteResource } from "../../datastore/resources.ts";
+import type { Store } from "../../datastore/store.ts";
+import type { ResourceId } from "../../model/keys.ts";
 import type { CommandContext } from "../context.ts";
 import { CommandError } from "../exit.ts";
 import { openCommandStore } from "../store.ts";
-import { carryOut } from "./carry-out.ts";
-import { deleteSafely } from "./deletion.ts";
+import { type Outcome, carryOut } from "./carry-out.ts";
+import { deleteNode } from "./delete-node.ts";
+import { deletePool } from "./delete-pool.ts";
+import type { DeletionOptions } from "./deletion.ts";
 import {
   type FileOptions,
   type WriteOptions,
@@ -48,4 +52,11 @@ export function createDeleteCommand(context: CommandContext): Command {
       });
     },
   );
+}
+
+/** Deletes a resource, after what has to go before it. What containers rely on goes only where that is forced. */
+async function deleteSafely(store: Store, id: ResourceId, options: DeletionOptions): Promise<Outcome> {
+  if (id.kind === "IPPool") return await deletePool(store, id, options);
+  if (id.kind === "Node") return await deleteNode(store, id, options);
+  return await deleteResource(store, id, options);
 }
