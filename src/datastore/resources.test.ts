@@ -13,10 +13,9 @@ import {
   changeResource,
   createResource,
   deleteResource,
-  listResources,
-  readResource,
   replaceResource,
 } from "./resources.ts";
+import { listResources, readResource } from "./stored-resource.ts";
 import type { Store } from "./store.ts";
 
 const POOL = { kind: "IPPool", name: "pool" } as const;

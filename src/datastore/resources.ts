@@ -3,20 +3,12 @@ import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Issue } from "../model/issue.ts";
 import { type JsonObject, isJsonObject, memberAt } from "../model/json.ts";
-import { type ResourceId, parseResourceKey, resourceKey, resourcePrefix } from "../model/keys.ts";
-import { type AnyResource, type Kind, type Stored, parseStoredResource } from "../model/resource.ts";
+import type { ResourceId } from "../model/keys.ts";
+import type { AnyResource } from "../model/resource.ts";
 import { changeIssues, createStored, lostFields, replaceStored } from "../model/resource-change.ts";
 import { type Clock, systemClock } from "../system/clock.ts";
-import type { Entry, Store, WaitOptions } from "./store.ts";
-
-/** A resource as it stands in the datastore. */
-export interface StoredResource {
-  readonly id: ResourceId;
-  readonly entry: Entry;
-  /** What the stored text says; no object at all where it is no JSON. */
-  readonly json: unknown;
-  readonly parsed: Stored<AnyResource>;
-}
+import type { Store, WaitOptions } from "./store.ts";
+import { type StoredResource, keyOf, readResource } from "./stored-resource.ts";
 
 export interface ChangeOptions extends WaitOptions {
   /** Find out what would come of it, and write nothing. */
@@ -39,32 +31,6 @@ export type ChangeOutcome =
   /** It is not the one, or not as it was, when the person read it. */
   | { readonly kind: "stale"; readonly message: string }
   | { readonly kind: "invalid"; readonly issues: readonly Issue[] };
-
-/** The resource; `undefined` where there is none. */
-export async function readResource(
-  store: Store,
-  id: ResourceId,
-  options: WaitOptions = {},
-): Promise<StoredResource | undefined> {
-  const entry = await store.get(keyOf(id), options);
-  return entry && readEntry(id, entry);
-}
-
-/** All of the kind, or those in one namespace, sorted by key. */
-export async function listResources(
-  store: Store,
-  kind: Kind,
-  { namespace, ...options }: WaitOptions & { readonly namespace?: string | undefined } = {},
-): Promise<readonly StoredResource[]> {
-  const { entries } = await store.list(resourcePrefix(kind, namespace), options);
-  return entries.flatMap((entry) => readStored(entry) ?? []);
-}
-
-/** The resource in an entry; `undefined` where its key is not that of one. */
-export function readStored(entry: Entry): StoredResource | undefined {
-  const id = parseResourceKey(entry.key);
-  return id && readEntry(id, entry);
-}
 
 /** Stores a resource that is not there yet. */
 export async function createResource(
@@ -213,21 +179,4 @@ function staleness(
       message: `it is another one of that name: its uid is ${JSON.stringify(storedUid)}`,
     };
   return undefined;
-}
-
-function keyOf({ kind, name, namespace }: ResourceId): string {
-  return resourceKey(kind, name, namespace);
-}
-
-function readEntry(id: ResourceId, entry: Entry): StoredResource {
-  const json = parseJson(entry.value);
-  return { id, entry, json, parsed: parseStoredResource(id.kind, json) };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

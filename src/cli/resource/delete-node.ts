@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { deleteResource, listResources } from "../../datastore/resources.ts";
+import { deleteResource } from "../../datastore/resources.ts";
+import { listResources } from "../../datastore/stored-resource.ts";
 import type { Store } from "../../datastore/store.ts";
 import { releaseEmptyBlocks } from "../../ipam/pool-blocks.ts";
 import type { ResourceId } from "../../model/keys.ts";

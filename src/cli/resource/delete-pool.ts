@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import {
-  type ChangeOptions,
-  type Seen,
-  type StoredResource,
-  changeResource,
-  deleteResource,
-  listResources,
-  readResource,
-} from "../../datastore/resources.ts";
+import { type ChangeOptions, type Seen, changeResource, deleteResource } from "../../datastore/resources.ts";
+import { type StoredResource, listResources, readResource } from "../../datastore/stored-resource.ts";
 import type { Store } from "../../datastore/store.ts";
 import { addressesInUse, releaseEmptyBlocks } from "../../ipam/pool-blocks.ts";
 import { memberAt } from "../../model/json.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command, Option } from "commander";
-import { type StoredResource, listResources, readResource } from "../../datastore/resources.ts";
+import { type StoredResource, listResources, readResource } from "../../datastore/stored-resource.ts";
 import type { Store } from "../../datastore/store.ts";
 import { isNamespaced } from "../../model/keys.ts";
 import type { Kind } from "../../model/resource.ts";

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command } from "commander";
-import {
-  type ChangeOptions,
-  type StoredResource,
-  changeResource,
-  readResource,
-} from "../../datastore/resources.ts";
+import { type ChangeOptions, changeResource } from "../../datastore/resources.ts";
+import { type StoredResource, readResource } from "../../datastore/stored-resource.ts";
 import type { Store } from "../../datastore/store.ts";
 import { type JsonObject, memberAt } from "../../model/json.ts";
 import type { ResourceId } from "../../model/keys.ts";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { nodeFacts } from "../../agent/facts.ts";
-import { type ChangeOptions, listResources } from "../../datastore/resources.ts";
+import type { ChangeOptions } from "../../datastore/resources.ts";
+import { listResources } from "../../datastore/stored-resource.ts";
 import type { Store, WaitOptions } from "../../datastore/store.ts";
 import type { IPPool } from "../../model/ip-pool.ts";
 import type { Issue } from "../../model/issue.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parse } from "yaml";
-import { type StoredResource, readStored } from "../../datastore/resources.ts";
+import { type StoredResource, readStored } from "../../datastore/stored-resource.ts";
 import { resourceKey } from "../../model/keys.ts";
 import { type Format, exportedResource, noteOn, renderResources, shownResource } from "./render.ts";
 

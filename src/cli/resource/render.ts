@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { stringify } from "yaml";
-import type { StoredResource } from "../../datastore/resources.ts";
+import type { StoredResource } from "../../datastore/stored-resource.ts";
 import { type JsonObject, isJsonObject } from "../../model/json.ts";
 import { API_VERSION, type Kind, formatIssues } from "../../model/resource.ts";
 import { renderTable } from "../table.ts";

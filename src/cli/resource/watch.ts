@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { follow } from "../../datastore/follow.ts";
-import { type StoredResource, readStored } from "../../datastore/resources.ts";
+import { type StoredResource, readStored } from "../../datastore/stored-resource.ts";
 import type { Change, Entry, Store } from "../../datastore/store.ts";
 import { isNamespaced, parseResourceKey, resourcePrefix } from "../../model/keys.ts";
 import type { Kind } from "../../model/resource.ts";
