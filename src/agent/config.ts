@@ -7,6 +7,7 @@ import { absolutePath, datastoreConfigSchema, socketPath } from "../datastore/co
 import { ResourceError, parseWith } from "../model/issue.ts";
 import { parseNodeName } from "../model/name.ts";
 import { type Output, ipv4InterfaceField, textField } from "../model/schema.ts";
+import { AGENT_SOCKET } from "./socket.ts";
 
 const schema = z.strictObject({
   nodeName: textField(parseNodeName),
@@ -15,7 +16,7 @@ const schema = z.strictObject({
   /** Where BIRD's files live; made if it is not there. */
   stateDirectory: absolutePath.default("/run/margay"),
   /** Where CNI, status and the datastore are served. */
-  socket: socketPath.default("/run/margay/agent.sock"),
+  socket: socketPath.default(AGENT_SOCKET),
   datastore: datastoreConfigSchema.default({ kind: "embedded", path: "/var/lib/margay/margay.db" }),
   /** Passwords of BGP sessions: `<name>/<key>` of a resource's `secretKeyRef` is the file. */
   secretsDirectory: absolutePath.default("/etc/margay/secrets"),

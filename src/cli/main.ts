@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command, CommanderError } from "commander";
+import { DatastoreError } from "../datastore/store.ts";
 import { createAgentCommand } from "./agent-command.ts";
+import { createCompletionCommand } from "./completion/command.ts";
 import type { CommandContext } from "./context.ts";
+import { createDatastoreCommand } from "./datastore/command.ts";
+import { CommandError, EXIT } from "./exit.ts";
 import { describeFailure } from "./failure.ts";
 import { createLabCommand } from "./lab-command.ts";
 import { createNodeCommand } from "./node-command.ts";
+import { createResourceCommands } from "./resource/commands.ts";
 import { stopSignals } from "./signals.ts";
 import { readVersion } from "./version.ts";
 
-/** 1: it failed; 2: it was called in the wrong way. Commands of others, run by `lab exec`, end with codes of their own. */
-const FAILED = 1;
-const USAGE = 2;
-
-/** Runs one command; the arguments come without the program's name. Resolves to the exit code. */
+/** Runs one command; the arguments come without the program's name. Resolves to the exit code, one of {@link EXIT} or, of `lab exec`, that of another program. */
 export async function runCli(args: readonly string[]): Promise<number> {
   using stop = stopSignals();
   // Whoever read the output may be gone, such as a closed terminal: what was begun is still to be finished and cleaned up.
@@ -28,14 +29,20 @@ export async function runCli(args: readonly string[]): Promise<number> {
     await program.parseAsync(args, { from: "user" });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.invalid;
     if (stop.exitCode !== undefined) {
       process.stderr.write("margay: interrupted\n");
       return stop.exitCode;
     }
-    process.stderr.write(`margay: ${describeFailure(error)}\n`);
-    return FAILED;
+    const lines = error instanceof CommandError ? error.lines : [describeFailure(error)];
+    for (const line of lines) process.stderr.write(`margay: ${line}\n`);
+    return exitCodeOf(error);
   }
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommandError) return EXIT[error.exit];
+  return error instanceof DatastoreError && error.code === "unavailable" ? EXIT.unreachable : EXIT.failed;
 }
 
 function createProgram(context: CommandContext): Command {
@@ -47,6 +54,8 @@ function createProgram(context: CommandContext): Command {
     .addCommand(createAgentCommand(context))
     .addCommand(createLabCommand(context))
     .addCommand(createNodeCommand(context));
+  for (const command of createResourceCommands(context)) program.addCommand(command);
+  program.addCommand(createDatastoreCommand(context)).addCommand(createCompletionCommand());
   program
     .command("version")
     .description("print the version")

@@ -2,12 +2,14 @@
 import { Command } from "commander";
 import { z } from "zod";
 import { type AskOptions, askAgent } from "../agent/client.ts";
+import { AGENT_SOCKET } from "../agent/socket.ts";
 import type { CommandContext } from "./context.ts";
+import { CommandError } from "./exit.ts";
 import { nodeCheck, renderNodeCheck } from "./node-check.ts";
 import { nodeStatus, renderNodeStatus } from "./node-status.ts";
+import { createCheckSystemCommand } from "./node/checksystem-command.ts";
+import { createDiagsCommand } from "./node/diags-command.ts";
 import { print } from "./print.ts";
-
-const SOCKET = "/run/margay/agent.sock";
 
 const rotation = z.strictObject({ publicKey: z.string() });
 
@@ -21,13 +23,15 @@ interface NodeOptions {
 export function createNodeCommand(context: CommandContext): Command {
   const node = new Command("node")
     .description("look after this node, through its agent")
-    .option("--socket <path>", "the agent's socket", SOCKET)
+    .option("--socket <path>", "the agent's socket", AGENT_SOCKET)
     .option("--json", "print JSON")
     .configureHelp({ showGlobalOptions: true });
   const children = [
     createStatusCommand(context),
     createCheckCommand(context),
     createRotateKeysCommand(context),
+    createCheckSystemCommand(context),
+    createDiagsCommand(context),
   ];
   for (const child of children) node.addCommand(child.configureHelp({ showGlobalOptions: true }));
   return node;
@@ -68,12 +72,13 @@ function createCheckCommand({ signal, exitWith }: CommandContext): Command {
   });
 }
 
-/** Throws an `Error` that names the socket where no agent answers on it. */
+/** Throws {@link CommandError} that names the socket where no agent answers on it. */
 async function ask({ socket }: NodeOptions, path: string, options: AskOptions): Promise<unknown> {
   try {
     return await askAgent(socket, path, options);
   } catch (error) {
     if (!(error instanceof Error && "syscall" in error)) throw error;
-    throw new Error(`Cannot ask the agent on "${socket}": ${error.message}`, { cause: error });
+    const message = `Cannot ask the agent on "${socket}": ${error.message}`;
+    throw new CommandError("unreachable", message, { cause: error });
   }
 }

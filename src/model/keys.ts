@@ -5,8 +5,10 @@ import { type NodeName, isIdentifier, isSubdomain, parseNodeName } from "./name.
 import { type Kind, isKind } from "./resource.ts";
 
 // The layout of Calico's etcd datastore (libcalico-go/lib/backend/model), so that both can share one.
-const RESOURCES = "/calico/resources/v3/projectcalico.org/";
-const IPAM = "/calico/ipam/v2/";
+/** What every key starts with. */
+export const ROOT = "/calico/";
+export const RESOURCES = `${ROOT}resources/v3/projectcalico.org/`;
+const IPAM = `${ROOT}ipam/v2/`;
 
 /** The folder of each kind, and whether namespaces divide it. */
 const KINDS: Readonly<Record<Kind, { readonly plural: string; readonly namespaced: boolean }>> = {
@@ -34,6 +36,11 @@ export interface ResourceId {
 /** Whether resources of the kind belong to a namespace. */
 export function isNamespaced(kind: Kind): boolean {
   return KINDS[kind].namespaced;
+}
+
+/** What many resources of the kind are called in keys, `ippools`. */
+export function pluralOf(kind: Kind): string {
+  return KINDS[kind].plural;
 }
 
 /** The key of one resource; throws `SyntaxError` for a name that could lead to another key. */

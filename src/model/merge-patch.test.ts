@@ -8,6 +8,7 @@ test("mergePatch() gives the results of RFC 7396, appendix A", () => {
     [{ a: "b" }, { a: "c" }, { a: "c" }],
     [{ a: "b" }, { b: "c" }, { a: "b", b: "c" }],
     [{ a: "b" }, { a: null }, {}],
+    [{ a: "b" }, JSON.parse('{"__proto__":"c"}'), JSON.parse('{"a":"b","__proto__":"c"}')],
     [{ a: "b", b: "c" }, { a: null }, { b: "c" }],
     [{ a: ["b"] }, { a: "c" }, { a: "c" }],
     [{ a: "c" }, { a: ["b"] }, { a: ["b"] }],

@@ -42,7 +42,8 @@ function byRight(a: IPPool, b: IPPool): number {
   return isServing || compare(ageA ?? "", ageB ?? "") || compare(a.metadata.name, b.metadata.name);
 }
 
-function overlap(pool: IPPool, name: string, cidr: Cidr): readonly Issue[] {
+/** That a pool shares addresses with what has the name. */
+export function overlap(pool: IPPool, name: string, cidr: Cidr): readonly Issue[] {
   if (!cidrsOverlap(pool.spec.cidr, cidr)) return [];
   const message = `pool "${pool.metadata.name}" ("${pool.spec.cidr}") overlaps ${name} ("${cidr}")`;
   return [{ code: "conflict", path: "spec.cidr", message }];

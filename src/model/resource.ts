@@ -41,6 +41,9 @@ const SCHEMAS: { readonly [K in Kind]: z.ZodType<Resources[K]> } = {
   FelixConfiguration: felixConfigurationSchema,
 };
 
+/** Every kind, sorted by name. */
+export const ALL_KINDS: readonly Kind[] = Object.keys(SCHEMAS).filter(isKind).toSorted();
+
 export function isKind(text: string): text is Kind {
   return Object.hasOwn(SCHEMAS, text);
 }

@@ -93,7 +93,7 @@ it("margay node names the socket that no agent listens on", async () => {
       "--socket",
       "/run/margay/mmt-none.sock",
     ]);
-    assert.equal(code, 1);
+    assert.equal(code, 5);
     assert.match(stderr, /^margay: Cannot ask the agent on "\/run\/margay\/mmt-none\.sock": .*ENOENT/);
   }
 });
