@@ -137,6 +137,7 @@ function agentConfig(layout: Layout, topology: Topology, { name, address }: Host
     address: interfaceAddress(topology.underlay.segments, address),
     stateDirectory: directory,
     socket: agentSocket,
+    secretsDirectory: layout.secrets,
     datastore: datastoreConfig(layout, topology, name),
   };
 }

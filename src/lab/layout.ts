@@ -24,6 +24,8 @@ export interface Layout {
   readonly name: string;
   readonly directory: string;
   readonly stateFile: string;
+  /** Where all hosts have the passwords of BGP sessions. */
+  readonly secrets: string;
   /** What the names of the lab's namespaces, and of nobody else's, start with. */
   readonly namespacePrefix: string;
   /** The network namespace of a host, router or container, or {@link UNDERLAY}. */
@@ -74,6 +76,7 @@ export function createLayout(name: string): Layout {
     name,
     directory,
     stateFile: join(directory, "state.json"),
+    secrets: join(directory, "secrets"),
     namespacePrefix,
     namespace: (node) => namespacePrefix + node,
     namespacePath: (node) => join(NETNS_DIRECTORY, namespacePrefix + node),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { ensureAgent, untilReady } from "./agents.ts";
 import { attach, attachAnew } from "./containers.ts";
@@ -100,6 +101,7 @@ async function build(
   const names = machinesOf(topology).map(({ name }) => name);
   tools.progress(`wiring ${topology.hosts.length} hosts`);
   await writeState(layout, state);
+  await mkdir(layout.secrets, { recursive: true, mode: 0o700 });
   await createNamespaces(tools.processes, layout, [UNDERLAY, ...names].map(layout.namespace));
   await ensureUnderlay(layout, topology);
   signal.throwIfAborted();
