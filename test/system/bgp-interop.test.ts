@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Routers that are not BIRD: what they hear of containers, and what hosts believe of them.
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { apply, reaches, remove, resource, routeTo, sessionWith, told, writeSecret } from "./bgp-harness.ts";
@@ -13,12 +14,19 @@ const POOL = "10.1.0.0/16";
 const BEHIND = "198.51.100.0/24";
 
 interface Router {
+  /** Has it speak with nobody any more that does not know the password. */
+  readonly demand: (lab: Lab, password: string) => Promise<void>;
   /** Prefixes of the pool that it has, each with its communities as it writes them. */
   readonly routes: (lab: Lab) => Promise<ReadonlyMap<string, string>>;
 }
 
 const ROUTERS: Readonly<Record<"frr" | "gobgp", Router>> = {
   frr: {
+    async demand(lab, password) {
+      const lines = ["configure terminal", "router bgp 64999", `neighbor hosts password ${password}`];
+      const args = lines.flatMap((line) => ["-c", line]);
+      assert.equal((await execute("vtysh", ["-N", `margay-${lab.name}-tor`, ...args])).code, 0);
+    },
     async routes(lab) {
       const found = new Map<string, string>();
       for (const prefix of Object.keys(await vtysh(lab, "show bgp ipv4 unicast json", "routes"))) {
@@ -32,6 +40,30 @@ const ROUTERS: Readonly<Record<"frr" | "gobgp", Router>> = {
     },
   },
   gobgp: {
+    async demand(lab, password) {
+      // It takes passwords from its configuration alone, and for neighbours that it knows by their addresses.
+      const file = `/run/margay/lab/${lab.name}/tor/gobgp.toml`;
+      const neighbors = ["192.168.0.101", "192.168.0.102"].map((address) => neighborWith(address, password));
+      const others = readFileSync(file, "utf8").replace(
+        /^\[\[peer-groups\]\][^]*?(?=^\[\[neighbors\]\])/m,
+        "",
+      );
+      writeFileSync(file, others + neighbors.join(""));
+      const { stdout } = await execute("ip", ["netns", "pids", `margay-${lab.name}-tor`]);
+      const isGobgp = (pid: string): boolean => readFileSync(`/proc/${pid}/comm`, "utf8") === "gobgpd\n";
+      for (const pid of stdout.trim().split("\n").filter(isGobgp)) process.kill(Number(pid));
+      lab.start(
+        "tor",
+        "gobgpd",
+        "-f",
+        file,
+        "-t",
+        "toml",
+        "--api-hosts",
+        "127.0.0.1:50051",
+        "--pprof-disable",
+      );
+    },
     async routes(lab) {
       const rib = JSON.parse(await lab.exec("tor", "gobgp", "global", "rib", "-j")) as Record<
         string,
@@ -41,6 +73,18 @@ const ROUTERS: Readonly<Record<"frr" | "gobgp", Router>> = {
     },
   },
 };
+
+function neighborWith(address: string, password: string): string {
+  return `
+[[neighbors]]
+  [neighbors.config]
+    neighbor-address = "${address}"
+    peer-as = 64512
+    auth-password = "${password}"
+  [neighbors.transport.config]
+    passive-mode = true
+`;
+}
 
 /** A part of what FRR answers in JSON. */
 async function vtysh(lab: Lab, command: string, part: string): Promise<object> {
@@ -136,36 +180,33 @@ for (const [kind, router] of Object.entries(ROUTERS)) {
       await eventually(speaks, "the session");
     });
 
-    if (kind === "frr")
-      it("wants a password, and is spoken with by the right one alone", async () => {
-        const configure = ["configure terminal", "router bgp 64999", "neighbor hosts password right"];
-        const args = configure.flatMap((line) => ["-c", line]);
-        assert.equal((await execute("vtysh", ["-N", `margay-${lab.name}-tor`, ...args])).code, 0);
-        await eventually(async () => !(await speaks()), "the end of the session without a password");
-        const password = { secretKeyRef: { name: "routers", key: "tor" } };
-        await apply(lab, resource("BGPPeer", "tor", { ...PEER, password }));
-        const isMissed = async (): Promise<boolean> =>
-          (await told(lab, "host1")).degraded.some((line) =>
-            /BGPPeer "tor": no password: .*routers\/tor/.test(line),
-          );
-        await eventually(isMissed, "the password being missed");
-        for (const [text, isRight] of [
-          ["wrong", false],
-          ["right", true],
-        ] as const) {
-          writeSecret(lab, "routers", "tor", text);
-          await eventually(
-            async () => (await speaks()) === isRight && !(await isMissed()),
-            `the ${text} password`,
-          );
-        }
-        const { stdout } = await execute("grep", [
-          "-rl",
-          'password "',
-          `/run/margay/lab/${lab.name}`,
-          "--include=*.log",
-        ]);
-        assert.equal(stdout, "", "no log has it");
-      });
+    it("wants a password, and is spoken with by the right one alone", async () => {
+      await router.demand(lab, "right");
+      await eventually(async () => !(await speaks()), "the end of the session without a password");
+      const password = { secretKeyRef: { name: "routers", key: "tor" } };
+      await apply(lab, resource("BGPPeer", "tor", { ...PEER, password }));
+      const isMissed = async (): Promise<boolean> =>
+        (await told(lab, "host1")).degraded.some((line) =>
+          /BGPPeer "tor": no password: .*routers\/tor/.test(line),
+        );
+      await eventually(isMissed, "the password being missed");
+      for (const [text, isRight] of [
+        ["wrong", false],
+        ["right", true],
+      ] as const) {
+        writeSecret(lab, "routers", "tor", text);
+        await eventually(
+          async () => (await speaks()) === isRight && !(await isMissed()),
+          `the ${text} password`,
+        );
+      }
+      const { stdout } = await execute("grep", [
+        "-rl",
+        'password "',
+        `/run/margay/lab/${lab.name}`,
+        "--include=*.log",
+      ]);
+      assert.equal(stdout, "", "no log has it");
+    });
   });
 }
