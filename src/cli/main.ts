@@ -7,6 +7,7 @@ import type { CommandContext } from "./context.ts";
 import { createDatastoreCommand } from "./datastore/command.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { describeFailure } from "./failure.ts";
+import { createIpamCommand } from "./ipam/command.ts";
 import { createLabCommand } from "./lab-command.ts";
 import { createNodeCommand } from "./node-command.ts";
 import { createResourceCommands } from "./resource/commands.ts";
@@ -55,7 +56,10 @@ function createProgram(context: CommandContext): Command {
     .addCommand(createLabCommand(context))
     .addCommand(createNodeCommand(context));
   for (const command of createResourceCommands(context)) program.addCommand(command);
-  program.addCommand(createDatastoreCommand(context)).addCommand(createCompletionCommand());
+  program
+    .addCommand(createIpamCommand(context))
+    .addCommand(createDatastoreCommand(context))
+    .addCommand(createCompletionCommand());
   program
     .command("version")
     .description("print the version")
