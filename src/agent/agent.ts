@@ -178,6 +178,7 @@ class Agent implements AsyncDisposable {
     routeSource.update();
     this.#updateTunnelEnds();
     this.#updatePoolStatus();
+    this.#parts.garbageCollector.start();
     this.#conditions.check();
     await this.#claimFirstBlock();
   }

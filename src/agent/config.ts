@@ -22,6 +22,12 @@ const schema = z.strictObject({
   secretsDirectory: absolutePath.default("/etc/margay/secrets"),
   /** By what IPIP is done: the kernel's device, programs on the underlay, or the first of them that the kernel has. */
   ipipDriver: z.enum(["auto", "device", "bpf"]).default("auto"),
+  garbageCollection: z
+    .strictObject({
+      /** How long the Node resource of a node is gone before its addresses are taken back. */
+      graceSeconds: z.int().min(0).max(86_400).default(900),
+    })
+    .prefault({}),
   log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),
 });
 

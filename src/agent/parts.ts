@@ -23,6 +23,7 @@ import { type BirdSecrets, createBirdSecrets } from "./bird-secrets.ts";
 import { Catalog } from "./catalog.ts";
 import { type Cluster, followCluster } from "./cluster.ts";
 import { type AgentConfig, birdDirectory, wireguardDirectory } from "./config.ts";
+import { type GarbageCollector, createGarbageCollector } from "./garbage-collector.ts";
 import { type Registration, createRegistration } from "./registration.ts";
 import { type RouteSourceSwitch, createRouteSourceSwitch } from "./route-source.ts";
 import { type WireguardKeyFile, createWireguardKeyFile } from "./wireguard-key-file.ts";
@@ -47,6 +48,7 @@ export interface AgentParts {
   readonly registration: Registration;
   readonly routeSource: RouteSourceSwitch;
   readonly birdSecrets: BirdSecrets;
+  readonly garbageCollector: GarbageCollector;
   readonly wireguardKey: WireguardKeyFile;
   /** Works facts that no entry of the datastore tells into the desired state. */
   readonly learn: (facts: readonly Fact[]) => void;
@@ -125,7 +127,14 @@ export async function openParts(
       },
     ),
   );
+  const garbageCollector = stack.use(
+    createGarbageCollector(
+      { store, clock, log: log.scope("garbage-collector") },
+      { nodeName, graceMs: config.garbageCollection.graceSeconds * 1000 },
+    ),
+  );
   const learn = (facts: readonly Fact[]): void => {
+    garbageCollector.note(facts);
     const delta = calculation.update(facts);
     dataplane.update(delta);
     onDelta(delta);
@@ -149,6 +158,7 @@ export async function openParts(
     registration,
     routeSource,
     birdSecrets,
+    garbageCollector,
     wireguardKey,
     learn,
   };

@@ -138,6 +138,8 @@ function agentConfig(layout: Layout, topology: Topology, { name, address }: Host
     stateDirectory: directory,
     socket: agentSocket,
     secretsDirectory: layout.secrets,
+    // A person who deletes a node there wants to see what comes of it.
+    garbageCollection: { graceSeconds: 5 },
     datastore: datastoreConfig(layout, topology, name),
   };
 }

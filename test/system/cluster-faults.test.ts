@@ -7,14 +7,18 @@ import { fileURLToPath } from "node:url";
 import {
   type Lab,
   MARGAY,
+  type Outcome,
   agentStatus,
   createLab,
   eventually,
+  execute,
   killAgent,
+  killHost,
   lossDuring,
   node,
   pause,
   readStore,
+  succeed,
 } from "./harness.ts";
 
 const TOPOLOGY = fileURLToPath(new URL("../../src/lab/topologies/three-hosts-etcd.yaml", import.meta.url));
@@ -23,19 +27,20 @@ const MEMBERS = ["etcd1", "etcd2", "etcd3"];
 /** Longer than any answer is waited for, and any watch is silent. */
 const OUTAGE_MS = 60_000;
 
-/** Loses nothing from host1 to host2 meanwhile, in either direction, and the whole lab is well afterwards. */
-async function losesNothing(lab: Lab, during: () => Promise<void>): Promise<void> {
+/** Loses nothing from host1 to host2 meanwhile, in either direction, and these hosts are well afterwards. */
+async function losesNothing(lab: Lab, during: () => Promise<void>, hosts = HOSTS): Promise<void> {
   const [a, d] = [await lab.address("a"), await lab.address("d")];
   const there = await lossDuring(lab, "a", d, async () => {
     const back = await lossDuring(lab, "d", a, during);
     assert.equal(back.lost, 0, `of ${back.sent} from d to a`);
   });
   assert.equal(there.lost, 0, `of ${there.sent} from a to d`);
-  await isWell(lab);
+  await isWell(lab, hosts);
 }
 
-async function isWell(lab: Lab): Promise<void> {
-  for (const host of HOSTS) await isReady(lab, host);
+async function isWell(lab: Lab, hosts = HOSTS): Promise<void> {
+  for (const host of hosts) await isReady(lab, host);
+  if (hosts.length < HOSTS.length) return;
   const report = JSON.parse(await lab.margay("check", "--json")) as { ok: boolean };
   assert.equal(report.ok, true);
 }
@@ -168,6 +173,25 @@ for (const routeSource of ["bird", "datastore"] as const) {
       assert.deepEqual(deleted, []);
       await lab.margay("rm", "late");
     });
+
+    it("loses nothing but its own containers when a node dies, and has its addresses back once it is deleted", async () => {
+      const address = await lab.address("e");
+      await losesNothing(lab, async () => {
+        if (routeSource === "bird") await killHost(lab, "host3");
+        else await killAgent(lab, "host3");
+        await setCable(lab, "host3", "down");
+        await pause(1000);
+        await succeed(MARGAY, ["delete", "node", "host3", "--force", "--socket", lab.agentSocket("host1")]);
+        const isBack = async (): Promise<boolean> => (await ipam("show", "--ip", address)).code === 3;
+        await eventually(isBack, "its addresses");
+      }, ["host1", "host2"]);
+      const { code, stdout } = await ipam("check");
+      assert.equal(code, 0, stdout);
+      assert.doesNotMatch((await ipam("show", "--show-blocks")).stdout, /host3/);
+    });
+
+    const ipam = (...args: readonly string[]): Promise<Outcome> =>
+      execute(MARGAY, ["ipam", ...args, "--socket", lab.agentSocket("host1")]);
   });
 }
 
