@@ -99,6 +99,7 @@ class Agent implements AsyncDisposable {
       poolReview: this.#poolReview,
       cluster,
       calculation,
+      log: log.scope("cni"),
       isStarted: () => this.#isStarted,
     });
     this.#tunnelEnds = this.#createTunnelEnds();

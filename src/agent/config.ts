@@ -22,6 +22,10 @@ const schema = z.strictObject({
   secretsDirectory: absolutePath.default("/etc/margay/secrets"),
   /** By what IPIP is done: the kernel's device, programs on the underlay, or the first of them that the kernel has. */
   ipipDriver: z.enum(["auto", "device", "bpf"]).default("auto"),
+  /** What ADD waits for: nothing, this node's own programming, or other nodes' routes too; a network may say otherwise. */
+  routeReadiness: z.enum(["none", "local", "peers"]).default("local"),
+  /** How long it waits for other nodes. */
+  routeReadinessTimeoutMs: z.int().min(1).max(20_000).default(5000),
   garbageCollection: z
     .strictObject({
       /** How long the Node resource of a node is gone before its addresses are taken back. */

@@ -13,6 +13,8 @@ import { parseInterfaceAddress } from "../net/cidr.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Cluster } from "./cluster.ts";
 import type { AgentConfig } from "./config.ts";
+import type { Log } from "../system/log.ts";
+import { awaitPeers } from "./route-readiness.ts";
 import type { PoolReview } from "./pool-review.ts";
 
 export interface NodeViewCollaborators {
@@ -21,6 +23,7 @@ export interface NodeViewCollaborators {
   readonly poolReview: PoolReview;
   readonly cluster: Cluster;
   readonly calculation: Calculation;
+  readonly log: Log;
   /** Whether the datastore has been read and the kernel brought in line once. */
   readonly isStarted: () => boolean;
 }
@@ -32,6 +35,7 @@ export function createNodeView({
   poolReview,
   cluster,
   calculation,
+  log,
   isStarted,
 }: NodeViewCollaborators): NodeView {
   const { nodeName } = config;
@@ -41,6 +45,14 @@ export function createNodeView({
       if (isStarted()) return undefined;
       const cause = cluster.trouble ?? "the datastore has not been read yet";
       return `The Margay agent of node "${nodeName}" is starting: ${cause}; try again`;
+    },
+    routeReadiness: config.routeReadiness,
+    async awaitPeers(inside, { signal }) {
+      const deadline = AbortSignal.any([signal, AbortSignal.timeout(config.routeReadinessTimeoutMs)]);
+      const { late, silent } = await awaitPeers(calculation.pathsToNodes(), { inside, deadline });
+      if (late.length > 0)
+        log.warn("Nodes have no route to a new container yet; it starts all the same", { late });
+      if (silent.length > 0) log.debug("Nodes were not waited for, since they do not answer", { silent });
     },
     limits: () => limitsOf(catalog),
     pools: () => usablePools(catalog, poolReview, nodeName),

@@ -19,6 +19,14 @@ export interface CniCollaborators {
   readonly log: Log;
 }
 
+/**
+ * What ADD waits for before it answers:
+ * - `none`: the container's interface, and nothing beyond it
+ * - `local`: what this node has for it
+ * - `peers`: the other nodes' routes to it as well
+ */
+export type RouteReadiness = "none" | "local" | "peers";
+
 /** What attachments need to know of the node, as it is now. */
 export interface NodeView {
   /** Why no attachment can be made or removed yet; `undefined` once it can. */
@@ -28,6 +36,10 @@ export interface NodeView {
   pools(): readonly IPPool[];
   /** How this node may take blocks. */
   limits(): Limits;
+  /** What ADD waits for, unless the network says otherwise. */
+  readonly routeReadiness: RouteReadiness;
+  /** Resolves once the other nodes have a route to the container, or it has taken too long; `inside` runs an action in the container. */
+  awaitPeers(inside: <T>(action: () => T) => T, options: { readonly signal: AbortSignal }): Promise<void>;
   /** MTU of containers, in octets; throws {@link CniError} while it is not known. */
   mtu(): number;
   /** Resolves once the desired state takes the endpoint written at `revision` into account. */

@@ -49,6 +49,8 @@ const NetworkConfig = z.strictObject({
     )
     .max(128),
   type: z.string(),
+  /** What ADD waits for, in place of what the agent's configuration says. */
+  routeReadiness: z.enum(["none", "local", "peers"]).optional(),
   /** The agent's unix socket. */
   agentSocket: z.string().startsWith("/").optional(),
   dns: z

@@ -7,7 +7,7 @@ import { Lock } from "../system/lock.ts";
 import { describeError } from "../system/log.ts";
 import { type Attachment, describeAttachment } from "./attachment.ts";
 import { check } from "./check.ts";
-import type { CniCollaborators, NodeView } from "./collaborators.ts";
+import type { CniCollaborators, NodeView, RouteReadiness } from "./collaborators.ts";
 import { type Container, configure, connect, findLink, openContainer } from "./container.ts";
 import { CniError } from "./error.ts";
 import { type CniRequest, type RawCniRequest, parseCniRequest } from "./request.ts";
@@ -97,6 +97,14 @@ async function add(
   await remove(attachment, collaborators);
   try {
     const ip = await attach(container, attachment, collaborators, node, signal);
+    await awaitRoutes(
+      request.config.routeReadiness ?? node.routeReadiness,
+      container,
+      attachment,
+      collaborators,
+      node,
+      signal,
+    );
     return renderResult(request.cniVersion, attachment, [ip], { netns, dns: request.config.dns });
   } catch (error) {
     await undo(attachment, collaborators);
@@ -117,9 +125,22 @@ async function attach(
   await node.endpointsSeen(revision, { signal });
   await connect(rtnetlink, container, attachment, node.mtu());
   await configure(container, attachment, [ip], sysctls);
-  await awaitProgrammed(attachment, collaborators, signal);
   signal.throwIfAborted();
   return ip;
+}
+
+async function awaitRoutes(
+  readiness: RouteReadiness,
+  { netns }: Container,
+  attachment: Attachment,
+  collaborators: CniCollaborators,
+  node: NodeView,
+  signal: AbortSignal,
+): Promise<void> {
+  if (readiness === "none") return;
+  await awaitProgrammed(attachment, collaborators, signal);
+  if (readiness === "peers") await node.awaitPeers((action) => netns.run(action), { signal });
+  signal.throwIfAborted();
 }
 
 /** What cannot be undone now is left to DEL, which runtimes call after a failed ADD too; why ADD failed is what they are told. */

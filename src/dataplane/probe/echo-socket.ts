@@ -22,10 +22,16 @@ export type Fate =
   | { readonly kind: "tooLarge" }
   | { readonly kind: "lost"; readonly reason: string };
 
+export interface SendOptions {
+  readonly signal: AbortSignal;
+  /** How long to wait for the answer. @default far longer than packets travel between nodes of one cluster */
+  readonly timeoutMs?: number;
+}
+
 /** Asks one address for echoes, by packets that nobody may fragment. */
 export interface EchoSocket extends Disposable {
   /** Sends one packet of the length in octets, and waits for what becomes of it. Rejects with the signal's reason. */
-  send(packetBytes: number, options: { readonly signal: AbortSignal }): Promise<Fate>;
+  send(packetBytes: number, options: SendOptions): Promise<Fate>;
 }
 
 /** Far longer than packets travel between nodes of one cluster. */
@@ -72,13 +78,13 @@ class RawEchoSocket implements EchoSocket {
     this.#fd = fd;
   }
 
-  async send(packetBytes: number, { signal }: { readonly signal: AbortSignal }): Promise<Fate> {
+  async send(packetBytes: number, { signal, timeoutMs = ANSWER_TIMEOUT_MS }: SendOptions): Promise<Fate> {
     this.#forget();
     this.#sequence = (this.#sequence + 1) & 0xffff;
     const echo = encodeEcho({ identifier: this.#identifier, sequence: this.#sequence }, packetBytes);
     try {
       writeSync(this.#fd, echo);
-      return await this.#answer(signal);
+      return await this.#answer(signal, timeoutMs);
     } catch (thrown) {
       const error = KernelError.from("send a probe", thrown);
       if (isKernelError(error, "EMSGSIZE")) return { kind: "tooLarge" };
@@ -91,8 +97,8 @@ class RawEchoSocket implements EchoSocket {
     closeSync(this.#fd);
   }
 
-  async #answer(signal: AbortSignal): Promise<Fate> {
-    const until = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
+  async #answer(signal: AbortSignal, timeoutMs: number): Promise<Fate> {
+    const until = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     let isTimeLeft: boolean;
     do {
       isTimeLeft = await whenReadable(this.#fd, until);

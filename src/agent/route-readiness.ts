@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type EchoSocket, openEchoSocket } from "../dataplane/probe/echo-socket.ts";
+import type { PathToNode } from "../desired/paths.ts";
+import type { Ipv4 } from "../net/ipv4.ts";
+
+/** What came of waiting for the other nodes. */
+export interface Readiness {
+  /** Nodes that answer this node and not the container: they have no route to it yet. */
+  readonly late: readonly string[];
+  /** Nodes that do not answer at all, and were not waited for. */
+  readonly silent: readonly string[];
+}
+
+export interface ReadinessOptions {
+  /** Runs an action in the container's network namespace. */
+  readonly inside: <T>(action: () => T) => T;
+  /** Ends the waiting. */
+  readonly deadline: AbortSignal;
+}
+
+/** A small packet: it is the way that counts. */
+const PACKET_BYTES = 64;
+/** How long each question waits for its answer, and with it the pace of asking; the last one is repeated. Milliseconds. */
+const PATIENCE_MS = [5, 10, 20, 40, 80, 160, 320] as const;
+/** A node that does not answer this node within that time is not waited for. */
+const SILENCE_MS = 200;
+
+/**
+ * Waits until the other nodes have a route to a container: its echo requests are answered then, and not before. It asks no agent and no datastore, so that nodes of any kind
+ * can answer. Rejects with nothing: who is late is told.
+ */
+export async function awaitPeers(
+  paths: readonly PathToNode[],
+  { inside, deadline }: ReadinessOptions,
+): Promise<Readiness> {
+  const outcomes = await Promise.all(
+    waysTo(paths).map(async ({ node, address }) => ({
+      node,
+      outcome: await awaitPeer(address, inside, deadline),
+    })),
+  );
+  const those = (wanted: Outcome): readonly string[] =>
+    outcomes.filter(({ outcome }) => outcome === wanted).map(({ node }) => node);
+  return { late: those("late"), silent: those("silent") };
+}
+
+type Outcome = "routed" | "late" | "silent";
+
+/** One for each node: through the tunnel, where packets to it enter one. */
+function waysTo(paths: readonly PathToNode[]): readonly PathToNode[] {
+  return Array.from(Map.groupBy(paths, ({ node }) => node).values(), (ways) => ways.at(-1)).filter(
+    (way) => way !== undefined,
+  );
+}
+
+async function awaitPeer(
+  address: Ipv4,
+  inside: ReadinessOptions["inside"],
+  deadline: AbortSignal,
+): Promise<Outcome> {
+  using asking = openSocket(() => inside(() => openEchoSocket(address)));
+  if (asking === undefined) return "silent";
+  let isAlive = false;
+  for (let round = 0; !isAborted(deadline); round++) {
+    const timeoutMs = PATIENCE_MS[Math.min(round, PATIENCE_MS.length - 1)] ?? SILENCE_MS;
+    if (await isAnswered(asking, timeoutMs, deadline)) return "routed";
+    // Asked once only: whoever has answered is waited for.
+    isAlive ||= await isHeardOf(address, deadline);
+    if (!isAlive) return isAborted(deadline) ? "late" : "silent";
+  }
+  return "late";
+}
+
+/** Whether the node answers this one. */
+async function isHeardOf(address: Ipv4, deadline: AbortSignal): Promise<boolean> {
+  using socket = openSocket(() => openEchoSocket(address));
+  return socket !== undefined && (await isAnswered(socket, SILENCE_MS, deadline));
+}
+
+/** `undefined` where no route leads there. */
+function openSocket(open: () => EchoSocket): EchoSocket | undefined {
+  try {
+    return open();
+  } catch {
+    return undefined;
+  }
+}
+
+async function isAnswered(socket: EchoSocket, timeoutMs: number, deadline: AbortSignal): Promise<boolean> {
+  try {
+    return (await socket.send(PACKET_BYTES, { signal: deadline, timeoutMs })).kind === "answered";
+  } catch {
+    // The deadline, which is looked at.
+    return false;
+  }
+}
+
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
