@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { connectStore } from "../../src/datastore/client.ts";
-import { resourceKey } from "../../src/model/keys.ts";
+import { resourceKey, resourcePrefix } from "../../src/model/keys.ts";
 import {
   type Lab,
   type Outcome,
@@ -251,6 +251,8 @@ describe("the CNI plugin", () => {
     };
     const disable = (disabled: boolean): Promise<void> =>
       patch(lab, resourceKey("IPPool", "default-ipv4-ippool"), { spec: { disabled } });
+    const status = async (): Promise<string> =>
+      [...(await readStore(lab, resourcePrefix("IPPool"))).values()].join();
     /** The outcome of an ADD, which is undone. */
     const tryAdd = async (): Promise<Outcome> => {
       const outcome = await call("ADD");
@@ -261,12 +263,15 @@ describe("the CNI plugin", () => {
     try {
       await disable(true);
       await eventually(async () => (await tryAdd()).code !== 0, "the agent having read of the pools");
+      // Agents write it there in their own time.
+      await eventually(async () => /PoolDisabled.*CIDROverlap/.test(await status()), "the pools' status");
       await refusesToAdd(7, /"rival".*the network of node "host1"/, {}, {});
     } finally {
       await store.delete(key);
       await disable(false);
     }
     await eventually(async () => (await tryAdd()).code === 0, "an address, from the pool before");
+    await eventually(async () => !(await status()).includes("PoolDisabled"), "the pool's status");
   });
 
   it("refuses what is no JSON with code 6", async () => {

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// npm run soak -- ipam-storm [--allocators 50 --assignments 10000 --seed 1]: on a real etcd.
+import { parseArgs } from "node:util";
+import { openEtcdStore } from "../../src/datastore/etcd/etcd-store.ts";
+import { startEtcd } from "../system/etcd-server.ts";
+import { ipamStorm } from "./ipam-storm-run.ts";
+
+const { values } = parseArgs({
+  args: process.argv.slice(3),
+  options: {
+    allocators: { type: "string", default: "50" },
+    assignments: { type: "string", default: "10000" },
+    seed: { type: "string", default: "1" },
+  },
+});
+
+await using etcd = await startEtcd();
+const startMs = performance.now();
+const report = await ipamStorm(() => openEtcdStore({ endpoints: etcd.endpoints }), {
+  seed: Number(values.seed),
+  allocators: Number(values.allocators),
+  assignments: Number(values.assignments),
+});
+const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
+console.log(
+  `${report.assigned} assigned, ${report.released} released, ${report.kills} kills, in ${seconds} s`,
+);
