@@ -482,3 +482,17 @@ async function firstChange(store: Store, prefix: string, after: Revision): Promi
     if (change !== undefined) return change.kind === "put" ? change.entry.key : change.key;
   return assert.fail(`nothing was written under "${prefix}"`);
 }
+
+test("a node that loses every block to others while it looks borrows from those, who have room", async () => {
+  await using store = openEmbeddedStore({ path: ":memory:" });
+  const pool = makePool("small", "10.1.0.0/28", 30);
+  const nodes = Array.from({ length: 10 }, (_, index) => `host${index}`);
+  // Four blocks for ten nodes, which all look at once, when there are none yet.
+  const results = await Promise.all(
+    nodes.map((name) => makeNode(store, name).assign(makeRequest(name, [pool], { strictAffinity: false }))),
+  );
+  assert.deepEqual(
+    results.map(({ kind }) => kind),
+    nodes.map(() => "assigned"),
+  );
+});

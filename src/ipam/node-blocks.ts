@@ -182,9 +182,17 @@ export class NodeBlocks {
     }
     const limit = this.#limitOf(request);
     if (limit !== undefined) return { kind: "refused", limit, blocks };
-    for (const cidr of freeBlocks(request, this.#node, blocks))
+    let isOutdated = false;
+    for (const cidr of freeBlocks(request, this.#node, blocks)) {
       if (await this.#claimBlock(cidr, signal)) return { kind: "claimed", block: cidr };
-    return { kind: "refused", limit: "poolFull", blocks };
+      isOutdated = true;
+    }
+    // Blocks that others have taken meanwhile may lend addresses.
+    return {
+      kind: "refused",
+      limit: "poolFull",
+      blocks: isOutdated ? await this.#listAll(family, signal) : blocks,
+    };
   }
 
   #limitOf({ family, maxBlocks, autoAllocateBlocks = true }: ClaimRequest): Limit | undefined {
