@@ -2,17 +2,14 @@
 import { Command } from "commander";
 import type { CommandContext } from "../context.ts";
 import { createCheckCommand } from "./check-command.ts";
+import { createConfigureCommand } from "./configure-command.ts";
 import { createReleaseCommand } from "./release-command.ts";
 import { createShowCommand } from "./show-command.ts";
 
 /** Commands for addresses, as calicoctl has them. */
 export function createIpamCommand(context: CommandContext): Command {
   const ipam = new Command("ipam").description("look after addresses");
-  for (const child of [
-    createShowCommand(context),
-    createCheckCommand(context),
-    createReleaseCommand(context),
-  ])
-    ipam.addCommand(child);
+  const children = [createShowCommand, createCheckCommand, createReleaseCommand, createConfigureCommand];
+  for (const create of children) ipam.addCommand(create(context));
   return ipam;
 }

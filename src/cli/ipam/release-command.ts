@@ -87,7 +87,7 @@ function render({
 }): string {
   return [
     ...released.map((ip) => `${ip} released`),
-    ...kept.map((ip) => `${ip} was given to somebody else meanwhile, and stays`),
+    ...kept.map((ip) => `${ip} is not held as it was seen any more, and stays as it is`),
     ...(released.length + kept.length === 0 ? ["nothing to release"] : []),
   ].join("\n");
 }
