@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { BGPConfigurationSpec } from "../model/bgp-configuration.ts";
 import type { BGPFilterSpec } from "../model/bgp-filter.ts";
-import type { BGPPeerSpec } from "../model/bgp-peer.ts";
+import type { BgpSession } from "../model/bgp-session.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { IfName } from "../net/if-name.ts";
 import type { Ip } from "../net/ip.ts";
@@ -224,38 +224,7 @@ export interface WantedBird {
 }
 
 /** A BGP session that a BGPPeer asks for. */
-export interface WantedSession {
-  /** Of the BGPPeer. */
-  readonly name: string;
-  readonly address: Ip;
-  readonly port: number;
-  readonly asNumber: number;
-  readonly localAsNumber: number;
-  /** The node of the cluster that it is with, if it is: then it is believed inside of pools only. */
-  readonly node: string | undefined;
-  /** Whether the other side dials. */
-  readonly isPassive: boolean;
-  /** Whether the peer is on a network of this node. */
-  readonly isDirect: boolean;
-  /** Set where the peer is a client that routes are reflected to, under this identifier (RFC 4456). */
-  readonly clusterId: Ipv4 | undefined;
-  /** Whether other nodes' routes are announced to a node, as a reflector does; those outside the cluster hear of them in any case. */
-  readonly passesOn: boolean;
-  readonly nextHop: "Auto" | "Self" | "Keep";
-  /** Whether it comes from the node's address, whatever the route to the peer. */
-  readonly bindsAddress: boolean;
-  readonly password: SecretRef | undefined;
-  /** How many hops away the peer is at most, where that is checked (RFC 5082). */
-  readonly ttlSecurity: number | undefined;
-  readonly restartSeconds: number | undefined;
-  readonly keepaliveSeconds: number | undefined;
-  /** How often the local AS number may be in the path of a route that is believed. */
-  readonly allowedLocalAs: number | undefined;
-  /** The gateway behind which the peer is. */
-  readonly reachableBy: Ip | undefined;
-  readonly filters: readonly string[];
-  readonly bfd: BGPPeerSpec["bfd"];
-}
+export type WantedSession = BgpSession<SecretRef>;
 
 export interface TunnelledPool {
   readonly cidr: Cidr;

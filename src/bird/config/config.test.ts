@@ -7,21 +7,8 @@ import { parseCidr } from "../../net/cidr.ts";
 import { parseIfName } from "../../net/if-name.ts";
 import { ipv4FromNumber, ipv4ToNumber, parseIpv4 } from "../../net/ipv4.ts";
 import { systemProcesses } from "../../system/process.ts";
-import { SESSION_CASES } from "./session-cases.ts";
+import { ALONE, SESSION_CASES } from "./session-cases.ts";
 import { type BirdInput, type BirdPeer, meshProtocolName, renderBirdConfig } from "./config.ts";
-
-const ALONE: BirdInput = {
-  nodeName: "host1",
-  routerId: parseIpv4("192.168.0.101"),
-  asNumber: 64512,
-  nodeAddress: parseIpv4("192.168.0.101"),
-  peers: [],
-  originated: [parseCidr("10.1.101.0/26")],
-  poolCidrs: [parseCidr("10.1.0.0/16")],
-  programKernel: true,
-  gracefulRestartSeconds: 120,
-  logFile: "/run/margay/bird.log",
-};
 
 function peer(number: number, asNumber = 64512): BirdPeer {
   const address = ipv4FromNumber(ipv4ToNumber(parseIpv4("192.168.0.0")) + number);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { BGPConfigurationSpec } from "../../model/bgp-configuration.ts";
 import type { BGPFilterSpec } from "../../model/bgp-filter.ts";
-import type { BGPPeerSpec } from "../../model/bgp-peer.ts";
+import type { BgpSession } from "../../model/bgp-session.ts";
 import type { Cidr } from "../../net/cidr.ts";
 import type { IfName } from "../../net/if-name.ts";
 import type { Family, Ip } from "../../net/ip.ts";
@@ -68,34 +68,7 @@ export interface BirdPeer {
 }
 
 /** A session with a router outside the cluster, or with a node that a resource names. */
-export interface BirdSession {
-  /** Of the resource that asks for it. */
-  readonly name: string;
-  readonly address: Ip;
-  readonly port: number;
-  readonly asNumber: number;
-  readonly localAsNumber: number;
-  /** The node that it is with, if it is one. */
-  readonly node: string | undefined;
-  readonly isPassive: boolean;
-  /** Whether the peer is on a network of this node: then packets need no router between. */
-  readonly isDirect: boolean;
-  /** Set where the peer is a client that routes are reflected to (RFC 4456). */
-  readonly clusterId: Ipv4 | undefined;
-  /** Whether a node is told of other nodes' routes. */
-  readonly passesOn: boolean;
-  readonly nextHop: "Auto" | "Self" | "Keep";
-  readonly bindsAddress: boolean;
-  readonly password: string | undefined;
-  readonly ttlSecurity: number | undefined;
-  readonly restartSeconds: number | undefined;
-  readonly keepaliveSeconds: number | undefined;
-  readonly allowedLocalAs: number | undefined;
-  readonly reachableBy: Ip | undefined;
-  /** Names, in the order in which they are asked; one that is not there is left out. */
-  readonly filters: readonly string[];
-  readonly bfd: BGPPeerSpec["bfd"];
-}
+export type BirdSession = BgpSession<string>;
 
 export interface BirdFilter {
   readonly name: string;

@@ -7,7 +7,7 @@ import { parseIp } from "../../net/ip.ts";
 import { parseIpv4 } from "../../net/ipv4.ts";
 import type { BirdFilter, BirdInput, BirdSession } from "./input.ts";
 
-const ALONE: BirdInput = {
+export const ALONE: BirdInput = {
   nodeName: "host1",
   routerId: parseIpv4("192.168.0.101"),
   asNumber: 64512,

@@ -4,12 +4,13 @@ import type { Store } from "../../datastore/store.ts";
 import { allocationsOf } from "../../ipam/block.ts";
 import { type Inventory, readInventory } from "../../ipam/inventory.ts";
 import { type SeenAddress, releaseSeenAddresses } from "../../ipam/release.ts";
-import { type Ip, parseIp } from "../../net/ip.ts";
+import type { Ip } from "../../net/ip.ts";
 import { cidrContainsIp } from "../../net/cidr.ts";
 import type { CommandContext } from "../context.ts";
 import { CommandError } from "../exit.ts";
 import { print } from "../print.ts";
 import { type StoreOptions, addStoreOptions, openCommandStore } from "../store.ts";
+import { parseAddress } from "./address.ts";
 import { readLeaks } from "./report.ts";
 
 interface ReleaseOptions extends StoreOptions {
@@ -44,17 +45,9 @@ async function choose(
     throw new CommandError("invalid", "Cannot release: want either --ip or --from-report");
   const inventory = await readInventory(store, { signal });
   const wanted =
-    fromReport === undefined ? [held(inventory, addressOf(ip ?? ""))] : await readLeaks(fromReport);
+    fromReport === undefined ? [held(inventory, parseAddress(ip ?? ""))] : await readLeaks(fromReport);
   if (!force) for (const one of wanted) requireUnused(inventory, one.ip);
   return wanted;
-}
-
-function addressOf(text: string): Ip {
-  try {
-    return parseIp(text);
-  } catch (cause) {
-    throw new CommandError("invalid", `Cannot release "${text}": it is no address`, { cause });
-  }
 }
 
 function held({ blocks }: Inventory, ip: Ip): SeenAddress {

@@ -4,10 +4,10 @@ import { allocationsOf } from "../../ipam/block.ts";
 import { type Inventory, readInventory } from "../../ipam/inventory.ts";
 import type { IpamBlock } from "../../model/ipam-block.ts";
 import { type Cidr, cidrContains, cidrContainsIp, cidrSize } from "../../net/cidr.ts";
-import { parseIp } from "../../net/ip.ts";
 import type { CommandContext } from "../context.ts";
 import { CommandError } from "../exit.ts";
 import { print } from "../print.ts";
+import { parseAddress } from "./address.ts";
 import { type StoreOptions, addStoreOptions, openCommandStore } from "../store.ts";
 import { renderTable } from "../table.ts";
 
@@ -61,14 +61,6 @@ function holderOf({ blocks, uses }: Inventory, text: string): AddressHolder {
     return { ip, block, handleId, attributes, by: uses.find((use) => use.ip === ip)?.by };
   }
   throw new CommandError("absent", `${ip} is not allocated`);
-}
-
-function parseAddress(text: string): ReturnType<typeof parseIp> {
-  try {
-    return parseIp(text);
-  } catch (cause) {
-    throw new CommandError("invalid", `Cannot show "${text}": it is no address`, { cause });
-  }
 }
 
 function renderHolder({ ip, block, handleId, attributes, by }: AddressHolder): string {
