@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openEmbeddedStore } from "../datastore/embedded.ts";
-import type { Store } from "../datastore/store.ts";
+import { DatastoreError, type Store } from "../datastore/store.ts";
 import type { Fact, NodeFacts } from "../desired/facts.ts";
 import { affinityKey } from "../model/keys.ts";
 import { parseNodeName } from "../model/name.ts";
@@ -36,8 +36,13 @@ interface Trial extends AsyncDisposable {
   readonly stands: () => Promise<boolean>;
 }
 
-async function createTrial(self: string): Promise<Trial> {
+/** With a store that cannot be listed so many times first. */
+async function createTrial(self: string, { failures = 0 } = {}): Promise<Trial> {
   const store = openEmbeddedStore({ path: ":memory:" });
+  const list = store.list.bind(store);
+  let left = failures;
+  store.list = (...args) =>
+    left-- > 0 ? Promise.reject(new DatastoreError("unavailable", "not now")) : list(...args);
   await store.put(affinityKey(GONE, BLOCK), JSON.stringify({ state: "confirmed", deleted: false }));
   const clock = createFakeClock();
   const collector = createGarbageCollector(
@@ -84,7 +89,17 @@ describe("collecting what a deleted node held", () => {
     await using trial = await createTrial("host2");
     trial.clock.advance(GRACE_MS);
     assert.equal(await trial.stands(), true);
-    trial.clock.advance(2000);
+    trial.clock.advance(60_000);
+    assert.equal(await trial.stands(), false);
+  });
+
+  it("is tried again until it is done", async () => {
+    await using trial = await createTrial("host1", { failures: 2 });
+    trial.clock.advance(GRACE_MS);
+    assert.equal(await trial.stands(), true);
+    trial.clock.advance(30_000);
+    assert.equal(await trial.stands(), true);
+    trial.clock.advance(30_000);
     assert.equal(await trial.stands(), false);
   });
 

@@ -24,9 +24,11 @@ export interface GarbageCollectorOptions {
   readonly graceMs: number;
 }
 
-/** Between one agent's turn and the next one's: by then it has heard of what the one before has done. */
-const TURN_MS = 2000;
+/** Between one agent's turn and the next one's: by then the one before is through, and the next has heard of it. To read a large cluster takes half a minute. */
+const TURN_MS = 60_000;
 const MAX_TURNS = 30;
+/** Before what failed is tried again. */
+const RETRY_MS = 30_000;
 
 export function createGarbageCollector(
   { store, clock, log }: { readonly store: Store; readonly clock: Clock; readonly log: Log },
@@ -37,6 +39,8 @@ export function createGarbageCollector(
   const nodes = new Set<string>();
   /** node -> the blocks that it claims */
   const claims = new Map<string, Set<Cidr>>();
+  /** Nodes that were there, and what they held was not looked for yet. */
+  const deleted = new Set<string>();
   /** Those that are being waited for. */
   const missing = new Map<string, { readonly stop: AbortController; readonly done: Promise<void> }>();
   let isStarted = false;
@@ -44,29 +48,42 @@ export function createGarbageCollector(
   const collect = async (name: string, stop: AbortSignal): Promise<void> => {
     const turn = Math.min([...nodes].filter((other) => other < nodeName).length, MAX_TURNS);
     const isBack = AbortSignal.any([signal, stop]);
-    try {
-      await clock.sleep(graceMs + turn * TURN_MS, { signal: isBack });
-      if (!claims.has(name)) return;
-      const { released, endpoints } = await collectNode(store, parseNodeName(name), { signal });
-      log.info("Took back what a deleted node held", { node: name, released, endpoints: endpoints.length });
-    } catch (error) {
-      // Whoever starts next, or has the next turn, tries again.
-      if (!isBack.aborted) log.warn("Cannot take back what a deleted node held", { node: name, error });
+    let delayMs = graceMs + turn * TURN_MS;
+    while (!isAborted(isBack)) {
+      try {
+        await clock.sleep(delayMs, { signal: isBack });
+        // Who has no claim may have borrowed; that is the first one's to find out.
+        if (!claims.has(name) && turn > 0) return;
+        const { released, endpoints } = await collectNode(store, parseNodeName(name), { signal: isBack });
+        log.info("Took back what a deleted node held", { node: name, released, endpoints: endpoints.length });
+        return;
+      } catch (error) {
+        if (!isAborted(isBack)) log.warn("Cannot take back what a deleted node held", { node: name, error });
+        delayMs = RETRY_MS;
+      }
     }
   };
   const look = (name: string): void => {
-    const isMissing = isStarted && !nodes.has(name) && claims.has(name);
     const waiting = missing.get(name);
-    if (isMissing && waiting === undefined) {
-      const stop = new AbortController();
-      const done = collect(name, stop.signal).finally(() => missing.delete(name));
-      missing.set(name, { stop, done });
-    } else if (!isMissing) waiting?.stop.abort();
+    if (nodes.has(name)) {
+      missing.delete(name);
+      waiting?.stop.abort();
+      return;
+    }
+    const isGone = claims.has(name) || deleted.has(name);
+    if (!isStarted || !isGone || waiting !== undefined) return;
+    const stop = new AbortController();
+    const own = { stop, done: collect(name, stop.signal) };
+    missing.set(name, own);
+    void own.done.then(() => {
+      deleted.delete(name);
+      if (missing.get(name) === own) missing.delete(name);
+    });
   };
   const noteOne = (fact: Fact): string | undefined => {
     if (fact.kind === "node") {
-      if (fact.value === undefined) nodes.delete(fact.name);
-      else nodes.add(fact.name);
+      if (fact.value !== undefined) nodes.add(fact.name);
+      else if (nodes.delete(fact.name)) deleted.add(fact.name);
       return fact.name;
     }
     if (fact.kind !== "affinity") return undefined;
@@ -91,4 +108,9 @@ export function createGarbageCollector(
       await Promise.all(Array.from(missing.values(), ({ done }) => done));
     },
   };
+}
+
+/** Asked through a function, since the compiler believes that a signal once found unaborted stays so. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
 }

@@ -6,6 +6,7 @@ import type { Ip } from "../net/ip.ts";
 import { Lock } from "../system/lock.ts";
 import { describeError } from "../system/log.ts";
 import { type Attachment, describeAttachment } from "./attachment.ts";
+import { awaitCarrier } from "./carrier.ts";
 import { check } from "./check.ts";
 import type { CniCollaborators, NodeView, RouteReadiness } from "./collaborators.ts";
 import { type Container, configure, connect, findLink, openContainer } from "./container.ts";
@@ -125,6 +126,13 @@ async function attach(
   await node.endpointsSeen(revision, { signal });
   await connect(rtnetlink, container, attachment, node.mtu());
   await configure(container, attachment, [ip], sysctls);
+  await awaitCarrier(
+    [
+      { rtnetlink, name: attachment.nodeEnd },
+      { rtnetlink: container.rtnetlink, name: attachment.ifName },
+    ],
+    signal,
+  );
   signal.throwIfAborted();
   return ip;
 }

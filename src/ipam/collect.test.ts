@@ -11,6 +11,7 @@ import { makeNode, makePool, makeRequest } from "./allocator-fixtures.ts";
 import { checkIpam } from "./check.ts";
 import { collectNode } from "./collect.ts";
 import { readInventory } from "./inventory.ts";
+import { breakingStore } from "./store-fakes.ts";
 
 const POOL = makePool("pool", "10.1.0.0/24", 26);
 const GONE = parseNodeName("host2");
@@ -114,5 +115,24 @@ describe("what a node held", () => {
     const released = all.flatMap((one) => one.released);
     assert.deepEqual(released.sort(), gone.sort());
     assert.deepEqual(checkIpam(await readInventory(store)), []);
+  });
+
+  it("comes back in the end wherever an attempt is cut off", async () => {
+    for (let at = 0; ; at++) {
+      let isCut = false;
+      for (const how of ["lost", "unanswered"] as const) {
+        await using store = await createCluster();
+        await attach(store, GONE, "a");
+        await attach(store, GONE, "b");
+        await remove(store);
+        isCut = await collectNode(breakingStore(store, at, how), GONE).then(
+          () => false,
+          () => true,
+        );
+        await collectNode(store, GONE);
+        assert.deepEqual(checkIpam(await readInventory(store)), [], `${how} at ${at}`);
+      }
+      if (!isCut) break;
+    }
   });
 });

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Entry, Store, WaitOptions } from "../datastore/store.ts";
 import { type IpamBlock, parseBlock, renderBlock } from "../model/ipam-block.ts";
-import { affinityKey, blockKey, resourceKey, resourcePrefix } from "../model/keys.ts";
+import { affinityKey, blockKey, handleKey, resourceKey, resourcePrefix } from "../model/keys.ts";
 import { type NodeName, parseNodeName } from "../model/name.ts";
 import { parseStoredResource } from "../model/resource.ts";
+import type { WorkloadEndpoint } from "../model/workload-endpoint.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
 import { affinityOf, allocationsOf } from "./block.ts";
@@ -35,8 +36,11 @@ export async function collectNode(
   const leaked = leakedBy(inventory, name);
   // Looked at once more: it may have come back while all of that was read.
   if ((await store.get(resourceKey("Node", name), options)) !== undefined) return NOTHING;
-  const endpoints = await removeEndpoints(store, name, options);
   const released = await releaseSeenAddresses(store, leaked, options);
+  const own = await endpointsOf(store, name, options);
+  for (const handleId of idleHandles(inventory, own, leaked)) await dropHandle(store, handleId, options);
+  // After the addresses: until then they tell a later attempt whose handles are to be looked at.
+  const endpoints = await removeEndpoints(store, own, options);
   await releaseEmptyBlocks(store, ({ node }) => node === name, options);
   const left = inventory.claims.filter(({ node }) => node === name).map(({ cidr }) => cidr);
   for (const cidr of left) await disown(store, name, cidr, options);
@@ -55,21 +59,64 @@ function leakedBy({ blocks }: Inventory, node: string): readonly SeenAddress[] {
   return [...byHandle.values()].filter((held) => held.every(({ isOurs }) => isOurs)).flat();
 }
 
-async function removeEndpoints(store: Store, node: string, options: WaitOptions): Promise<readonly string[]> {
-  const { entries } = await store.list(resourcePrefix("WorkloadEndpoint"), options);
-  const own = entries.filter((entry) => nodeOf(entry) === node);
-  for (const { key, revision } of own) await store.delete(key, { ...options, expect: revision });
-  return own.map(({ key }) => key);
+interface OwnEndpoint {
+  readonly entry: Entry;
+  readonly containerId: string | undefined;
 }
 
-function nodeOf({ value }: Entry): string | undefined {
+async function endpointsOf(
+  store: Store,
+  node: string,
+  options: WaitOptions,
+): Promise<readonly OwnEndpoint[]> {
+  const { entries } = await store.list(resourcePrefix("WorkloadEndpoint"), options);
+  return entries.flatMap((entry) => {
+    const spec = specOf(entry);
+    return spec?.node === node ? [{ entry, containerId: spec.containerID }] : [];
+  });
+}
+
+async function removeEndpoints(
+  store: Store,
+  own: readonly OwnEndpoint[],
+  options: WaitOptions,
+): Promise<readonly string[]> {
+  for (const { entry } of own) await store.delete(entry.key, { ...options, expect: entry.revision });
+  return own.map(({ entry }) => entry.key);
+}
+
+function specOf({ value }: Entry): WorkloadEndpoint["spec"] | undefined {
   try {
     const stored = parseStoredResource("WorkloadEndpoint", JSON.parse(value));
-    return stored.kind === "ok" ? stored.value.spec.node : undefined;
+    return stored.kind === "ok" ? stored.value.spec : undefined;
   } catch {
     // What cannot be read belongs to nobody who is known to be gone.
     return undefined;
   }
+}
+
+/** Handles of the node's containers that had no address when everything was read: an earlier attempt ended between an address and its handle. */
+function idleHandles(
+  { blocks, handles }: Inventory,
+  own: readonly OwnEndpoint[],
+  leaked: readonly SeenAddress[],
+): readonly string[] {
+  const held = new Set(
+    [...blocks.values()].flatMap((block) => allocationsOf(block).map(({ handleId }) => handleId)),
+  );
+  const released = new Set(leaked.map(({ handleId }) => handleId));
+  return [...handles.keys()].filter(
+    (handleId) =>
+      !held.has(handleId) &&
+      !released.has(handleId) &&
+      own.some(({ containerId }) => containerId !== undefined && handleId.endsWith(`.${containerId}`)),
+  );
+}
+
+async function dropHandle(store: Store, handleId: string, options: WaitOptions): Promise<void> {
+  const key = handleKey(handleId);
+  const entry = await store.get(key, options);
+  if (entry !== undefined) await store.delete(key, { ...options, expect: entry.revision });
 }
 
 /** A block in which others have borrowed addresses is nobody's from now on, and goes with the last of them. */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { setTimeout as delay } from "node:timers/promises";
 import { Command } from "commander";
 import type { Store } from "../../datastore/store.ts";
 import { allocationsOf } from "../../ipam/block.ts";
@@ -19,6 +20,8 @@ interface ReleaseOptions extends StoreOptions {
   readonly force?: boolean;
   readonly json?: boolean;
 }
+
+const SECOND_LOOK_MS = 1000;
 
 export function createReleaseCommand({ signal }: CommandContext): Command {
   const command = new Command("release")
@@ -46,7 +49,12 @@ async function choose(
   const inventory = await readInventory(store, { signal });
   const wanted =
     fromReport === undefined ? [held(inventory, parseAddress(ip ?? ""))] : await readLeaks(fromReport);
-  if (!force) for (const one of wanted) requireUnused(inventory, one.ip);
+  if (force) return wanted;
+  for (const one of wanted) requireUnused(inventory, one.ip);
+  // One that an attachment under way has taken is recorded by then.
+  await delay(SECOND_LOOK_MS, undefined, { signal });
+  const again = await readInventory(store, { signal });
+  for (const one of wanted) requireUnused(again, one.ip);
   return wanted;
 }
 
