@@ -25,6 +25,7 @@ import { type Cluster, followCluster } from "./cluster.ts";
 import { type AgentConfig, birdDirectory, wireguardDirectory } from "./config.ts";
 import { type GarbageCollector, createGarbageCollector } from "./garbage-collector.ts";
 import { type Registration, createRegistration } from "./registration.ts";
+import { createRouteHold } from "./route-hold.ts";
 import { type RouteSourceSwitch, createRouteSourceSwitch } from "./route-source.ts";
 import { type WireguardKeyFile, createWireguardKeyFile } from "./wireguard-key-file.ts";
 
@@ -115,14 +116,17 @@ export async function openParts(
       routeSource.update();
     }),
   );
+  const routeSourceLog = log.scope("route-source");
+  const routeHold = stack.use(createRouteHold({ bird, dataplane, clock, log: routeSourceLog }));
   const routeSource = stack.use(
     createRouteSourceSwitch(
-      { bird, dataplane, registration, secrets: birdSecrets, clock, log: log.scope("route-source") },
+      { bird, dataplane, registration, secrets: birdSecrets, routeHold, clock, log: routeSourceLog },
       {
         nodeName,
         birdLogFile: birdFiles(directory).log,
         wanted: () => calculation.bird(),
         isRoutable: (cidrs) => calculation.isRoutable(cidrs),
+        isNode: (address) => calculation.isNode(address),
         onChange,
       },
     ),

@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import type { Bird, ConfigureResult } from "../bird/bird.ts";
 import type { WantedBird } from "../desired/wanted.ts";
 import { parseCidr } from "../net/cidr.ts";
+import { type Ip, parseIp } from "../net/ip.ts";
 import { createFakeClock } from "../system/clock.ts";
 import { silentLog } from "../system/log.ts";
 import { LONELY_BIRD, NO_SECRETS } from "./bird-fixtures.ts";
@@ -61,13 +62,23 @@ function createTrial(results: readonly ConfigureResult[] = []) {
       return Promise.resolve();
     },
   };
+  const routeHold = {
+    begin(): Promise<void> {
+      told.push("the hold begins");
+      return Promise.resolve();
+    },
+    endWith(peers: readonly Ip[]): void {
+      told.push(`the hold ends with ${peers.join(", ")}`);
+    },
+  };
   const routeSource = createRouteSourceSwitch(
-    { bird, dataplane, registration, secrets: NO_SECRETS, clock, log: silentLog },
+    { bird, dataplane, registration, secrets: NO_SECRETS, routeHold, clock, log: silentLog },
     {
       nodeName: "host1",
       birdLogFile: "/run/x/bird.log",
       wanted: () => wanted,
       isRoutable: () => isRoutable,
+      isNode: (address) => address.startsWith("192.168.0."),
       onChange: () => undefined,
     },
   );
@@ -185,6 +196,33 @@ describe("the switch of route sources", () => {
     await trial.idle();
     assert.equal(trial.routeSource.trouble, undefined);
     assert.equal(trial.told.at(-1), "node says bird");
+  });
+
+  it("holds the routes while sessions with nodes begin anew", async () => {
+    const trial = createTrial();
+    const peers = [{ name: "host2", address: parseIp("192.168.0.102"), asNumber: 64512 }];
+    trial.want({ ...WANTED, peers });
+    await trial.idle();
+    trial.told.length = 0;
+    trial.want({ ...WANTED, peers, listenPort: 1179 });
+    await trial.idle();
+    const steps = ["the hold begins", "bird programs", "the hold ends with 192.168.0.102"];
+    assert.deepEqual(trial.told, ["node says starting", ...steps, "node says bird"]);
+  });
+
+  it("holds nothing for a node that is new, nor for a router that is no node", async () => {
+    const trial = createTrial();
+    const [node, router] = ["192.168.0.102", "10.0.0.1"].map((address) => ({
+      name: address,
+      address: parseIp(address),
+      asNumber: 64512,
+    }));
+    assert.ok(node && router);
+    trial.want({ ...WANTED, peers: [router] });
+    await trial.idle();
+    trial.want({ ...WANTED, peers: [{ ...router, asNumber: 64513 }, node] });
+    await trial.idle();
+    assert.equal(trial.told.includes("the hold begins"), false);
   });
 
   it("keeps BIRD at a pool that turns to a tunnel until the tunnel's routes are in place", async () => {

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Bird } from "../bird/bird.ts";
-import { renderBirdConfig } from "../bird/config/config.ts";
+import { type BirdInput, interruptedSessions, renderBirdConfig } from "../bird/config/config.ts";
 import type { WantedBird } from "../desired/wanted.ts";
 import type { Dataplane } from "../dataplane/dataplane.ts";
 import type { Cidr } from "../net/cidr.ts";
+import type { Ip } from "../net/ip.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { BirdSecrets } from "./bird-secrets.ts";
 import type { Registration } from "./registration.ts";
+import type { RouteHold } from "./route-hold.ts";
 import { type Settler, type Waiting, createSettler } from "./settler.ts";
 
 export interface RouteSourceCollaborators {
@@ -15,6 +17,7 @@ export interface RouteSourceCollaborators {
   readonly dataplane: Pick<Dataplane, "remoteRoutesInPlace" | "birdRoutesGone" | "hasBirdRoutes">;
   readonly registration: Pick<Registration, "announceRouteSource">;
   readonly secrets: Pick<BirdSecrets, "resolve">;
+  readonly routeHold: Pick<RouteHold, "begin" | "endWith">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -26,6 +29,8 @@ export interface RouteSourceOptions {
   readonly wanted: () => WantedBird | undefined;
   /** Whether every block inside the prefixes has a route from the datastore. */
   readonly isRoutable: (cidrs: readonly Cidr[]) => boolean;
+  /** Whether the address is a node's. */
+  readonly isNode: (address: Ip) => boolean;
   /** Called when {@link RouteSourceSwitch.trouble} may have changed. */
   readonly onChange: () => void;
 }
@@ -48,6 +53,7 @@ export function createRouteSourceSwitch(
 ): RouteSourceSwitch {
   /** The pools that BIRD brings routes of. */
   let served: readonly Cidr[] = [];
+  const configuration: Configuration = { current: undefined };
   return createSettler(collaborators, {
     what: "bring BIRD to what is wanted",
     async settle(waiting) {
@@ -55,12 +61,19 @@ export function createRouteSourceSwitch(
       if (wanted === undefined) return;
       const leaving = served.filter((cidr) => !wanted.kernelCidrs.includes(cidr));
       await untilRoutable(collaborators, options, leaving, waiting);
-      await settle(collaborators, options, wanted, waiting);
+      await settle(collaborators, options, wanted, { ...waiting, configuration });
       served = wanted.kernelCidrs;
     },
     onChange: options.onChange,
   });
 }
+
+/** What BIRD was given last, as far as this process knows. */
+interface Configuration {
+  current: BirdInput | undefined;
+}
+
+type Settling = Waiting & { readonly configuration: Configuration };
 
 /** A pool that turns to a tunnel of the agent's keeps BIRD's routes until its own are in place; a node without an end of the tunnel is not waited for long. */
 async function untilRoutable(
@@ -82,7 +95,7 @@ async function settle(
   collaborators: RouteSourceCollaborators,
   options: RouteSourceOptions,
   wanted: WantedBird,
-  waiting: Waiting,
+  waiting: Settling,
 ): Promise<void> {
   switch (wanted.purpose) {
     case "routes":
@@ -100,12 +113,13 @@ async function relyOnBird(
   collaborators: RouteSourceCollaborators,
   options: RouteSourceOptions,
   wanted: WantedBird,
-  { signal }: Waiting,
+  settling: Settling,
 ): Promise<void> {
+  const { signal } = settling;
   const { registration } = collaborators;
   await registration.announceRouteSource("starting", { signal });
   try {
-    await configure(collaborators, options, wanted, signal);
+    await configure(collaborators, options, wanted, settling);
   } catch (error) {
     await registration.announceRouteSource("starting", { signal, isFailed: true });
     throw error;
@@ -118,8 +132,9 @@ async function relyOnDatastore(
   collaborators: RouteSourceCollaborators,
   options: RouteSourceOptions,
   wanted: WantedBird,
-  { signal, wait, onWait }: Waiting,
+  settling: Settling,
 ): Promise<void> {
+  const { signal, wait, onWait } = settling;
   const { bird, dataplane, registration } = collaborators;
   await dataplane.remoteRoutesInPlace({ signal: wait, onWait });
   const { poolCidrs } = wanted;
@@ -127,7 +142,7 @@ async function relyOnDatastore(
     wanted.purpose === "announcing" || (await bird.adopt({ signal })) || dataplane.hasBirdRoutes(poolCidrs);
   // Also where it has ended: its routes outlive it, and only BIRD itself takes them back.
   if (isNeeded) {
-    await configure(collaborators, options, wanted, signal);
+    await configure(collaborators, options, wanted, settling);
     const limit = AbortSignal.any([signal, AbortSignal.timeout(WITHDRAW_TIMEOUT_MS)]);
     await dataplane.birdRoutesGone(poolCidrs, { signal: limit });
   }
@@ -136,22 +151,49 @@ async function relyOnDatastore(
 }
 
 async function configure(
-  { bird, secrets }: RouteSourceCollaborators,
+  collaborators: RouteSourceCollaborators,
+  options: RouteSourceOptions,
+  wanted: WantedBird,
+  { signal, configuration }: Settling,
+): Promise<void> {
+  const { bird, routeHold } = collaborators;
+  const input = await birdInput(collaborators, options, wanted);
+  const text = renderBirdConfig(input);
+  const interrupted = interruptedNodes(configuration.current, input, options);
+  if (interrupted.length > 0) await routeHold.begin({ signal });
+  try {
+    const result = await bird.configure(text, { signal });
+    if (result.kind === "refused")
+      throw new Error(`BIRD refuses its configuration: ${result.message || "it does not say why"}`);
+    configuration.current = input;
+  } finally {
+    if (interrupted.length > 0) routeHold.endWith(interrupted);
+  }
+}
+
+async function birdInput(
+  { secrets }: RouteSourceCollaborators,
   { nodeName, birdLogFile }: RouteSourceOptions,
   wanted: WantedBird,
-  signal: AbortSignal,
-): Promise<void> {
+): Promise<BirdInput> {
   // Without peers there is nobody to wait for, and nobody is told of routes that end.
   const spoken = wanted.purpose === "none" ? { ...wanted, peers: [], sessions: [] } : wanted;
-  const text = renderBirdConfig({
+  return {
     ...spoken,
     ...(await secrets.resolve(spoken)),
     programKernel: wanted.purpose === "routes",
     nodeName,
     routerId: wanted.nodeAddress,
     logFile: birdLogFile,
-  });
-  const result = await bird.configure(text, { signal });
-  if (result.kind === "refused")
-    throw new Error(`BIRD refuses its configuration: ${result.message || "it does not say why"}`);
+  };
+}
+
+/** Nodes whose routes BIRD may withdraw for the time that a session takes to begin anew. */
+function interruptedNodes(
+  before: BirdInput | undefined,
+  after: BirdInput,
+  { isNode }: RouteSourceOptions,
+): readonly Ip[] {
+  const isHeard = before?.programKernel === true && after.programKernel;
+  return isHeard ? interruptedSessions(before, after).filter(isNode) : [];
 }

@@ -70,6 +70,9 @@ export interface Dataplane extends AsyncDisposable {
    * Resolves once every route to another node's block is in place, so that nobody else's is needed; `onWait` hears what is waited for.
    */
   remoteRoutesInPlace(options: WaitOptions & { readonly onWait: (pending: string) => void }): Promise<void>;
+  /** Has the routes that BIRD is to bring stand of ours too, until {@link Dataplane.releaseToBird}. */
+  holdForBird(): void;
+  releaseToBird(): void;
   /** Resolves once no route of BIRD leads into these prefixes any more. */
   birdRoutesGone(cidrs: readonly Cidr[], options: WaitOptions): Promise<void>;
   hasBirdRoutes(cidrs: readonly Cidr[]): boolean;
@@ -156,10 +159,11 @@ class KernelDataplane implements Dataplane {
     signal,
     onWait,
   }: WaitOptions & { readonly onWait: (pending: string) => void }): Promise<void> {
-    const { table } = this.#tables.route;
+    const { table, standIns } = this.#tables.route;
     const pending = (): string | undefined => {
       for (const [key, { target, standing }] of table.wantedEntries()) {
-        if (target.kind === "link" || target.kind === "blackhole" || standing !== "present") continue;
+        if (target.kind === "link" || target.kind === "blackhole") continue;
+        if (standing !== "present" && !standIns.isHeld(key)) continue;
         const reason = table.pendingAt(key);
         if (reason !== undefined) return reason;
       }
@@ -171,6 +175,16 @@ class KernelDataplane implements Dataplane {
       return reason === undefined;
     };
     await this.#conditions.until(isMet, signal);
+  }
+
+  holdForBird(): void {
+    this.#tables.route.holdForBird();
+    this.#wake.resolve(undefined);
+  }
+
+  releaseToBird(): void {
+    this.#tables.route.releaseToBird();
+    this.#wake.resolve(undefined);
   }
 
   async birdRoutesGone(cidrs: readonly Cidr[], { signal }: WaitOptions): Promise<void> {

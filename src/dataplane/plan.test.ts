@@ -335,6 +335,36 @@ describe("the plan of a route", () => {
     });
   }
 
+  it("stands in for BIRD's while routes are held, and goes with the hold whether BIRD's has come or not", () => {
+    const links = linksOf(LINK, UNDERLAY);
+    const routes = new RouteTable();
+    routes.table.want(new Map([[key, later]]));
+    routes.reset([birds], links);
+    routes.holdForBird();
+    assert.deepEqual(planRoute(key, routes, links), add(remote));
+    routes.see(seenRemote, links);
+    routes.remove(birds, links);
+    assert.deepEqual(planRoute(key, routes, links), done);
+    routes.releaseToBird();
+    const removal = { kind: "remove", requests: [deleteRoute(seenRemote)] };
+    assert.deepEqual(planRoute(key, routes, links), removal);
+    routes.remove(seenRemote, links);
+    assert.deepEqual(planRoute(key, routes, links), done);
+    // What comes later by itself is judged by itself again.
+    routes.see(seenRemote, links);
+    assert.deepEqual(planRoute(key, routes, links), done);
+  });
+
+  it("stays as it is through a hold where it stood before", () => {
+    const links = linksOf(LINK, UNDERLAY);
+    const routes = new RouteTable();
+    routes.table.want(new Map([[key, later]]));
+    routes.reset([seenRemote], links);
+    routes.holdForBird();
+    routes.releaseToBird();
+    assert.deepEqual(planRoute(key, routes, links), done);
+  });
+
   for (const [links, state] of [
     [linksOf(), "not there"],
     [linksOf({ ...LINK, up: false }), "down"],

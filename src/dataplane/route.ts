@@ -21,6 +21,7 @@ import {
   replaceRoute,
 } from "./netlink/route.ts";
 import { DONE, type Plan } from "./plan.ts";
+import { StandIns } from "./stand-ins.ts";
 import { ReconcileTable } from "./table.ts";
 import { UnderlayRoutes, type Way, isForUnderlay } from "./underlay.ts";
 
@@ -37,6 +38,7 @@ export class RouteTable {
   /** destination -> the interface that BIRD's route leads out of, where it has one only */
   readonly #birds = new Map<Cidr, number | undefined>();
   readonly #underlay = new UnderlayRoutes();
+  readonly standIns = new StandIns();
 
   isBirds(dst: Cidr): boolean {
     return this.#birds.has(dst);
@@ -57,6 +59,21 @@ export class RouteTable {
     return [...this.#birds.values()].includes(index);
   }
 
+  /** Has every route that BIRD is to bring stand of ours too; those that stand so already stay as they are. */
+  holdForBird(): void {
+    for (const [key, { standing }] of this.table.wantedEntries()) {
+      const isThere = this.table.seen(key) !== undefined && !this.standIns.isOver(key);
+      if (standing !== "untilReplaced" || isThere) continue;
+      this.standIns.hold(key);
+      this.table.mark(key);
+    }
+  }
+
+  /** Leaves the routes to BIRD again. */
+  releaseToBird(): void {
+    for (const key of this.standIns.release()) this.table.mark(key);
+  }
+
   see(route: KernelRoute, links: LinkTable): void {
     if (isOurs(route, links)) {
       this.table.see(seenRouteKey(route), route);
@@ -75,6 +92,7 @@ export class RouteTable {
   remove(route: KernelRoute, links: LinkTable): void {
     if (isOurs(route, links)) {
       this.table.see(seenRouteKey(route), undefined);
+      this.standIns.forget(seenRouteKey(route));
       return;
     }
     if (route.table !== MAIN_TABLE) return;
@@ -96,6 +114,7 @@ export class RouteTable {
       else if (isForUnderlay(route)) this.#underlay.see(route);
     }
     this.table.reset(new Map(ours.map((route) => [seenRouteKey(route), route])));
+    this.standIns.keepSeen((key) => this.table.seen(key) !== undefined);
   }
 
   /** Routes of an interface that went down or away: the kernel drops IPv4 routes then without an event. */
@@ -147,10 +166,11 @@ export function planRoute(key: string, routes: RouteTable, links: LinkTable): Pl
   const seen = table.seen(key);
   if (wanted === undefined)
     return seen === undefined ? DONE : { kind: "remove", requests: [deleteRoute(seen)] };
-  if (wanted.standing === "untilReplaced") {
+  if (wanted.standing === "untilReplaced" && !routes.standIns.isHeld(key)) {
     // Make before break: ours goes when BIRD's route to the same destination has come.
     if (seen === undefined) return DONE;
-    if (routes.isBirds(wanted.dst)) return { kind: "remove", requests: [deleteRoute(seen)] };
+    if (routes.isBirds(wanted.dst) || routes.standIns.isOver(key))
+      return { kind: "remove", requests: [deleteRoute(seen)] };
   }
   const resolved = resolveTarget(wanted.target, links, routes);
   if (typeof resolved === "string") return { kind: "blocked", reason: resolved };

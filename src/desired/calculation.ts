@@ -2,6 +2,7 @@
 import type { BGPFilterSpec } from "../model/bgp-filter.ts";
 import type { BGPPeerSpec } from "../model/bgp-peer.ts";
 import { type Cidr, cidrContains, hostCidr, prefixLengthOf } from "../net/cidr.ts";
+import type { Ip } from "../net/ip.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
 import { bgpIssues } from "./bgp-issues.ts";
 import { type BirdContext, addressConflicts, relyingOnBird, wantedBird } from "./bird.ts";
@@ -224,6 +225,11 @@ export class Calculation {
   isRoutable(cidrs: readonly Cidr[]): boolean {
     const missing = [...this.#unroutable.values()].flat();
     return !missing.some(({ dst }) => cidrs.some((cidr) => cidrContains(cidr, dst)));
+  }
+
+  /** Whether a node has the address. */
+  isNode(address: Ip): boolean {
+    return this.#nodes.values().some((node) => node.address === address || node.ipv6?.address === address);
   }
 
   /** The other nodes that rely on what this one's BIRD announces. */

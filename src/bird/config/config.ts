@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { familyOf } from "../../net/ip.ts";
+import { type Family, type Ip, familyOf } from "../../net/ip.ts";
 import { renderFilters } from "./filter.ts";
 import { type BirdInput, type BirdPeer, type BirdSession, familiesOf } from "./input.ts";
-import { renderMesh, renderPeer, renderSession } from "./session.ts";
+import { meshProtocolName, renderMesh, renderPeer, renderSession, sessionProtocolName } from "./session.ts";
 import { renderInterfaces, renderKernel, renderOwn, renderPools } from "./table.ts";
 import { checkRange, compare, quote } from "./text.ts";
 
@@ -30,14 +30,44 @@ export function renderBirdConfig(input: BirdInput): string {
     renderOwn(input),
     renderKernel(input),
     ...familiesOf(input).map((family) => renderMesh(input, family)),
-    ...byAddress(input.peers).map((peer) => renderPeer(peer, input)),
-    ...byAddress(input.sessions ?? []).map((session) => renderSession(session, input)),
+    ...sessionTexts(input).values(),
   ];
   return sections
     .map((section) => section.trim())
     .filter((section) => section !== "")
     .map((section) => `${section}\n`)
     .join("\n");
+}
+
+/** Every session's own part, by the name of its protocol. */
+function sessionTexts(input: BirdInput): ReadonlyMap<string, string> {
+  return new Map([
+    ...byAddress(input.peers).map(
+      (peer) => [meshProtocolName(peer.address), renderPeer(peer, input)] as const,
+    ),
+    ...byAddress(input.sessions ?? []).map(
+      (session) => [sessionProtocolName(session.address), renderSession(session, input)] as const,
+    ),
+  ]);
+}
+
+/**
+ * The sessions of the one configuration that may end because of the other, by the addresses of their other ends: what BIRD is told anew of a session, it may begin
+ * it anew for, or not; only BIRD knows.
+ */
+export function interruptedSessions(before: BirdInput, after: BirdInput): readonly Ip[] {
+  const [old, next] = [sessionTexts(before), sessionTexts(after)];
+  const hasOtherMesh = (family: Family): boolean =>
+    renderMesh(before, family) !== renderMesh(after, family) || before.routerId !== after.routerId;
+  const isKept = (name: string): boolean => old.get(name) === next.get(name);
+  return [
+    ...before.peers.filter(
+      ({ address }) => !isKept(meshProtocolName(address)) || hasOtherMesh(familyOf(address)),
+    ),
+    ...(before.sessions ?? []).filter(
+      ({ address }) => !isKept(sessionProtocolName(address)) || before.routerId !== after.routerId,
+    ),
+  ].map(({ address }) => address);
 }
 
 function renderGlobal(input: BirdInput): string {
