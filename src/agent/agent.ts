@@ -91,7 +91,10 @@ class Agent implements AsyncDisposable {
     this.#collaborators = collaborators;
     this.#parts = parts;
     this.#conditions = conditions;
-    this.#allocator = createAllocator({ store, clock, log: log.scope("ipam") }, { nodeName });
+    this.#allocator = createAllocator(
+      { store, clock, log: log.scope("ipam") },
+      { nodeName, cooldownSeconds: () => catalog.ipamConfig?.spec.ipCooldownSeconds ?? 0 },
+    );
     this.#poolReview = createPoolReview(catalog);
     this.#node = createNodeView({
       config,

@@ -69,7 +69,8 @@ function nodeOfAffinity(affinity: string | null): string | undefined {
 
 function straysOf(block: IpamBlock, home: string | undefined): readonly StrayAddress[] {
   return block.allocations.flatMap((index, ordinal) => {
-    const node = index === null ? undefined : block.attributes[index]?.secondary["node"];
+    const { releasedAt, secondary } = (index === null ? undefined : block.attributes[index]) ?? {};
+    const node = releasedAt === undefined ? secondary?.["node"] : undefined;
     return node === undefined || node === home ? [] : [{ ip: addressAt(block.cidr, ordinal), node }];
   });
 }

@@ -27,7 +27,7 @@ import type { BlockListing } from "./block-listing.ts";
 import { Ledger } from "./ledger.ts";
 import { Lock } from "../system/lock.ts";
 import { type Lookup, type LookupOptions, lookUp } from "./lookup.ts";
-import { type IpamDependencies, NodeBlocks } from "./node-blocks.ts";
+import { type IpamDependencies, NodeBlocks, type NodeBlocksOptions } from "./node-blocks.ts";
 import { type Attempt, Search, reservedBy } from "./search.ts";
 
 export type { Lookup, LookupOptions } from "./lookup.ts";
@@ -74,11 +74,8 @@ export interface ClaimedBlock {
 /** Rounds through the node's blocks before giving up, each lost to others. */
 const MAX_ROUNDS = 100;
 
-export function createAllocator(
-  dependencies: IpamDependencies,
-  options: { readonly nodeName: NodeName },
-): Allocator {
-  return new BlockAllocator(dependencies, options.nodeName);
+export function createAllocator(dependencies: IpamDependencies, options: NodeBlocksOptions): Allocator {
+  return new BlockAllocator(dependencies, options);
 }
 
 class BlockAllocator implements Allocator {
@@ -88,10 +85,10 @@ class BlockAllocator implements Allocator {
   /** A handle's tasks run one at a time; those of different handles side by side. */
   readonly #handles = new Lock();
 
-  constructor(dependencies: IpamDependencies, node: NodeName) {
+  constructor(dependencies: IpamDependencies, options: NodeBlocksOptions) {
     this.#dependencies = dependencies;
-    this.#node = node;
-    this.#blocks = new NodeBlocks(dependencies, node);
+    this.#node = options.nodeName;
+    this.#blocks = new NodeBlocks(dependencies, options);
   }
 
   async assign(request: AssignRequest): Promise<AssignResult> {
@@ -174,7 +171,7 @@ class BlockAllocator implements Allocator {
     const { request, pools, reserved } = search;
     const lenders = [...blocks]
       .filter(([cidr, block]) => !this.#blocks.isOwn(block) && poolOf(pools, cidrAddress(cidr)) !== undefined)
-      .map(([cidr, block]) => ({ cidr, free: countFree(block, reserved) }))
+      .map(([cidr, block]) => ({ cidr, free: countFree(this.#blocks.thawed(block), reserved) }))
       .filter(({ free }) => free > 0)
       .sort((a, b) => b.free - a.free);
     if (request.strictAffinity) {
@@ -231,6 +228,7 @@ class BlockAllocator implements Allocator {
       const { block, released } = releaseWhere(
         have,
         (allocation) => allocation.handleId === handleId && hasAttributes(allocation, attributes),
+        this.#blocks.coolsFromMs(),
       );
       const left = allocationsOf(block).filter((allocation) => allocation.handleId === handleId).length;
       // A block that nobody owns any more goes with its last address.

@@ -65,16 +65,21 @@ export function assignNext(
   return { block: take(block, ordinal, holder), ip: addressAt(block.cidr, ordinal) };
 }
 
-/** Takes one address of the block, reserved or not; `undefined` where it is in use. */
+/** Takes one address of the block, reserved, cooling down or not; `undefined` where it is in use. */
 export function assignIp(block: IpamBlock, ip: Ip, holder: Holder): IpamBlock | undefined {
-  const ordinal = addressIndex(block.cidr, ip);
-  return block.unallocated.includes(ordinal) ? take(block, ordinal, holder) : undefined;
+  return allocationOf(block, ip) === undefined
+    ? take(block, addressIndex(block.cidr, ip), holder)
+    : undefined;
 }
 
-/** Gives back every address that `matches`, last in the line for reuse. The same block comes back where none does. */
+/**
+ * Gives back every address that `matches`, last in the line for reuse. The same block comes back where none does. With `coolsFromMs`, since the Unix
+ * epoch, they are nobody's from then on, and free only once they have cooled down.
+ */
 export function releaseWhere(
   block: IpamBlock,
   matches: (allocation: Allocation) => boolean,
+  coolsFromMs?: number,
 ): { readonly block: IpamBlock; readonly released: readonly Ip[] } {
   const released = allocationsOf(block)
     .filter(matches)
@@ -84,15 +89,56 @@ export function releaseWhere(
   const sequences = Object.entries(block.sequenceNumberForAllocation).filter(
     ([ordinal]) => !ordinals.has(Number(ordinal)),
   );
+  const next = {
+    ...block,
+    sequenceNumber: block.sequenceNumber + 1n,
+    sequenceNumberForAllocation: Object.fromEntries(sequences),
+  };
+  const freed = coolsFromMs === undefined ? free(next, ordinals) : cool(next, ordinals, coolsFromMs);
+  return { released, block: dropUnusedAttributes(freed) };
+}
+
+/** Frees the addresses that were given back `restMs` milliseconds before `nowMs`, or earlier. The same block comes back where there are none. */
+export function thaw(
+  block: IpamBlock,
+  { nowMs, restMs }: { readonly nowMs: number; readonly restMs: number },
+): IpamBlock {
+  const ordinals = coolingOf(block).filter(({ sinceMs }) => sinceMs + restMs <= nowMs);
+  if (ordinals.length === 0) return block;
+  const inOrder = ordinals.toSorted((a, b) => a.sinceMs - b.sinceMs).map(({ ordinal }) => ordinal);
+  return dropUnusedAttributes(free(block, new Set(inOrder)));
+}
+
+/** Whether addresses of the block cool down. */
+export function isCooling(block: IpamBlock): boolean {
+  return block.attributes.some(({ releasedAt }) => releasedAt !== undefined);
+}
+
+function coolingOf(block: IpamBlock): readonly { readonly ordinal: number; readonly sinceMs: number }[] {
+  if (!isCooling(block)) return [];
+  return block.allocations.flatMap((index, ordinal) => {
+    const since = index === null ? undefined : block.attributes[index]?.releasedAt;
+    return since === undefined ? [] : [{ ordinal, sinceMs: Date.parse(since) }];
+  });
+}
+
+function free(block: IpamBlock, ordinals: ReadonlySet<number>): IpamBlock {
   return {
-    released,
-    block: dropUnusedAttributes({
-      ...block,
-      allocations: block.allocations.map((index, ordinal) => (ordinals.has(ordinal) ? null : index)),
-      unallocated: [...block.unallocated, ...ordinals],
-      sequenceNumber: block.sequenceNumber + 1n,
-      sequenceNumberForAllocation: Object.fromEntries(sequences),
-    }),
+    ...block,
+    allocations: block.allocations.map((index, ordinal) => (ordinals.has(ordinal) ? null : index)),
+    unallocated: [...block.unallocated, ...ordinals],
+  };
+}
+
+function cool(block: IpamBlock, ordinals: ReadonlySet<number>, fromMs: number): IpamBlock {
+  const index = block.attributes.length;
+  return {
+    ...block,
+    allocations: block.allocations.map((before, ordinal) => (ordinals.has(ordinal) ? index : before)),
+    attributes: [
+      ...block.attributes,
+      { handle_id: null, secondary: {}, releasedAt: new Date(fromMs).toISOString() },
+    ],
   };
 }
 
@@ -105,11 +151,15 @@ export function releaseSeen(block: IpamBlock, seen: Allocation): IpamBlock {
   ).block;
 }
 
-/** Every address in use, in order. */
+/** Every address in use, in order; one that cools down is nobody's. */
 export function allocationsOf(block: IpamBlock): readonly Allocation[] {
   return block.allocations.flatMap((index, ordinal) =>
-    index === null ? [] : [allocationAt(block, index, ordinal)],
+    index === null || isResting(block, index) ? [] : [allocationAt(block, index, ordinal)],
   );
+}
+
+function isResting(block: IpamBlock, index: number): boolean {
+  return block.attributes[index]?.releasedAt !== undefined;
 }
 
 /** Who holds the address; `undefined` where nobody does, or it is outside the block. */
@@ -117,7 +167,8 @@ export function allocationOf(block: IpamBlock, ip: Ip): Allocation | undefined {
   if (!cidrContainsIp(block.cidr, ip)) return undefined;
   const ordinal = addressIndex(block.cidr, ip);
   const index = block.allocations[ordinal];
-  return index === null || index === undefined ? undefined : allocationAt(block, index, ordinal);
+  const isFree = index === null || index === undefined || isResting(block, index);
+  return isFree ? undefined : allocationAt(block, index, ordinal);
 }
 
 /** Whether the allocation has every one of the attributes, whatever others it has. */
@@ -130,13 +181,14 @@ export function countFree(block: IpamBlock, reserved: Reserved = nothing): numbe
   return block.unallocated.filter((ordinal) => !reserved(addressAt(block.cidr, ordinal))).length;
 }
 
+/** Whether nobody holds an address of the block; some may still cool down. */
 export function isEmpty(block: IpamBlock): boolean {
-  return block.allocations.every((index) => index === null);
+  return block.allocations.every((index) => index === null || isResting(block, index));
 }
 
 function take(block: IpamBlock, ordinal: number, holder: Holder): IpamBlock {
   const { attributes, index } = withAttribute(block.attributes, holder);
-  return {
+  return dropUnusedAttributes({
     ...block,
     attributes,
     allocations: block.allocations.with(ordinal, index),
@@ -147,7 +199,7 @@ function take(block: IpamBlock, ordinal: number, holder: Holder): IpamBlock {
       ...block.sequenceNumberForAllocation,
       [String(ordinal)]: block.sequenceNumber,
     },
-  };
+  });
 }
 
 function allocationAt(block: IpamBlock, index: number, ordinal: number): Allocation {
@@ -166,7 +218,10 @@ function withAttribute(
   { handleId, attributes: secondary }: Holder,
 ): { readonly attributes: readonly AllocationAttribute[]; readonly index: number } {
   const index = attributes.findIndex(
-    (entry) => entry.handle_id === handleId && sameAttributes(entry.secondary, secondary),
+    (entry) =>
+      entry.handle_id === handleId &&
+      entry.releasedAt === undefined &&
+      sameAttributes(entry.secondary, secondary),
   );
   if (index >= 0) return { attributes, index };
   return { attributes: [...attributes, { handle_id: handleId, secondary }], index: attributes.length };
@@ -179,8 +234,10 @@ function sameAttributes(a: Attributes, b: Attributes): boolean {
   );
 }
 
+/** The same block comes back where all are used. */
 function dropUnusedAttributes(block: IpamBlock): IpamBlock {
   const used = [...new Set(block.allocations.filter((index) => index !== null))].sort((a, b) => a - b);
+  if (used.length === block.attributes.length) return block;
   const moved = new Map(used.map((old, index) => [old, index]));
   return {
     ...block,

@@ -12,7 +12,7 @@ import { poolOf } from "../model/pools.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { Limit, Limits } from "./assignment.ts";
-import { type Reserved, affinityOf, countFree, isEmpty, newBlock } from "./block.ts";
+import { type Reserved, affinityOf, countFree, isCooling, isEmpty, newBlock, thaw } from "./block.ts";
 import { type BlockListing, freeBlocks, overlapping, readListing } from "./block-listing.ts";
 import { Cell, type Codec } from "./cell.ts";
 import { Lock } from "../system/lock.ts";
@@ -21,6 +21,12 @@ export interface IpamDependencies {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+export interface NodeBlocksOptions {
+  readonly nodeName: NodeName;
+  /** For how long an address that was given back is not given out again, in seconds, as it is now. @default 0 */
+  readonly cooldownSeconds?: (() => number) | undefined;
 }
 
 export interface ClaimRequest extends Limits {
@@ -52,6 +58,7 @@ const CLAIM = "claim";
 export class NodeBlocks {
   readonly #dependencies: IpamDependencies;
   readonly #node: NodeName;
+  readonly #cooldownSeconds: () => number;
   readonly #cells = new Map<Cidr, Cell<IpamBlock>>();
   readonly #own: Readonly<Record<Family, Set<Cidr>>> = { 4: new Set(), 6: new Set() };
   /** Families whose blocks were read from the store. */
@@ -60,9 +67,20 @@ export class NodeBlocks {
   readonly #promised = new Map<Cidr, number>();
   readonly #lock = new Lock();
 
-  constructor(dependencies: IpamDependencies, node: NodeName) {
+  constructor(dependencies: IpamDependencies, { nodeName, cooldownSeconds = () => 0 }: NodeBlocksOptions) {
     this.#dependencies = dependencies;
-    this.#node = node;
+    this.#node = nodeName;
+    this.#cooldownSeconds = cooldownSeconds;
+  }
+
+  /** The block with those addresses free that have cooled down. */
+  thawed(block: IpamBlock): IpamBlock {
+    return thaw(block, { nowMs: this.#dependencies.clock.now(), restMs: this.#cooldownSeconds() * 1000 });
+  }
+
+  /** From when on an address cools down that is given back now; `undefined` where it is free at once. */
+  coolsFromMs(): number | undefined {
+    return this.#cooldownSeconds() > 0 ? this.#dependencies.clock.now() : undefined;
   }
 
   /** The one way to read and write a block, the node's own or not. */
@@ -92,7 +110,8 @@ export class NodeBlocks {
   /** Whether the block, as last seen, has an address that nobody in this process is about to take. */
   hasRoom(cidr: Cidr, reserved?: Reserved): boolean {
     const block = this.cell(cidr).seen;
-    return block === undefined || countFree(block, reserved) > (this.#promised.get(cidr) ?? 0);
+    if (block === undefined) return true;
+    return countFree(this.thawed(block), reserved) > (this.#promised.get(cidr) ?? 0);
   }
 
   /** Counts the task among those about to take an address of the block, for as long as it runs. */
@@ -234,7 +253,7 @@ export class NodeBlocks {
     // Announced first: from here on nobody routes to the block, and a crash leaves a claim to finish.
     await setState("pendingDeletion");
     const isGone = await this.cell(cidr).update((block) => {
-      const keeps = block !== undefined && (!isEmpty(block) || !this.isOwn(block));
+      const keeps = block !== undefined && (!this.#isIdle(block) || !this.isOwn(block));
       return { value: keeps ? block : undefined, result: !keeps };
     }, signal);
     if (!isGone) {
@@ -252,9 +271,14 @@ export class NodeBlocks {
    */
   async #isInUse(cidr: Cidr, signal?: AbortSignal): Promise<boolean> {
     const seen = this.cell(cidr).seen;
-    if (seen !== undefined && !isEmpty(seen)) return true;
+    if (seen !== undefined && !this.#isIdle(seen)) return true;
     const block = await this.read(cidr, signal);
-    return this.#promised.has(cidr) || (block !== undefined && !isEmpty(block));
+    return this.#promised.has(cidr) || (block !== undefined && !this.#isIdle(block));
+  }
+
+  /** Whether nobody holds an address of it, or has held one of late. */
+  #isIdle(block: IpamBlock): boolean {
+    return isEmpty(block) && !isCooling(this.thawed(block));
   }
 
   #affinity(cidr: Cidr): Cell<BlockAffinity> {

@@ -52,7 +52,9 @@ export class Search {
 
   /** Tries for any address of the block. */
   async tryNext(cidr: Cidr, ownOnly: boolean): Promise<Attempt> {
-    return this.#try(cidr, ownOnly, (block) => assignNext(block, this.request, this.reserved));
+    return this.#try(cidr, ownOnly, (block) =>
+      assignNext(this.#blocks.thawed(block), this.request, this.reserved),
+    );
   }
 
   /** Tries for one address of the block. */

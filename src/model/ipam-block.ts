@@ -9,6 +9,8 @@ import { cidrField } from "./schema.ts";
 export interface AllocationAttribute {
   readonly handle_id: string | null;
   readonly secondary: Readonly<Record<string, string>>;
+  /** RFC 3339: nobody holds the address since then, and it cools down before it is given out again (Calico's `ipCooldownSeconds`). */
+  readonly releasedAt?: string;
 }
 
 /**
@@ -45,6 +47,7 @@ const attribute = z.looseObject({
     .record(z.string(), z.string())
     .nullish()
     .transform((map) => map ?? {}),
+  releasedAt: z.iso.datetime({ offset: true }).exactOptional(),
 });
 
 const schema = z

@@ -11,6 +11,8 @@ const spec = z
     maxBlocksPerHost: z.int().min(0).default(0),
     /** Nodes take new blocks by themselves. */
     autoAllocateBlocks: z.boolean().default(true),
+    /** For how long an address that was given back is not given out again; asked for by itself it is. */
+    ipCooldownSeconds: z.int().min(0).max(1200).default(0),
     kubeVirtVMAddressPersistence: z.enum(["Enabled", "Disabled"]).exactOptional(),
   })
   .superRefine((config, context) => {

@@ -191,6 +191,7 @@ test("IPAM settings that Calico refuses are refused", () => {
   assert.deepEqual(specOf("IPAMConfig", {}), {
     strictAffinity: false,
     maxBlocksPerHost: 0,
+    ipCooldownSeconds: 0,
     autoAllocateBlocks: true,
   });
   assert.equal(

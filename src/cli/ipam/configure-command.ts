@@ -14,25 +14,35 @@ import { type StoreOptions, addStoreOptions, openCommandStore } from "../store.t
 interface ConfigureOptions extends StoreOptions {
   readonly strictaffinity?: boolean;
   readonly maxBlocksPerHost?: number;
+  readonly ipCooldownSeconds?: number;
   readonly json?: boolean;
 }
 
-type Change = Partial<Pick<IPAMConfigSpec, "strictAffinity" | "maxBlocksPerHost">>;
+type Change = Partial<Pick<IPAMConfigSpec, "strictAffinity" | "maxBlocksPerHost" | "ipCooldownSeconds">>;
 
 export function createConfigureCommand({ signal }: CommandContext): Command {
   const command = new Command("configure")
     .description('change how nodes take addresses: the IPAMConfig "default"')
     .option("--strictaffinity <true|false>", "nodes take addresses from their own blocks only", parseBoolean)
     .option("--max-blocks-per-host <number>", "blocks that one node may hold; 0 for 20", parseCount)
+    .option(
+      "--ip-cooldown-seconds <number>",
+      "for how long an address that was given back is not given out again",
+      parseCount,
+    )
     .option("--json", "print JSON");
   return addStoreOptions(command).action(async (options: ConfigureOptions) => {
-    const { strictaffinity: strictAffinity, maxBlocksPerHost } = options;
+    const { strictaffinity: strictAffinity, maxBlocksPerHost, ipCooldownSeconds } = options;
     const change: Change = {
       ...(strictAffinity !== undefined && { strictAffinity }),
       ...(maxBlocksPerHost !== undefined && { maxBlocksPerHost }),
+      ...(ipCooldownSeconds !== undefined && { ipCooldownSeconds }),
     };
     if (Object.keys(change).length === 0)
-      throw new CommandError("invalid", "Cannot configure: want --strictaffinity or --max-blocks-per-host");
+      throw new CommandError(
+        "invalid",
+        "Cannot configure: want --strictaffinity, --max-blocks-per-host or --ip-cooldown-seconds",
+      );
     await using store = openCommandStore(options);
     await configure(store, change, signal);
     print(options, change, () => "configured");
