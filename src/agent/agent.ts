@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { NodeView } from "../cni/collaborators.ts";
 import { createEndpoints } from "../cni/endpoint.ts";
+import { CniError } from "../cni/error.ts";
 import { type CniService, createCniService } from "../cni/service.ts";
 import { procSys } from "../dataplane/sysctl.ts";
 import { createStoreHandler } from "../datastore/server.ts";
 import type { DesiredDelta } from "../desired/wanted.ts";
 import { type Allocator, createAllocator } from "../ipam/allocator.ts";
+import type { IPPool } from "../model/ip-pool.ts";
 import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import { Conditions } from "../system/conditions.ts";
 import { Lock } from "../system/lock.ts";
+import { createBlockStock } from "./block-stock.ts";
 import { createChecksumWatch } from "./checksum-watch.ts";
 import { type CheckReport, checkPaths } from "./check.ts";
 import type { AgentConfig } from "./config.ts";
@@ -70,6 +73,7 @@ class Agent implements AsyncDisposable {
   readonly #tunnelEnds: readonly NamedEnd[];
   readonly #checksumWatch: Settler;
   readonly #poolStatus: Settler;
+  readonly #blockStock: Settler;
   /** What the state of pools was last recorded from. */
   #poolRevision = -1;
   readonly #rotations = new Lock();
@@ -111,6 +115,14 @@ class Agent implements AsyncDisposable {
       { nodeName },
     );
     this.#checksumWatch = createChecksumWatch({ ...parts, clock, log: log.scope("checksum") });
+    this.#blockStock = createBlockStock(
+      { allocator: this.#allocator, clock, log: log.scope("ipam") },
+      {
+        pools: () => usablePools(this.#node),
+        limits: () => this.#node.limits(),
+        idleMs: config.garbageCollection.idleBlockSeconds * 1000,
+      },
+    );
     const endpoints = createEndpoints(store, nodeName);
     this.#cni = createCniService(
       {
@@ -119,6 +131,9 @@ class Agent implements AsyncDisposable {
         dataplane,
         rtnetlink,
         sysctls: procSys,
+        onAddresses: () => {
+          this.#blockStock.update();
+        },
         log: log.scope("cni"),
       },
       this.#node,
@@ -164,6 +179,7 @@ class Agent implements AsyncDisposable {
     for (const { end } of this.#tunnelEnds) await end[Symbol.asyncDispose]();
     await this.#checksumWatch[Symbol.asyncDispose]();
     await this.#poolStatus[Symbol.asyncDispose]();
+    await this.#blockStock[Symbol.asyncDispose]();
   }
 
   async #start(): Promise<void> {
@@ -183,8 +199,8 @@ class Agent implements AsyncDisposable {
     this.#updateTunnelEnds();
     this.#updatePoolStatus();
     this.#parts.garbageCollector.start();
+    this.#blockStock.update();
     this.#conditions.check();
-    await this.#claimFirstBlock();
   }
 
   #createTunnelEnds(): readonly NamedEnd[] {
@@ -252,28 +268,12 @@ class Agent implements AsyncDisposable {
     if (poolRevision === this.#poolRevision) return;
     this.#poolRevision = poolRevision;
     this.#poolStatus.update();
+    this.#blockStock.update();
   }
 
   async #learnUnderlay(): Promise<void> {
     const { mtu } = await underlayLink(this.#parts.rtnetlink, this.#config);
     this.#parts.learn([{ kind: "underlay", mtu }]);
-  }
-
-  /** Others learn of a node's block before its first container needs it. */
-  async #claimFirstBlock(): Promise<void> {
-    const { log } = this.#collaborators;
-    try {
-      const [pool] = this.#node.pools();
-      if (pool === undefined) return;
-      const claim = await this.#allocator.claimBlock(pool, {
-        ...this.#node.limits(),
-        signal: this.#stopping.signal,
-      });
-      if (claim.kind === "exhausted") log.info(claim.message);
-    } catch (error) {
-      // The first ADD will say so again, to someone who can do something about it.
-      log.info("Cannot claim a block ahead of need", { error });
-    }
   }
 
   #register(): void {
@@ -312,5 +312,15 @@ class Agent implements AsyncDisposable {
       dataplane: dataplane.status(),
       unroutable: calculation.unroutable(),
     };
+  }
+}
+
+/** None where it is an error to ask for an address: what the node has of such pools goes back to them. */
+function usablePools(node: NodeView): readonly IPPool[] {
+  try {
+    return node.pools();
+  } catch (error) {
+    if (error instanceof CniError) return [];
+    throw error;
   }
 }

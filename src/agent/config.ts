@@ -30,6 +30,8 @@ const schema = z.strictObject({
     .strictObject({
       /** How long the Node resource of a node is gone before its addresses are taken back. */
       graceSeconds: z.int().min(0).max(86_400).default(900),
+      /** How long a block that the node can do without is idle before it is given up. */
+      idleBlockSeconds: z.int().min(0).max(86_400).default(60),
     })
     .prefault({}),
   log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),

@@ -16,6 +16,8 @@ export interface CniCollaborators {
   /** In the node's own namespace. */
   readonly rtnetlink: Rtnetlink;
   readonly sysctls: SysctlFiles;
+  /** Hears when addresses were taken or given back. */
+  readonly onAddresses: () => void;
   readonly log: Log;
 }
 

@@ -175,7 +175,7 @@ async function requireFreeName(container: Container, { ifName, containerId }: At
 
 async function assign(
   attachment: Attachment,
-  { allocator }: CniCollaborators,
+  { allocator, onAddresses }: CniCollaborators,
   node: NodeView,
   signal: AbortSignal,
 ): Promise<Ip> {
@@ -190,6 +190,7 @@ async function assign(
   });
   switch (result.kind) {
     case "assigned":
+      onAddresses();
       return result.address;
     case "exhausted":
       throw new CniError("noAddress", result.message);
@@ -227,17 +228,7 @@ async function release(attachment: Attachment, collaborators: CniCollaborators):
   const { handleId, network, containerId, ifName } = attachment;
   const attributes = { network, containerID: containerId, interface: ifName };
   const { released } = await collaborators.allocator.releaseByHandle(handleId, { attributes });
-  if (released.length > 0) await tidyBlocks(collaborators);
-}
-
-/** An empty block goes back to the pool, unless it is the node's last: that one stays announced, ready for the next container. */
-async function tidyBlocks({ allocator, log }: CniCollaborators): Promise<void> {
-  try {
-    await allocator.releaseEmptyBlocks(4, { keep: 1 });
-  } catch (error) {
-    // The address is free, and that is what was asked for.
-    log.warn("Cannot give empty blocks back", { error });
-  }
+  if (released.length > 0) collaborators.onAddresses();
 }
 
 /** The other end, in the container, goes with it. */

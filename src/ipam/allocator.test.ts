@@ -5,7 +5,7 @@ import { cidrOf, parseCidr } from "../net/cidr.ts";
 import { type Ip, parseIp } from "../net/ip.ts";
 import { openEmbeddedStore } from "../datastore/embedded.ts";
 import type { Revision, Store } from "../datastore/store.ts";
-import { affinityKey, affinityPrefix, blockKey, handleKey } from "../model/keys.ts";
+import { affinityKey, affinityPrefix, blockKey, handleKey, parseAffinityKey } from "../model/keys.ts";
 import { parseNodeName } from "../model/name.ts";
 import { addressOf, makeNode, makePool, makeRequest, messageOf } from "./allocator-fixtures.ts";
 import { type Attributes, allocationsOf } from "./block.ts";
@@ -332,7 +332,7 @@ test("a block that was taken from the node behind its back is noticed before an 
   await using store = openEmbeddedStore({ path: ":memory:" });
   const node = makeNode(store, "host1");
   const cidr = parseCidr("10.2.0.0/30");
-  await node.claimBlock(TINY, { strictAffinity: true, maxBlocks: 0 });
+  await node.claimSpareBlock({ pools: [TINY], family: 4, strictAffinity: true, maxBlocks: 0 });
   await store.delete(blockKey(cidr));
   await store.delete(affinityKey(parseNodeName("host1"), cidr));
   addressOf(await makeNode(store, "host2").assign(makeRequest("c2", [TINY], { strictAffinity: true })));
@@ -344,24 +344,52 @@ test("a block that was taken from the node behind its back is noticed before an 
 test("a block claimed ahead of need is used without another claim", async () => {
   await using store = openEmbeddedStore({ path: ":memory:" });
   const node = makeNode(store, "host1");
-  const limits = { strictAffinity: false, maxBlocks: 0 };
-  const claimed = await node.claimBlock(POOL, limits);
-  assert.deepEqual(await node.claimBlock(POOL, limits), claimed);
+  const request = { pools: [POOL], family: 4, strictAffinity: false, maxBlocks: 0 } as const;
+  const claimed = await node.claimSpareBlock(request);
   const result = await node.assign(makeRequest("c1", [POOL]));
   assert.ok(result.kind === "assigned" && claimed.kind === "claimed");
   assert.equal(result.block, claimed.block);
+  assert.equal((await readState(store)).blocks.size, 1);
 });
 
-test("empty blocks are given up, those in use and those to keep are not", async () => {
+test("spare blocks are claimed until few are left for other nodes, whose first is no spare", async () => {
+  await using store = openEmbeddedStore({ path: ":memory:" });
+  const request = { pools: [POOL], family: 4, strictAffinity: false, maxBlocks: 0 } as const;
+  const node = makeNode(store, "host1");
+  const kinds = [];
+  for (let turn = 0; turn < 4; turn++) kinds.push((await node.claimSpareBlock(request)).kind);
+  assert.deepEqual(kinds, ["claimed", "claimed", "claimed", "scarce"]);
+  assert.equal((await makeNode(store, "host2").claimSpareBlock(request)).kind, "claimed");
+  const limited = { ...request, strictAffinity: true, maxBlocks: 1 };
+  const refused = await makeNode(store, "host2").claimSpareBlock(limited);
+  assert.deepEqual(refused, { kind: "refused", limit: "maxBlocksPerHost" });
+  assertAffinitiesExact(await readState(store));
+});
+
+test("a node knows what it has free, also when it has just started", async () => {
+  await using store = openEmbeddedStore({ path: ":memory:" });
+  const ip = addressOf(await makeNode(store, "host1").assign(makeRequest("c1", [POOL])));
+  const cidr = cidrOf(ip, 30);
+  const restarted = makeNode(store, "host1");
+  assert.deepEqual(await restarted.ownBlocks(4), [{ cidr, free: 3, isIdle: false }]);
+  assert.deepEqual(await restarted.ownBlocks(4, { reservations: [cidr] }), [
+    { cidr, free: 0, isIdle: false },
+  ]);
+  await restarted.releaseByHandle("net.c1");
+  assert.deepEqual(await restarted.ownBlocks(4), [{ cidr, free: 4, isIdle: true }]);
+});
+
+test("empty blocks are given up, those in use and those that are not named are not", async () => {
   await using store = openEmbeddedStore({ path: ":memory:" });
   const node = makeNode(store, "host1");
   const hosts = makePool("hosts", "10.4.0.0/30", 32);
   for (const name of ["c1", "c2", "c3"]) addressOf(await node.assign(makeRequest(name, [hosts])));
   const kept = addressOf(await node.assign(makeRequest("c4", [hosts])));
   for (const name of ["c1", "c2", "c3"]) await node.releaseByHandle(`net.${name}`);
-  assert.equal((await node.releaseEmptyBlocks(4, { keep: 2 })).length, 2);
+  const all = (await node.ownBlocks(4)).map(({ cidr }) => cidr);
+  assert.equal((await node.releaseBlocks(all.filter((cidr) => cidr !== `${kept}/32`).slice(1))).length, 2);
   assertAffinitiesExact(await readState(store));
-  assert.equal((await node.releaseEmptyBlocks(4, { keep: 0 })).length, 1);
+  assert.equal((await node.releaseBlocks(all)).length, 1);
   const state = await readState(store);
   assertAffinitiesExact(state);
   assert.deepEqual([...state.blocks.keys()], [`${kept}/32`]);
@@ -376,7 +404,8 @@ test("a node that knows nothing yet never says that a block in use is going", as
   assert.equal(entries.length, 2);
   const restarted = makeNode(store, "host1");
   assert.equal((await restarted.releaseByHandle("net.c4")).released.length, 1);
-  assert.deepEqual(await restarted.releaseEmptyBlocks(4, { keep: 1 }), []);
+  const all = entries.flatMap(({ key }) => parseAffinityKey(key)?.cidr ?? []);
+  assert.deepEqual(await restarted.releaseBlocks(all), []);
   const last = affinityKey(parseNodeName("host2"), parseCidr("10.4.0.6/31"));
   await store.put(last, '{"state":"pending","deleted":false}');
   assert.equal(await firstChange(store, affinityPrefix(), revision), last);
@@ -385,10 +414,10 @@ test("a node that knows nothing yet never says that a block in use is going", as
 test("a block that looks empty is read before it is said to be going", async () => {
   await using store = openEmbeddedStore({ path: ":memory:" });
   const owner = makeNode(store, "host1");
-  await owner.claimBlock(TINY, { strictAffinity: false, maxBlocks: 0 });
+  await owner.claimSpareBlock({ pools: [TINY], family: 4, strictAffinity: false, maxBlocks: 0 });
   addressOf(await makeNode(store, "host2").assign(makeRequest("c1", [TINY])));
   const { revision } = await store.list(affinityPrefix());
-  assert.deepEqual(await owner.releaseEmptyBlocks(4, { keep: 0 }), []);
+  assert.deepEqual(await owner.releaseBlocks([parseCidr("10.2.0.0/30")]), []);
   const last = affinityKey(parseNodeName("host2"), parseCidr("10.2.0.0/30"));
   await store.put(last, '{"state":"pending","deleted":false}');
   assert.equal(await firstChange(store, affinityPrefix(), revision), last);

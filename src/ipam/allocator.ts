@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Cidr, cidrAddress, cidrContainsIp, cidrFamily, cidrOf } from "../net/cidr.ts";
+import { type Cidr, cidrAddress, cidrContainsIp, cidrOf } from "../net/cidr.ts";
 import type { Family, Ip } from "../net/ip.ts";
 import { DatastoreError } from "../datastore/store.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import type { NodeName } from "../model/name.ts";
 import { poolOf } from "../model/pools.ts";
-import {
-  type AssignRequest,
-  type AssignResult,
-  type Exhausted,
-  type Limit,
-  type Limits,
-  exhausted,
-} from "./assignment.ts";
+import { type AssignRequest, type AssignResult, type Limit, exhausted } from "./assignment.ts";
 import {
   type Allocation,
   type Attributes,
@@ -27,11 +20,18 @@ import type { BlockListing } from "./block-listing.ts";
 import { Ledger } from "./ledger.ts";
 import { Lock } from "../system/lock.ts";
 import { type Lookup, type LookupOptions, lookUp } from "./lookup.ts";
-import { type IpamDependencies, NodeBlocks, type NodeBlocksOptions } from "./node-blocks.ts";
+import {
+  type ClaimRequest,
+  type IpamDependencies,
+  NodeBlocks,
+  type NodeBlocksOptions,
+  type SpareResult,
+} from "./node-blocks.ts";
+import type { OwnBlock } from "./stock.ts";
 import { type Attempt, Search, reservedBy } from "./search.ts";
 
 export type { Lookup, LookupOptions } from "./lookup.ts";
-export type { IpamDependencies } from "./node-blocks.ts";
+export type { IpamDependencies, SpareResult } from "./node-blocks.ts";
 
 export interface ReleaseOptions {
   /** Only the addresses that have all of these; without it, all that the handle holds. */
@@ -54,21 +54,18 @@ export interface Allocator {
    * or the pools are given; otherwise every block of the family is listed.
    */
   lookup(ip: Ip, options?: LookupOptions): Promise<Lookup | undefined>;
-  /** Sees to it that the node has a block of the pool with a free address, ahead of need. */
-  claimBlock(
-    pool: IPPool,
-    options: Limits & { readonly signal?: AbortSignal },
-  ): Promise<ClaimedBlock | Exhausted>;
-  /** Gives up the node's empty blocks of the family, all but `keep`; returns those given up. */
-  releaseEmptyBlocks(
+  /** The node's blocks of the family, and what they have free. */
+  ownBlocks(
     family: Family,
-    options: { readonly keep: number; readonly signal?: AbortSignal },
+    options?: { readonly reservations?: readonly Cidr[]; readonly signal?: AbortSignal },
+  ): Promise<readonly OwnBlock[]>;
+  /** Gets the node another block of the pools although it has room, unless few are left for other nodes. */
+  claimSpareBlock(request: ClaimRequest): Promise<SpareResult>;
+  /** Gives up those of the blocks that are the node's and in no use; returns them. */
+  releaseBlocks(
+    cidrs: readonly Cidr[],
+    options?: { readonly signal?: AbortSignal },
   ): Promise<readonly Cidr[]>;
-}
-
-export interface ClaimedBlock {
-  readonly kind: "claimed";
-  readonly block: Cidr;
 }
 
 /** Rounds through the node's blocks before giving up, each lost to others. */
@@ -123,27 +120,22 @@ class BlockAllocator implements Allocator {
     return lookUp({ store: this.#dependencies.store, blocks: this.#blocks }, ip, options);
   }
 
-  async claimBlock(
-    pool: IPPool,
-    options: Limits & { readonly signal?: AbortSignal },
-  ): Promise<ClaimedBlock | Exhausted> {
-    const family = cidrFamily(pool.spec.cidr);
-    const reserved = reservedBy(options.reservations);
-    for (const cidr of await this.#blocks.list(family, options.signal)) {
-      if (poolOf([pool], cidrAddress(cidr)) === undefined) continue;
-      await this.#blocks.read(cidr, options.signal);
-      if (this.#blocks.hasRoom(cidr, reserved)) return { kind: "claimed", block: cidr };
-    }
-    const claim = await this.#blocks.claim({ ...options, pools: [pool], family }, reserved);
-    if (claim.kind === "refused") return exhausted([pool], claim.limit, family, this.#node);
-    return { kind: "claimed", block: claim.block };
+  async ownBlocks(
+    family: Family,
+    { reservations, signal }: { readonly reservations?: readonly Cidr[]; readonly signal?: AbortSignal } = {},
+  ): Promise<readonly OwnBlock[]> {
+    return this.#blocks.stock(family, reservedBy(reservations), signal);
   }
 
-  async releaseEmptyBlocks(
-    family: Family,
-    options: { readonly keep: number; readonly signal?: AbortSignal },
+  async claimSpareBlock(request: ClaimRequest): Promise<SpareResult> {
+    return this.#blocks.claimSpare(request);
+  }
+
+  async releaseBlocks(
+    cidrs: readonly Cidr[],
+    { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<readonly Cidr[]> {
-    return this.#blocks.releaseEmpty(family, options.keep, options.signal);
+    return this.#blocks.release(cidrs, signal);
   }
 
   async #assignAny(search: Search): Promise<AssignResult> {

@@ -97,8 +97,10 @@ test("a block is kept until its addresses have cooled down, and is no leak", asy
   const node = makeNode(store, clock);
   addressOf(await node.assign(makeRequest("c1", [PAIR])));
   await node.releaseByHandle("net.c1");
-  assert.deepEqual(await node.releaseEmptyBlocks(4, { keep: 0 }), []);
+  const block = parseCidr("10.1.0.0/31");
+  assert.deepEqual(await node.ownBlocks(4), [{ cidr: block, free: 1, isIdle: false }]);
+  assert.deepEqual(await node.releaseBlocks([block]), []);
   assert.deepEqual(checkIpam(await readInventory(store)), []);
   clock.advance(COOLDOWN_S * 1000);
-  assert.deepEqual(await node.releaseEmptyBlocks(4, { keep: 0 }), ["10.1.0.0/31"]);
+  assert.deepEqual(await node.releaseBlocks([block]), [block]);
 });

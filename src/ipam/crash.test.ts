@@ -55,8 +55,8 @@ const STORIES: readonly Story[] = [
   },
   {
     name: "giving up an empty block",
-    before: (node) => node.claimBlock(POOL, { strictAffinity: false, maxBlocks: 0 }),
-    act: (node) => node.releaseEmptyBlocks(4, { keep: 0 }),
+    before: (node) => node.claimSpareBlock({ pools: [POOL], family: 4, strictAffinity: false, maxBlocks: 0 }),
+    act: async (node) => node.releaseBlocks((await node.ownBlocks(4)).map(({ cidr }) => cidr)),
   },
 ];
 

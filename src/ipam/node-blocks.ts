@@ -16,6 +16,7 @@ import { type Reserved, affinityOf, countFree, isCooling, isEmpty, newBlock, tha
 import { type BlockListing, freeBlocks, overlapping, readListing } from "./block-listing.ts";
 import { Cell, type Codec } from "./cell.ts";
 import { Lock } from "../system/lock.ts";
+import { type OwnBlock, leavesEnough } from "./stock.ts";
 
 export interface IpamDependencies {
   readonly store: Store;
@@ -40,6 +41,12 @@ export type ClaimResult =
   /** No claim was needed: a block of the node has room after all. */
   | { readonly kind: "room"; readonly block: Cidr }
   | { readonly kind: "refused"; readonly limit: Limit; readonly blocks: BlockListing };
+
+export type SpareResult =
+  | { readonly kind: "claimed"; readonly block: Cidr }
+  /** So few blocks of the pools are left that they are kept for nodes that need them. */
+  | { readonly kind: "scarce" }
+  | { readonly kind: "refused"; readonly limit: Limit };
 
 export type ExactClaimResult =
   | Exclude<ClaimResult, { readonly kind: "room" }>
@@ -158,18 +165,46 @@ export class NodeBlocks {
     await this.#lock.run(CLAIM, () => this.#claimBlock(cidr, signal), signal);
   }
 
-  /** Gives up the node's empty blocks of the family, all but `keep`; returns those given up. */
-  async releaseEmpty(family: Family, keep: number, signal?: AbortSignal): Promise<readonly Cidr[]> {
+  /** The node's blocks of the family, and what they have free; a block that was not looked at yet is read. */
+  async stock(family: Family, reserved?: Reserved, signal?: AbortSignal): Promise<readonly OwnBlock[]> {
+    const stock: OwnBlock[] = [];
+    for (const cidr of await this.list(family, signal)) {
+      const block = this.cell(cidr).seen ?? (await this.read(cidr, signal));
+      if (block === undefined || !this.isOwn(block)) continue;
+      const free = countFree(this.thawed(block), reserved) - (this.#promised.get(cidr) ?? 0);
+      stock.push({ cidr, free, isIdle: this.#isIdle(block) && !this.#promised.has(cidr) });
+    }
+    return stock;
+  }
+
+  /** Gets the node another block although it has room, unless few are left for other nodes. */
+  async claimSpare(request: ClaimRequest): Promise<SpareResult> {
+    const { family, pools, signal } = request;
     await this.list(family, signal);
     return this.#lock.run(
       CLAIM,
       async () => {
-        const own = [...this.#own[family]];
+        const limit = this.#limitOf(request);
+        if (limit !== undefined) return { kind: "refused", limit };
+        const blocks = await this.#listAll(family, signal);
+        if (this.#own[family].size > 0 && !leavesEnough(blocks.keys(), pools)) return { kind: "scarce" };
+        const claim = await this.#claimNew(request, blocks);
+        return claim.kind === "refused" ? { kind: "refused", limit: claim.limit } : claim;
+      },
+      signal,
+    );
+  }
+
+  /** Gives up those of the blocks that are the node's and idle; returns them. */
+  async release(cidrs: readonly Cidr[], signal?: AbortSignal): Promise<readonly Cidr[]> {
+    for (const family of new Set(cidrs.map(cidrFamily))) await this.list(family, signal);
+    return this.#lock.run(
+      CLAIM,
+      async () => {
         const released: Cidr[] = [];
-        for (const cidr of own) {
-          if (own.length - released.length <= keep) break;
-          if (await this.#releaseIfEmpty(cidr, signal)) released.push(cidr);
-        }
+        for (const cidr of cidrs)
+          if (this.#own[cidrFamily(cidr)].has(cidr) && (await this.#releaseIfEmpty(cidr, signal)))
+            released.push(cidr);
         return released;
       },
       signal,
@@ -201,6 +236,14 @@ export class NodeBlocks {
     }
     const limit = this.#limitOf(request);
     if (limit !== undefined) return { kind: "refused", limit, blocks };
+    return this.#claimNew(request, blocks);
+  }
+
+  async #claimNew(
+    request: ClaimRequest,
+    blocks: BlockListing,
+  ): Promise<Exclude<ClaimResult, { readonly kind: "room" }>> {
+    const { family, signal } = request;
     let isOutdated = false;
     for (const cidr of freeBlocks(request, this.#node, blocks)) {
       if (await this.#claimBlock(cidr, signal)) return { kind: "claimed", block: cidr };

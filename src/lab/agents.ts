@@ -139,7 +139,7 @@ function agentConfig(layout: Layout, topology: Topology, { name, address }: Host
     socket: agentSocket,
     secretsDirectory: layout.secrets,
     // A person who deletes a node there wants to see what comes of it.
-    garbageCollection: { graceSeconds: 5 },
+    garbageCollection: { graceSeconds: 5, idleBlockSeconds: 5 },
     datastore: datastoreConfig(layout, topology, name),
   };
 }

@@ -89,9 +89,9 @@ const indices = Array.from({ length: NODES }, (_, index) => index);
 async function claimBlocks(store: Store): Promise<readonly string[]> {
   const blocks: string[] = [];
   for (const index of indices) {
-    const limits = { strictAffinity: false, maxBlocks: 0 };
-    const claim = await makeNode(store, nameOf(index)).claimBlock(POOL, limits);
-    blocks.push(claim.kind === "claimed" ? claim.block : assert.fail(claim.message));
+    const request = { pools: [POOL], family: 4, strictAffinity: false, maxBlocks: 0 } as const;
+    const claim = await makeNode(store, nameOf(index)).claimSpareBlock(request);
+    blocks.push(claim.kind === "claimed" ? claim.block : assert.fail(claim.kind));
   }
   return blocks;
 }
