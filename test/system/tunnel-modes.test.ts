@@ -3,7 +3,16 @@
 // which learns of the change at its own time.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type Lab, agentStatus, createLab, eventually, lossDuring, pause } from "./harness.ts";
+import {
+  type Lab,
+  MARGAY,
+  agentStatus,
+  createLab,
+  eventually,
+  lossDuring,
+  pause,
+  succeed,
+} from "./harness.ts";
 import { type Mode, TWO_SUBNETS, setMode, streamDuring } from "./tunnel-harness.ts";
 
 /** What a route from host1 to the other node's block leads through. */
@@ -66,6 +75,29 @@ for (const routeSource of ["bird", "datastore"] as const) {
       };
       const { lost, sent } = await lossDuring(lab, "a", await lab.address("d"), () =>
         streamDuring(lab, "b", "c", changes),
+      );
+      assert.equal(lost, 0, `of ${sent}`);
+    });
+
+    const through = routeSource === "bird" ? "underlay" : "vxlan";
+    it(`is that of its parts when the pool is split, by ${through}, and nothing is lost`, async () => {
+      const [a, d] = [await lab.address("a"), await lab.address("d")];
+      const inForce = (): Promise<void> =>
+        eventually(
+          async () =>
+            (await throughOf(lab, "host1", d)) === through &&
+            (await throughOf(lab, "host2", a)) === through &&
+            (await isSettled(lab, ["host1", "host2"])),
+          `packets by ${through}`,
+        );
+      if (through === "vxlan") await setMode(lab, { vxlanMode: "Always" });
+      await inForce();
+      const args = ["ipam", "split", "2", "--cidr", "10.1.0.0/16", "--socket", lab.agentSocket("host1")];
+      const { lost, sent } = await lossDuring(lab, "a", d, () =>
+        streamDuring(lab, "b", "c", async () => {
+          await succeed(MARGAY, args);
+          await inForce();
+        }),
       );
       assert.equal(lost, 0, `of ${sent}`);
     });
