@@ -61,6 +61,7 @@ describe("margay", () => {
       ["ipam", "split", "2", "--cidr", "10.0.0.1/8"],
       /^margay: Cannot split: .*host bits are set/,
     ],
+    ["two views at once", ["ipam", "show", "--show-blocks", "--show-configuration"], /cannot be used with/],
     ["nothing to execute", ["lab", "exec", "a"], /^margay: missing required argument 'command'/],
   ];
   for (const [title, args, message] of wrong) {

@@ -89,6 +89,7 @@ describe("margay ipam", () => {
     assert.equal(refused.code, 2);
     assert.match(refused.stderr, /maxBlocksPerHost: it cannot be set unless strictAffinity is true/);
     assert.equal((await ipam("configure", "--strictaffinity", "true", "--max-blocks-per-host", "3")).code, 0);
+    assert.match((await ipam("show", "--show-configuration")).stdout, /^MaxBlocksPerHost +3$/m);
     assert.equal((await ipam("configure")).code, 2);
   });
 });
