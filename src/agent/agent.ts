@@ -260,7 +260,7 @@ class Agent implements AsyncDisposable {
   async #claimFirstBlock(): Promise<void> {
     const { log } = this.#collaborators;
     try {
-      const [pool] = this.#node.pools();
+      const [[pool] = []] = this.#node.pools();
       if (pool === undefined) return;
       const claim = await this.#allocator.claimBlock(pool, {
         ...this.#node.limits(),
