@@ -50,7 +50,6 @@ describe("margay ipam", () => {
     const { code, stdout, stderr } = await ipam(...args);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^IPPool "default-ipv4-ippool-split-3" created: 10\.1\.192\.0\/18$/m);
-    assert.match((await ipam("show")).stdout, /^pool +10\.1\.192\.0\/18 +16384 +2 \(0%\)/m);
     assert.match((await ipam("check")).stdout, /^4 addresses in use, 2 blocks: all is well$/m);
     assert.match((await ipam(...args)).stdout, /split already, into 4 pools/);
   });
