@@ -318,7 +318,7 @@ class Agent implements AsyncDisposable {
 /** None where it is an error to ask for an address: what the node has of such pools goes back to them. */
 function usablePools(node: NodeView): readonly IPPool[] {
   try {
-    return node.pools();
+    return node.pools().flat();
   } catch (error) {
     if (error instanceof CniError) return [];
     throw error;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { ENDPOINT_NAMESPACE } from "../cni/endpoint.ts";
 import { CniError } from "../cni/error.ts";
 import type { NodeView } from "../cni/collaborators.ts";
 import { listAddresses } from "../dataplane/netlink/address.ts";
@@ -10,6 +11,7 @@ import type { IPPool } from "../model/ip-pool.ts";
 import { formatIssues } from "../model/issue.ts";
 import { poolsForNode } from "../model/pools.ts";
 import { parseInterfaceAddress } from "../net/cidr.ts";
+import { askedPools } from "./asked-pools.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Cluster } from "./cluster.ts";
 import type { AgentConfig } from "./config.ts";
@@ -55,7 +57,11 @@ export function createNodeView({
       if (silent.length > 0) log.debug("Nodes were not waited for, since they do not answer", { silent });
     },
     limits: () => limitsOf(catalog),
-    pools: () => usablePools(catalog, poolReview, nodeName),
+    pools: (wish = {}) => {
+      const asked = askedPools(catalog, poolReview, wish);
+      if (asked.length > 0) return asked.map((pool) => [pool]);
+      return [usablePools(catalog, poolReview, nodeName, wish.namespace ?? ENDPOINT_NAMESPACE)];
+    },
     mtu: () => {
       const mtu = calculation.containerMtu;
       if (mtu !== undefined) return mtu;
@@ -68,15 +74,21 @@ export function createNodeView({
   };
 }
 
-function usablePools(catalog: Catalog, review: PoolReview, nodeName: string): readonly IPPool[] {
-  const pools = poolsForNode(catalog.pools, { labels: catalog.self?.metadata.labels ?? {} });
+function usablePools(
+  catalog: Catalog,
+  review: PoolReview,
+  nodeName: string,
+  namespace: string,
+): readonly IPPool[] {
+  const pools = poolsForNode(catalog.pools, { labels: catalog.self?.metadata.labels ?? {} }, namespace);
   const sound = pools.filter((pool) => review.issuesOf(pool).length === 0);
   if (sound.length > 0) return sound;
   const issues = pools.flatMap((pool) => review.issuesOf(pool));
   if (issues.length > 0)
     throw new CniError("invalidConfig", `Cannot take an address: ${formatIssues(issues)}`);
   const known = catalog.pools.map(({ metadata }) => `"${metadata.name}"`).join(", ");
-  const cause = known === "" ? "there is no IPPool" : `no IPPool is enabled for this node among ${known}`;
+  const none = `no IPPool is enabled for this node and namespace "${namespace}" among ${known}`;
+  const cause = known === "" ? "there is no IPPool" : none;
   throw new CniError("noAddress", `Cannot take an address on node "${nodeName}": ${cause}`);
 }
 

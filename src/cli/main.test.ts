@@ -45,6 +45,23 @@ describe("margay", () => {
     ["an unknown route source", ["lab", "up", "--route-source", "ospf"], /^margay: .*'ospf' is invalid/],
     ["an agent without configuration", ["agent"], /^margay: required option '--config <file>'/],
     ["a container without a host", ["lab", "add", "x"], /^margay: required option '--host <host>'/],
+    ["a pool in three parts", ["ipam", "split", "3", "--name", "a"], /want a power of two, 2 to 1024/],
+    [
+      "a split of no pool",
+      ["ipam", "split", "2"],
+      /^margay: Cannot split: want the pool, by --cidr or --name/,
+    ],
+    [
+      "a pool named twice",
+      ["ipam", "split", "2", "--name", "a", "--cidr", "10.0.0.0/8"],
+      /cannot be used with/,
+    ],
+    [
+      "no prefix",
+      ["ipam", "split", "2", "--cidr", "10.0.0.1/8"],
+      /^margay: Cannot split: .*host bits are set/,
+    ],
+    ["two views at once", ["ipam", "show", "--show-blocks", "--show-configuration"], /cannot be used with/],
     ["nothing to execute", ["lab", "exec", "a"], /^margay: missing required argument 'command'/],
   ];
   for (const [title, args, message] of wrong) {

@@ -5,6 +5,7 @@ import type { SysctlFiles } from "../dataplane/sysctl.ts";
 import type { Revision } from "../datastore/store.ts";
 import type { Allocator } from "../ipam/allocator.ts";
 import type { Limits } from "../ipam/assignment.ts";
+import type { AskedPool } from "../model/asked-pools.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import type { Log } from "../system/log.ts";
 import type { Endpoints } from "./endpoint.ts";
@@ -29,13 +30,23 @@ export interface CniCollaborators {
  */
 export type RouteReadiness = "none" | "local" | "peers";
 
+/** What a container wants of the pools that its addresses come from. */
+export interface PoolWish {
+  /** The namespace that it is in. @default that of containers without an orchestrator */
+  readonly namespace?: string | undefined;
+  /** These alone; without any, those that serve the node and the namespace. */
+  readonly ipv4Pools?: readonly AskedPool[] | undefined;
+  /** Only looked at: containers have no address of that family yet. */
+  readonly ipv6Pools?: readonly AskedPool[] | undefined;
+}
+
 /** What attachments need to know of the node, as it is now. */
 export interface NodeView {
   /** Why no attachment can be made or removed yet; `undefined` once it can. */
   readonly notReady: string | undefined;
   readonly nodeName: string;
-  /** Pools that this node takes addresses from; throws {@link CniError} where they cannot be used. */
-  pools(): readonly IPPool[];
+  /** Pools that an address comes from, the next only where the ones before have none; throws {@link CniError} where they cannot be used. */
+  pools(wish?: PoolWish): readonly (readonly IPPool[])[];
   /** How this node may take blocks. */
   limits(): Limits;
   /** What ADD waits for, unless the network says otherwise. */

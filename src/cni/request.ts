@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
+import { type AskedPool, parseAskedPool } from "../model/asked-pools.ts";
+import { isIdentifier } from "../model/name.ts";
+import { textField } from "../model/schema.ts";
 import { type IfName, parseIfName } from "../net/if-name.ts";
 import { CniError } from "./error.ts";
 import { type CniVersion, SUPPORTED_VERSIONS, isSupportedVersion } from "./version.ts";
@@ -20,6 +23,8 @@ export interface CniRequest {
   readonly id: AttachmentId;
   /** The container's network namespace; DEL may come without. */
   readonly netns: string | undefined;
+  /** The namespace that an orchestrator says the container is in, of ADD. */
+  readonly namespace: string | undefined;
   readonly config: NetworkConfig;
 }
 
@@ -37,6 +42,17 @@ const PrevResult = z.looseObject({
 });
 export type PrevResult = z.infer<typeof PrevResult>;
 
+const askedPools: z.ZodType<readonly AskedPool[], readonly string[]> = z.array(textField(parseAskedPool));
+
+/** Of Calico's keys, those that say which pools addresses come from. */
+const Ipam = z.strictObject({
+  type: z.literal("calico-ipam", 'want "calico-ipam", or none: addresses come from IPPools').optional(),
+  ipv4_pools: askedPools.optional(),
+  ipv6_pools: askedPools.optional(),
+  assign_ipv4: z.literal("true", 'want "true": containers have an IPv4 address').optional(),
+  assign_ipv6: z.literal("false", 'want "false": containers have no IPv6 address').optional(),
+});
+
 /** The keys of the specification (sections 1 and 3), and this plugin's own. */
 const NetworkConfig = z.strictObject({
   cniVersion: z.string(),
@@ -53,6 +69,7 @@ const NetworkConfig = z.strictObject({
   routeReadiness: z.enum(["none", "local", "peers"]).optional(),
   /** The agent's unix socket. */
   agentSocket: z.string().startsWith("/").optional(),
+  ipam: Ipam.optional(),
   dns: z
     .strictObject({
       nameservers: z.array(z.string()).optional(),
@@ -94,6 +111,8 @@ export function parseCniRequest({ environment, config: raw }: RawCniRequest): Cn
       ifName: parseCniIfName(environment["CNI_IFNAME"]),
     },
     netns: parseNetns(environment["CNI_NETNS"]),
+    // What DEL needs is known without, and it has to succeed where ADD was refused.
+    namespace: command === "ADD" ? parseNamespace(environment["CNI_ARGS"]) : undefined,
     config: requirePrevResult(command, config),
   };
 }
@@ -134,6 +153,30 @@ function parseNetns(text = ""): string | undefined {
   if (text === "") return undefined;
   if (text.startsWith("/") && !text.includes("\0")) return text;
   throw new CniError("invalidEnvironment", `Cannot use CNI_NETNS "${text}": want an absolute path`);
+}
+
+/** Kubernetes' argument, as it is well known (CNI conventions, "CNI_ARGS"); other arguments are not for this plugin. */
+function parseNamespace(args?: string): string | undefined {
+  const namespace = parseArgs(args).get("K8S_POD_NAMESPACE") ?? "";
+  if (namespace === "") return undefined;
+  if (isIdentifier(namespace)) return namespace;
+  throw new CniError(
+    "invalidEnvironment",
+    `Cannot use K8S_POD_NAMESPACE "${namespace}" of CNI_ARGS: want letters, digits, '_', '.' and '-'`,
+  );
+}
+
+/** `NAME=value` pairs with semicolons between them. */
+function parseArgs(text = ""): ReadonlyMap<string, string> {
+  const args = new Map<string, string>();
+  for (const pair of text === "" ? [] : text.split(";")) {
+    const [, name = "", value = ""] = /^([^=]+)=([^=]*)$/.exec(pair) ?? [];
+    const fault = name === "" ? "want NAME=value" : args.has(name) ? "it is there twice" : undefined;
+    if (fault !== undefined)
+      throw new CniError("invalidEnvironment", `Cannot use "${pair}" of CNI_ARGS: ${fault}`);
+    args.set(name, value);
+  }
+  return args;
 }
 
 function parseNetworkConfig(raw: unknown): NetworkConfig {

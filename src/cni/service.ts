@@ -2,6 +2,8 @@
 import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import { deleteLink } from "../dataplane/netlink/link.ts";
 import { DatastoreError } from "../datastore/store.ts";
+import type { AssignResult } from "../ipam/assignment.ts";
+import type { IPPool } from "../model/ip-pool.ts";
 import type { Ip } from "../net/ip.ts";
 import { Lock } from "../system/lock.ts";
 import { describeError } from "../system/log.ts";
@@ -97,7 +99,7 @@ async function add(
   // What an attachment of the same name left: its interface is gone from the container, so it is dead.
   await remove(attachment, collaborators);
   try {
-    const ip = await attach(container, attachment, collaborators, node, signal);
+    const ip = await attach(request, container, attachment, collaborators, node, signal);
     await awaitRoutes(
       request.config.routeReadiness ?? node.routeReadiness,
       container,
@@ -114,6 +116,7 @@ async function add(
 }
 
 async function attach(
+  request: CniRequest,
   container: Container,
   attachment: Attachment,
   collaborators: CniCollaborators,
@@ -121,7 +124,7 @@ async function attach(
   signal: AbortSignal,
 ): Promise<Ip> {
   const { endpoints, rtnetlink, sysctls } = collaborators;
-  const ip = await assign(attachment, collaborators, node, signal);
+  const ip = await assign(request, attachment, collaborators, node, signal);
   const revision = await endpoints.create(attachment, [ip], { signal });
   await node.endpointsSeen(revision, { signal });
   await connect(rtnetlink, container, attachment, node.mtu());
@@ -174,30 +177,46 @@ async function requireFreeName(container: Container, { ifName, containerId }: At
 }
 
 async function assign(
+  { namespace, config: { ipam } }: CniRequest,
   attachment: Attachment,
-  { allocator, onAddresses }: CniCollaborators,
+  collaborators: CniCollaborators,
   node: NodeView,
   signal: AbortSignal,
 ): Promise<Ip> {
-  const { handleId, network, containerId, ifName } = attachment;
-  const result = await allocator.assign({
+  const wish = { namespace, ipv4Pools: ipam?.ipv4_pools, ipv6Pools: ipam?.ipv6_pools };
+  const failures: string[] = [];
+  for (const pools of node.pools(wish)) {
+    const result = await assignFrom(pools, attachment, collaborators, node, signal);
+    switch (result.kind) {
+      case "assigned":
+        collaborators.onAddresses();
+        return result.address;
+      case "exhausted":
+        failures.push(result.message);
+        break;
+      case "taken":
+      case "outside":
+        throw new CniError("internal", result.message);
+    }
+  }
+  throw new CniError("noAddress", failures.join("; "));
+}
+
+async function assignFrom(
+  pools: readonly IPPool[],
+  { handleId, network, containerId, ifName }: Attachment,
+  { allocator }: CniCollaborators,
+  node: NodeView,
+  signal: AbortSignal,
+): Promise<AssignResult> {
+  return await allocator.assign({
     handleId,
     attributes: { node: node.nodeName, network, containerID: containerId, interface: ifName },
-    pools: node.pools(),
+    pools,
     family: 4,
     ...node.limits(),
     signal,
   });
-  switch (result.kind) {
-    case "assigned":
-      onAddresses();
-      return result.address;
-    case "exhausted":
-      throw new CniError("noAddress", result.message);
-    case "taken":
-    case "outside":
-      throw new CniError("internal", result.message);
-  }
 }
 
 async function awaitProgrammed(

@@ -26,6 +26,7 @@ const fields = z.strictObject({
   disableBGPExport: z.boolean().default(false),
   /** Nodes that may take blocks from the pool. */
   nodeSelector: selectorField.default("all()"),
+  /** Namespaces whose containers are given addresses of the pool. */
   namespaceSelector: selectorField.exactOptional(),
   allowedUses: z.array(z.enum(["Workload", "Tunnel", "LoadBalancer"])).default(["Workload", "Tunnel"]),
   /** `Manual` pools serve only those who ask for them by name or address. */

@@ -26,6 +26,9 @@ const spec = z
 export const DEFAULT_MAX_BLOCKS_PER_HOST = 20;
 
 export type IPAMConfigSpec = Output<typeof spec>;
+/** What holds where there is no IPAMConfig. */
+export const IPAM_CONFIG_DEFAULTS: IPAMConfigSpec = spec.parse({});
+
 /** How nodes take blocks and addresses; there is one, named `default`. */
 export type IPAMConfig = Resource<"IPAMConfig", IPAMConfigSpec>;
 

@@ -86,8 +86,32 @@ test("a node uses the enabled, automatic workload pools that select it, by name"
     makePool("manual", { cidr: "10.5.0.0/16", assignmentMode: "Manual" }),
     makePool("tunnels", { cidr: "10.6.0.0/16", allowedUses: ["Tunnel"] }),
   ];
-  assert.deepEqual(namesOf(poolsForNode(pools, { labels: { rack: "1" } })), ["a", "z"]);
-  assert.deepEqual(namesOf(poolsForNode(pools, { labels: {} })), ["z"]);
+  assert.deepEqual(namesOf(poolsForNode(pools, { labels: { rack: "1" } }, "default")), ["a", "z"]);
+  assert.deepEqual(namesOf(poolsForNode(pools, { labels: {} }, "default")), ["z"]);
+});
+
+test("a pool serves the namespaces that it selects, on nodes that it selects too", () => {
+  const pools = [
+    makePool("all", { cidr: "10.1.0.0/16", namespaceSelector: "all()" }),
+    makePool("calico", { cidr: "10.2.0.0/16", namespaceSelector: "projectcalico.org/name == 'blue'" }),
+    makePool("kubernetes", {
+      cidr: "10.3.0.0/16",
+      namespaceSelector: "kubernetes.io/metadata.name in {'blue', 'red'}",
+    }),
+    makePool("labelled", { cidr: "10.4.0.0/16", namespaceSelector: "has(team)" }),
+    makePool("not-blue", { cidr: "10.5.0.0/16", namespaceSelector: "projectcalico.org/name != 'blue'" }),
+    makePool("rack", {
+      cidr: "10.6.0.0/16",
+      namespaceSelector: "projectcalico.org/name == 'blue'",
+      nodeSelector: 'rack == "1"',
+    }),
+  ];
+  const namesFor = (labels: Record<string, string>, namespace: string) =>
+    namesOf(poolsForNode(pools, { labels }, namespace));
+  assert.deepEqual(namesFor({ rack: "1" }, "blue"), ["all", "calico", "kubernetes", "rack"]);
+  assert.deepEqual(namesFor({}, "blue"), ["all", "calico", "kubernetes"]);
+  assert.deepEqual(namesFor({}, "red"), ["all", "kubernetes", "not-blue"]);
+  assert.deepEqual(namesFor({ rack: "1", team: "x" }, "default"), ["all", "not-blue"]);
 });
 
 test("pools are found by family and by address", () => {

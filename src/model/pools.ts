@@ -49,13 +49,24 @@ export function overlap(pool: IPPool, name: string, cidr: Cidr): readonly Issue[
   return [{ code: "conflict", path: "spec.cidr", message }];
 }
 
-/** The pools that a node may take blocks for containers from without being told to, sorted by name. */
-export function poolsForNode(pools: readonly IPPool[], node: { readonly labels: Labels }): readonly IPPool[] {
+/** The pools that a node may take blocks from, for containers of the namespace and without being told to, sorted by name. */
+export function poolsForNode(
+  pools: readonly IPPool[],
+  node: { readonly labels: Labels },
+  namespace: string,
+): readonly IPPool[] {
+  const labels = namespaceLabels(namespace);
   return pools
     .filter(({ spec }) => !spec.disabled && spec.assignmentMode === "Automatic")
     .filter(({ spec }) => spec.allowedUses.includes("Workload"))
     .filter(({ spec }) => selects(parseSelector(spec.nodeSelector), node.labels))
+    .filter(({ spec }) => selects(parseSelector(spec.namespaceSelector ?? "all()"), labels))
     .toSorted((a, b) => compare(a.metadata.name, b.metadata.name));
+}
+
+/** Those that each namespace has by itself: of Kubernetes (1.22 or newer) and of Calico. Others are in objects that only Kubernetes has. */
+function namespaceLabels(name: string): Labels {
+  return { "kubernetes.io/metadata.name": name, "projectcalico.org/name": name };
 }
 
 export function poolsOfFamily(pools: readonly IPPool[], family: Family): readonly IPPool[] {

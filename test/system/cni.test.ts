@@ -274,6 +274,52 @@ describe("the CNI plugin", () => {
     await eventually(async () => !(await status()).includes("PoolDisabled"), "the pool's status");
   });
 
+  it("takes addresses from pools that select the namespace, or that the network asks for", async () => {
+    await using store = connectStore({ socketPath: lab.agentSocket("host1") });
+    const usual = resourceKey("IPPool", "default-ipv4-ippool");
+    const pools: Readonly<Record<string, object>> = {
+      blue: { cidr: "10.9.0.0/24", namespaceSelector: "projectcalico.org/name == 'blue'" },
+      manual: { cidr: "10.10.0.0/24", assignmentMode: "Manual" },
+      tiny: { cidr: "10.11.0.0/32", blockSize: 32, assignmentMode: "Manual" },
+      off: { cidr: "10.12.0.0/24", disabled: true },
+    };
+    /** The address that an attachment has, which is taken away again. */
+    const addressIn = async (namespace: string): Promise<string> => {
+      const CNI_ARGS = `IgnoreUnknown=1;K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=x`;
+      const { code, stdout } = await call("ADD", {}, { CNI_ARGS });
+      await call("DEL");
+      assert.equal(code, 0, stdout);
+      return (JSON.parse(stdout) as Result).ips[0]?.address ?? "";
+    };
+    for (const [name, spec] of Object.entries(pools)) {
+      const pool = { apiVersion: "projectcalico.org/v3", kind: "IPPool", metadata: { name }, spec };
+      await store.put(resourceKey("IPPool", name), JSON.stringify(pool), { expect: "absent" });
+    }
+    await patch(lab, usual, { spec: { namespaceSelector: "kubernetes.io/metadata.name != 'blue'" } });
+    try {
+      await eventually(async () => (await addressIn("blue")).startsWith("10.9.0."), "the pools' being read");
+      assert.match(await addressIn("red"), /^10\.1\./);
+      const config = { ipam: { type: "calico-ipam", ipv4_pools: ["tiny", "10.10.0.0/24"] } };
+      assert.equal((await add(config)).ips[0]?.address, "10.11.0.0/32");
+      const other = { CNI_CONTAINERID: "cni-other", CNI_NETNS: `/run/netns/${netns}b` };
+      await succeed("ip", ["netns", "add", `${netns}b`]);
+      try {
+        const second = await call("ADD", config, other);
+        assert.match(second.stdout, /"address": ?"10\.10\.0\./);
+        await call("DEL", config, other);
+      } finally {
+        await succeed("ip", ["netns", "del", `${netns}b`]);
+      }
+      await call("DEL", config);
+      const { code, msg } = failure(await call("ADD", { ipam: { ipv4_pools: ["off", "gone"] } }));
+      assert.equal(code, 7);
+      assert.match(msg, /ipv4_pools\[0\]: IPPool "off" is disabled; .*no IPPool "gone"/);
+    } finally {
+      await patch(lab, usual, { spec: { namespaceSelector: null } });
+      for (const name of Object.keys(pools)) await store.delete(resourceKey("IPPool", name));
+    }
+  });
+
   it("refuses what is no JSON with code 6", async () => {
     await changingNothing(async () => {
       const stdin = '{"cniVersion":';

@@ -45,6 +45,15 @@ describe("margay ipam", () => {
     assert.match(stdout, /^4 addresses in use, 2 blocks: all is well$/m);
   });
 
+  it("splits a pool in use, once", async () => {
+    const args = ["split", "4", "--name", "default-ipv4-ippool"] as const;
+    const { code, stdout, stderr } = await ipam(...args);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^IPPool "split-default-ipv4-ippool-3" created: 10\.1\.192\.0\/18$/m);
+    assert.match((await ipam("check")).stdout, /^4 addresses in use, 2 blocks: all is well$/m);
+    assert.match((await ipam(...args)).stdout, /split already, into 4 pools/);
+  });
+
   it("refuses to give back what a container has", async () => {
     const { code, stderr } = await ipam("release", "--ip", alive);
     assert.equal(code, 4);
@@ -79,6 +88,7 @@ describe("margay ipam", () => {
     assert.equal(refused.code, 2);
     assert.match(refused.stderr, /maxBlocksPerHost: it cannot be set unless strictAffinity is true/);
     assert.equal((await ipam("configure", "--strictaffinity", "true", "--max-blocks-per-host", "3")).code, 0);
+    assert.match((await ipam("show", "--show-configuration")).stdout, /^MaxBlocksPerHost +3$/m);
     assert.equal((await ipam("configure")).code, 2);
   });
 });

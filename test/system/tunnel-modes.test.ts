@@ -3,7 +3,16 @@
 // which learns of the change at its own time.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type Lab, agentStatus, createLab, eventually, lossDuring, pause } from "./harness.ts";
+import {
+  type Lab,
+  MARGAY,
+  agentStatus,
+  createLab,
+  eventually,
+  lossDuring,
+  pause,
+  succeed,
+} from "./harness.ts";
 import { type Mode, TWO_SUBNETS, setMode, streamDuring } from "./tunnel-harness.ts";
 
 /** What a route from host1 to the other node's block leads through. */
@@ -49,24 +58,30 @@ for (const routeSource of ["bird", "datastore"] as const) {
       await lab[Symbol.asyncDispose]();
     });
 
-    it("changes from each to the next and back, and neither a ping nor a stream loses anything", async () => {
+    it("changes from each to the next and back, and is that of its parts when the pool is split, and neither a ping nor a stream loses anything", async () => {
+      const [a, d] = [await lab.address("a"), await lab.address("d")];
+      const inForce = (through: Through, what: string): Promise<void> =>
+        eventually(
+          async () =>
+            (await throughOf(lab, "host1", d)) === through &&
+            (await throughOf(lab, "host2", a)) === through &&
+            (await isSettled(lab, ["host1", "host2"])),
+          `${what} in force`,
+        );
+      const split = ["ipam", "split", "2", "--cidr", "10.1.0.0/16", "--socket", lab.agentSocket("host1")];
+      const last = routeSource === "bird" ? ("underlay" as const) : ("vxlan" as const);
       const changes = async (): Promise<void> => {
         for (const [name, { mode, near }] of [...Object.entries(STEPS), ["never", NEVER] as const]) {
           await setMode(lab, mode);
-          const [a, d] = [await lab.address("a"), await lab.address("d")];
-          await eventually(
-            async () =>
-              (await throughOf(lab, "host1", d)) === near &&
-              (await throughOf(lab, "host2", a)) === near &&
-              (await isSettled(lab, ["host1", "host2"])),
-            `${name} in force`,
-          );
+          await inForce(near, name);
           await pause(200);
         }
+        if (last === "vxlan") await setMode(lab, { vxlanMode: "Always" });
+        await inForce(last, "the last mode");
+        await succeed(MARGAY, split);
+        await inForce(last, "the parts' mode");
       };
-      const { lost, sent } = await lossDuring(lab, "a", await lab.address("d"), () =>
-        streamDuring(lab, "b", "c", changes),
-      );
+      const { lost, sent } = await lossDuring(lab, "a", d, () => streamDuring(lab, "b", "c", changes));
       assert.equal(lost, 0, `of ${sent}`);
     });
   });

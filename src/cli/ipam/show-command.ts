@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { allocationsOf } from "../../ipam/block.ts";
 import { type Inventory, readInventory } from "../../ipam/inventory.ts";
 import type { IpamBlock } from "../../model/ipam-block.ts";
@@ -10,11 +10,13 @@ import { print } from "../print.ts";
 import { parseAddress } from "./address.ts";
 import { type StoreOptions, addStoreOptions, openCommandStore } from "../store.ts";
 import { renderTable } from "../table.ts";
+import { readConfiguration, renderConfiguration } from "./configuration.ts";
 
 interface ShowOptions extends StoreOptions {
   readonly ip?: string;
   readonly showBlocks?: boolean;
   readonly showBorrowed?: boolean;
+  readonly showConfiguration?: boolean;
   readonly json?: boolean;
 }
 
@@ -31,17 +33,30 @@ interface Range {
 export function createShowCommand({ signal }: CommandContext): Command {
   const command = new Command("show")
     .description("show how much of the pools is in use, or who has an address")
-    .option("--ip <address>", "who has this one")
-    .option("--show-blocks", "the blocks of each pool too")
-    .option("--show-borrowed", "addresses that are used away from their block's node")
+    .addOption(view("--ip <address>", "who has this one"))
+    .addOption(view("--show-blocks", "the blocks of each pool too"))
+    .addOption(view("--show-borrowed", "addresses that are used away from their block's node"))
+    .addOption(view("--show-configuration", "how nodes take addresses"))
     .option("--json", "print JSON");
   return addStoreOptions(command).action(async (options: ShowOptions) => {
     await using store = openCommandStore(options);
+    if (options.showConfiguration === true) {
+      print(options, await readConfiguration(store, { signal }), renderConfiguration);
+      return;
+    }
     const inventory = await readInventory(store, { signal });
     if (options.ip !== undefined) print(options, holderOf(inventory, options.ip), renderHolder);
     else if (options.showBorrowed === true) print(options, borrowed(inventory), renderBorrowed);
     else print(options, rangesOf(inventory, options.showBlocks === true), renderRanges);
   });
+}
+
+/** What to show instead of the pools; one at a time. */
+const VIEWS = ["ip", "showBlocks", "showBorrowed", "showConfiguration"] as const;
+
+function view(flags: string, description: string): Option {
+  const option = new Option(flags, description);
+  return option.conflicts(VIEWS.filter((name) => name !== option.attributeName()));
 }
 
 interface AddressHolder {
