@@ -89,7 +89,7 @@ class Agent implements AsyncDisposable {
     conditions: Conditions,
   ) {
     const { clock, log } = collaborators;
-    const { store, rtnetlink, dataplane, catalog, cluster, calculation } = parts;
+    const { store, rtnetlink, dataplane, nodeAddress, catalog, cluster, calculation } = parts;
     const { nodeName } = config;
     this.#config = config;
     this.#collaborators = collaborators;
@@ -102,6 +102,7 @@ class Agent implements AsyncDisposable {
     this.#poolReview = createPoolReview(catalog);
     this.#node = createNodeView({
       config,
+      nodeAddress,
       catalog,
       poolReview: this.#poolReview,
       cluster,
@@ -154,7 +155,7 @@ class Agent implements AsyncDisposable {
     }
     this.#updatePoolStatus();
     // Somebody has deleted or changed the record of a node that lives.
-    if (this.#parts.catalog.self?.spec.bgp?.ipv4Address !== this.#config.address) this.#register();
+    this.#noteRecord();
   }
 
   services(): AgentServices {
@@ -183,11 +184,13 @@ class Agent implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { cluster, dataplane, registration, routeSource } = this.#parts;
+    const { cluster, dataplane, nodeAddress, registration, routeSource } = this.#parts;
     const { signal } = this.#stopping;
     const persistence = { ...this.#collaborators, signal };
+    await persist("find the node's address", () => nodeAddress.resolve({ signal }), persistence);
     await persist("register the node", () => registration.register({ signal }), persistence);
     await cluster.synced({ signal });
+    await persist("see the node's address", () => nodeAddress.present({ signal }), persistence);
     await persist("find the underlay", () => this.#learnUnderlay(), persistence);
     for (const { name, end } of this.#tunnelEnds)
       await persist(`take up the end of ${name} tunnels`, () => end.restore({ signal }), persistence);
@@ -212,7 +215,7 @@ class Agent implements AsyncDisposable {
       ipipDriver,
       conditions: this.#conditions,
       clock,
-      underlay: () => underlayLink(this.#parts.rtnetlink, this.#config),
+      underlay: () => underlayLink(this.#parts, nodeName),
     };
     const create = <End>(kind: TunnelKind<End>): NamedEnd => ({
       name: kind.name,
@@ -272,8 +275,23 @@ class Agent implements AsyncDisposable {
   }
 
   async #learnUnderlay(): Promise<void> {
-    const { mtu } = await underlayLink(this.#parts.rtnetlink, this.#config);
+    const { mtu } = await underlayLink(this.#parts, this.#config.nodeName);
     this.#parts.learn([{ kind: "underlay", mtu }]);
+  }
+
+  /** Sees to it that the node's record has its address. To take the record away is to accept what detection has found. */
+  #noteRecord(): void {
+    const { catalog, nodeAddress } = this.#parts;
+    const recorded = catalog.self?.spec.bgp?.ipv4Address;
+    if (recorded === nodeAddress.current) return;
+    if (nodeAddress.accept(recorded)) this.#changeUnderlay();
+    if (recorded !== nodeAddress.current) this.#register();
+  }
+
+  #changeUnderlay(): void {
+    const { clock, log } = this.#collaborators;
+    const { signal } = this.#stopping;
+    persist("find the underlay", () => this.#learnUnderlay(), { clock, log, signal }).catch(() => undefined);
   }
 
   #register(): void {
@@ -285,10 +303,21 @@ class Agent implements AsyncDisposable {
     });
   }
 
+  /** What keeps the node from having its address. */
+  #addressTrouble(): string | undefined {
+    const { dataplane, nodeAddress } = this.#parts;
+    const { ip, waitsFor } = nodeAddress;
+    if (waitsFor !== undefined) return `waiting: ${waitsFor}`;
+    if (!this.#isStarted || ip === undefined || dataplane.hasAddress(ip)) return undefined;
+    return `no interface has ${ip} any more; put it back, or choose anew: by a restart of the agent, or another address in its configuration`;
+  }
+
   #state(): AgentState {
-    const { catalog, cluster, calculation, bird, dataplane, routeSource } = this.#parts;
+    const { catalog, cluster, calculation, bird, dataplane, nodeAddress, routeSource } = this.#parts;
     return {
       nodeName: this.#config.nodeName,
+      address: nodeAddress.known,
+      addressTrouble: this.#addressTrouble(),
       datastoreTrouble: cluster.trouble,
       isSynced: this.#isStarted,
       routeSource: calculation.settings.routeSource,

@@ -21,11 +21,16 @@ describe("an agent's configuration", () => {
   /** 107 bytes are what a socket's address has room for. */
   const socketOf = (bytes: number): string => `/${"s".repeat(bytes - 1)}`;
 
-  it("needs a name and an address, and has defaults for everything else", async () => {
+  it("finds the address by itself where it is not told", async () => {
+    const { address } = await read("nodeName: host1\n");
+    assert.deepEqual(address, { kind: "first-found" });
+  });
+
+  it("needs a name, and has defaults for everything else", async () => {
     const config = await read(node);
     assert.deepEqual(config, {
       nodeName: "host1",
-      address: "192.168.0.101/24",
+      address: { kind: "fixed", address: "192.168.0.101/24" },
       stateDirectory: "/run/margay",
       secretsDirectory: "/etc/margay/secrets",
       garbageCollection: { graceSeconds: 900, idleBlockSeconds: 60 },
@@ -53,14 +58,18 @@ describe("an agent's configuration", () => {
       ipipDriver: "bpf",
       log: { level: "debug" },
     };
-    assert.deepEqual(await read(JSON.stringify(config)), config);
+    const address = { kind: "fixed", address: config.address };
+    assert.deepEqual(await read(JSON.stringify(config)), { ...config, address });
   });
 
   const faults: readonly (readonly [what: string, text: string, code: string, at: string])[] = [
     ["an unknown field", `${node}frob: 1\n`, "unknown-field", "frob"],
     ["an unknown field inside", `${node}log: { colour: red }\n`, "unknown-field", "log.colour"],
     ["no name", "address: 192.168.0.101/24\n", "missing-field", "nodeName"],
-    ["no address", "nodeName: host1\n", "missing-field", "address"],
+    ["a number for an address", "nodeName: host1\naddress: 1\n", "wrong-type", "address"],
+    ["an unknown method", "nodeName: host1\naddress: second-found\n", "invalid-value", "address"],
+    ["a broken expression", "nodeName: host1\naddress: interface=eth0,eth(\n", "invalid-value", "address"],
+    ["a name to reach", "nodeName: host1\naddress: can-reach=example.com\n", "invalid-value", "address"],
     [
       "a name that no node can have",
       "nodeName: Host_1\naddress: 192.168.0.101/24\n",
@@ -94,7 +103,7 @@ describe("an agent's configuration", () => {
   }
 
   it("is refused with every fault at once", async () => {
-    await assert.rejects(read("frob: 1\n"), /nodeName: .*; address: .*; frob: there is no field "frob"$/);
+    await assert.rejects(read("frob: 1\n"), /nodeName: .*; frob: there is no field "frob"$/);
   });
 
   it("is refused by name where it is no YAML, or not there", async () => {

@@ -4,15 +4,16 @@ import { join } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { absolutePath, datastoreConfigSchema, socketPath } from "../datastore/config.ts";
+import { parseAddressSetting } from "../model/address-setting.ts";
 import { ResourceError, parseWith } from "../model/issue.ts";
 import { parseNodeName } from "../model/name.ts";
-import { type Output, ipv4InterfaceField, textField } from "../model/schema.ts";
+import { type Output, textField } from "../model/schema.ts";
 import { AGENT_SOCKET } from "./socket.ts";
 
 const schema = z.strictObject({
   nodeName: textField(parseNodeName),
-  /** The node's address with the length of its underlay network, `192.168.0.101/24`. */
-  address: ipv4InterfaceField,
+  /** The node's address with the length of its underlay network, `192.168.0.101/24`, or how to find it. */
+  address: textField(parseAddressSetting).default({ kind: "first-found" }),
   /** Where BIRD's files live; made if it is not there. */
   stateDirectory: absolutePath.default("/run/margay"),
   /** Where CNI, status and the datastore are served. */

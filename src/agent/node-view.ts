@@ -4,23 +4,24 @@ import { CniError } from "../cni/error.ts";
 import type { NodeView } from "../cni/collaborators.ts";
 import { listAddresses } from "../dataplane/netlink/address.ts";
 import { type Link, listLinks } from "../dataplane/netlink/link.ts";
-import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import type { Limits } from "../ipam/assignment.ts";
 import type { Calculation } from "../desired/calculation.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { formatIssues } from "../model/issue.ts";
 import { poolsForNode } from "../model/pools.ts";
-import { parseInterfaceAddress } from "../net/cidr.ts";
+import type { NodeAddress } from "./address/node-address.ts";
 import { askedPools } from "./asked-pools.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Cluster } from "./cluster.ts";
 import type { AgentConfig } from "./config.ts";
 import type { Log } from "../system/log.ts";
+import type { AgentParts } from "./parts.ts";
 import { awaitPeers } from "./route-readiness.ts";
 import type { PoolReview } from "./pool-review.ts";
 
 export interface NodeViewCollaborators {
   readonly config: AgentConfig;
+  readonly nodeAddress: Pick<NodeAddress, "waitsFor">;
   readonly catalog: Catalog;
   readonly poolReview: PoolReview;
   readonly cluster: Cluster;
@@ -33,6 +34,7 @@ export interface NodeViewCollaborators {
 /** What the CNI service needs to know of this node. */
 export function createNodeView({
   config,
+  nodeAddress,
   catalog,
   poolReview,
   cluster,
@@ -45,7 +47,9 @@ export function createNodeView({
     nodeName,
     get notReady() {
       if (isStarted()) return undefined;
-      const cause = cluster.trouble ?? "the datastore has not been read yet";
+      const { waitsFor } = nodeAddress;
+      const address = waitsFor && `it waits for an address: ${waitsFor}`;
+      const cause = cluster.trouble ?? address ?? "the datastore has not been read yet";
       return `The Margay agent of node "${nodeName}" is starting: ${cause}; try again`;
     },
     routeReadiness: config.routeReadiness,
@@ -99,13 +103,16 @@ function limitsOf({ ipamConfig, reservations }: Catalog): Limits {
 }
 
 /** The interface that has the node's address; throws {@link CniError} where there is none yet. */
-export async function underlayLink(rtnetlink: Rtnetlink, { address, nodeName }: AgentConfig): Promise<Link> {
-  const { ip } = parseInterfaceAddress(address);
+export async function underlayLink(
+  { rtnetlink, nodeAddress }: Pick<AgentParts, "rtnetlink" | "nodeAddress">,
+  nodeName: string,
+): Promise<Link> {
+  const { ip } = nodeAddress;
   const carrier = (await rtnetlink.list(listAddresses)).find((candidate) => candidate.ip === ip);
   const link = (await rtnetlink.list(listLinks)).find(({ index }) => index === carrier?.ifIndex);
   if (link !== undefined) return link;
   throw new CniError(
     "tryAgainLater",
-    `Cannot find the underlay of node "${nodeName}": no interface has address ${ip}`,
+    `Cannot find the underlay of node "${nodeName}": no interface has address ${nodeAddress.current}`,
   );
 }

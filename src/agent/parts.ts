@@ -15,10 +15,10 @@ import type { Store } from "../datastore/store.ts";
 import { Calculation } from "../desired/calculation.ts";
 import type { Fact } from "../desired/facts.ts";
 import type { DesiredDelta } from "../desired/wanted.ts";
-import { parseInterfaceAddress } from "../net/cidr.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { ProcessRunner } from "../system/process.ts";
+import { type NodeAddress, createNodeAddress } from "./address/node-address.ts";
 import { type BirdSecrets, createBirdSecrets } from "./bird-secrets.ts";
 import { Catalog } from "./catalog.ts";
 import { type Cluster, followCluster } from "./cluster.ts";
@@ -46,6 +46,7 @@ export interface AgentParts {
   readonly genetlink: Genetlink;
   readonly dataplane: Dataplane;
   readonly bird: Bird;
+  readonly nodeAddress: NodeAddress;
   readonly registration: Registration;
   readonly routeSource: RouteSourceSwitch;
   readonly birdSecrets: BirdSecrets;
@@ -71,8 +72,14 @@ export async function openParts(
 ): Promise<AgentParts> {
   const { nodeName } = config;
   const store = stack.use(await openStore(config.datastore));
-  const registration = createRegistration(store, config);
+  const registration = createRegistration(store, { nodeName, address: () => nodeAddress.current });
   const rtnetlink = stack.use(openRtnetlink());
+  const nodeAddress = stack.use(
+    createNodeAddress(
+      { rtnetlink, recorded: (options) => registration.recordedAddress(options), log: log.scope("address") },
+      { nodeName, setting: config.address, onChange },
+    ),
+  );
   const nft = stack.use(createNft({ processes }));
   const wireguardKey = createWireguardKeyFile(config.stateDirectory);
   const genetlink = stack.use(openGenetlink());
@@ -95,7 +102,7 @@ export async function openParts(
   };
   const dataplane = stack.use(
     createDataplane(kernel, {
-      nodeAddress: parseInterfaceAddress(config.address).ip,
+      nodeAddress: () => nodeAddress.ip,
       onUnderlay: (mtu) => {
         learn([{ kind: "underlay", mtu }]);
       },
@@ -159,6 +166,7 @@ export async function openParts(
     genetlink,
     dataplane,
     bird,
+    nodeAddress,
     registration,
     routeSource,
     birdSecrets,

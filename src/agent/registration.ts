@@ -7,11 +7,13 @@ import { mergePatch } from "../model/merge-patch.ts";
 import type { Node } from "../model/node.ts";
 import { API_VERSION, parseStoredResource } from "../model/resource.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
-import type { AgentConfig } from "./config.ts";
+import type { NodeName } from "../model/name.ts";
 import { ROUTE_SOURCE_ANNOTATION } from "./facts.ts";
 
 /** What an agent says of its node in the datastore. Whatever else the resource holds stays. */
 export interface Registration {
+  /** The address that the node has there, with its length; `undefined` where it has none. */
+  recordedAddress(options: WaitOptions): Promise<string | undefined>;
   /** Records the node and its address. */
   register(options: WaitOptions): Promise<void>;
   /**
@@ -30,22 +32,33 @@ export interface Registration {
   recordIpipEnd(ip: Ipv4 | undefined, options: WaitOptions): Promise<void>;
 }
 
-export function createRegistration(store: Store, { nodeName, address }: AgentConfig): Registration {
+export interface RegistrationOptions {
+  readonly nodeName: NodeName;
+  /** The node's address with its length; not asked for before something is recorded. */
+  readonly address: () => string;
+}
+
+export function createRegistration(store: Store, { nodeName, address }: RegistrationOptions): Registration {
   const key = resourceKey("Node", nodeName);
   const empty = { apiVersion: API_VERSION, kind: "Node", metadata: { name: nodeName }, spec: {} };
-  const spec = { bgp: { ipv4Address: address } };
+  const bgp = (): object => ({ ipv4Address: address() });
+  const spec = (): object => ({ bgp: bgp() });
   return {
-    register: (options) => patchNode(store, key, empty, () => ({ spec }), options),
+    async recordedAddress(options) {
+      const entry = await store.get(key, options);
+      return entry && readNode(entry).node.spec.bgp?.ipv4Address;
+    },
+    register: (options) => patchNode(store, key, empty, () => ({ spec: spec() }), options),
     recordVxlanEnd(end, options) {
       const change = { ipv4VXLANTunnelAddr: end?.ip ?? null, vxlanTunnelMACAddr: end?.mac ?? null };
-      return patchNode(store, key, empty, () => ({ spec: { ...spec, ...change } }), options);
+      return patchNode(store, key, empty, () => ({ spec: { ...spec(), ...change } }), options);
     },
     recordIpipEnd(ip, options) {
-      const bgp = { ...spec.bgp, ipv4IPIPTunnelAddr: ip ?? null };
-      return patchNode(store, key, empty, () => ({ spec: { bgp } }), options);
+      const change = { ipv4IPIPTunnelAddr: ip ?? null };
+      return patchNode(store, key, empty, () => ({ spec: { bgp: { ...bgp(), ...change } } }), options);
     },
     recordWireguardEnd: (end, options) =>
-      patchNode(store, key, empty, (node) => wireguardPatch(end, node, spec), options),
+      patchNode(store, key, empty, (node) => wireguardPatch(end, node, spec()), options),
     announceRouteSource: (source, { isFailed = false, ...options }) =>
       patchNode(
         store,
@@ -54,7 +67,10 @@ export function createRegistration(store: Store, { nodeName, address }: AgentCon
         (node) => {
           const current = node?.metadata.annotations?.[ROUTE_SOURCE_ANNOTATION];
           const stays = source === "starting" && current === "bird" && !isFailed;
-          return { spec, metadata: { annotations: { [ROUTE_SOURCE_ANNOTATION]: stays ? current : source } } };
+          return {
+            spec: spec(),
+            metadata: { annotations: { [ROUTE_SOURCE_ANNOTATION]: stays ? current : source } },
+          };
         },
         options,
       ),

@@ -37,6 +37,8 @@ function running(...states: readonly SessionState[]): BirdStatus {
 
 const WELL: AgentState = {
   nodeName: "host1",
+  address: { address: "192.168.0.101/24", reason: "first-found: eth0 has the default route", passedOver: [] },
+  addressTrouble: undefined,
   datastoreTrouble: undefined,
   isSynced: true,
   routeSource: "bird",

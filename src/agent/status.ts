@@ -7,11 +7,17 @@ import type { Unroutable, WantedBird } from "../desired/wanted.ts";
 import type { IPPool, IPPoolSpec } from "../model/ip-pool.ts";
 import type { Issue } from "../model/issue.ts";
 import type { Ip } from "../net/ip.ts";
+import type { KnownAddress } from "./address/decision.ts";
+import type { PassedOver } from "./address/detection.ts";
 import type { MemoryUse } from "./memory.ts";
 
 /** What the agent knows of itself at one moment. */
 export interface AgentState {
   readonly nodeName: string;
+  /** The node's address; `undefined` before it is chosen. */
+  readonly address: KnownAddress | undefined;
+  /** What keeps the node from having one, or from having it still. */
+  readonly addressTrouble: string | undefined;
   readonly datastoreTrouble: string | undefined;
   readonly isSynced: boolean;
   readonly routeSource: RouteSource;
@@ -47,6 +53,15 @@ export interface PoolModes extends Pick<IPPoolSpec, "cidr" | "ipipMode" | "vxlan
   readonly name: string;
 }
 
+export interface AddressStatus {
+  /** `192.168.0.101/24` */
+  readonly current: string;
+  /** Why this one, in words. */
+  readonly reason: string;
+  /** What else there was, and why it was not taken. */
+  readonly passedOver: readonly PassedOver[];
+}
+
 /** In octets; `null` while the underlay is not known. */
 export interface Mtus {
   /** Of the interface that carries the node's address. */
@@ -67,6 +82,8 @@ export interface AgentStatus {
   readonly degraded: readonly string[];
   /** What somebody has stored and nothing here goes by: as it should be with a newer version's fields, and not with a slip of the pen. */
   readonly ignored: readonly string[];
+  /** `null` before it is chosen; what is waited for is among the reasons then. */
+  readonly address: AddressStatus | null;
   readonly routeSource: RouteSource;
   /** How packets of each pool travel between nodes. */
   readonly pools: readonly PoolModes[];
@@ -93,6 +110,7 @@ export function renderStatus(
     reasons,
     degraded: degradationsOf(state),
     ignored: state.ignored,
+    address: state.address === undefined ? null : addressStatus(state.address),
     routeSource: state.routeSource,
     pools: state.pools.map(poolModes),
     mtu: state.mtu,
@@ -108,6 +126,8 @@ export function renderStatus(
 export function reasonsOf(state: AgentState): readonly string[] {
   const reasons: string[] = [];
   if (state.datastoreTrouble !== undefined) reasons.push(`datastore: ${state.datastoreTrouble}`);
+  if (state.addressTrouble !== undefined) reasons.push(`address: ${state.addressTrouble}`);
+  if (!state.isSynced && state.addressTrouble !== undefined) return reasons;
   if (!state.isSynced) return [...reasons, "datastore: not everything has been read yet"];
   for (const { key, reason } of state.dataplane.faults) reasons.push(`${key}: ${reason}`);
   if (state.routeSourceTrouble !== undefined) reasons.push(`bird: ${state.routeSourceTrouble}`);
@@ -132,7 +152,9 @@ export function degradationsOf(state: AgentState): readonly string[] {
   const kept = state.relyingOnBird.map(
     (name) => `bird: it goes on announcing, for node "${name}" relies on it`,
   );
+  const { degradation } = state.address ?? {};
   return [
+    ...(degradation === undefined ? [] : [degradation]),
     ...state.unreadable,
     ...state.poolIssues.map(({ message }) => `pools: ${message}: no address is taken from it`),
     ...state.mtuIssues,
@@ -166,6 +188,10 @@ function peersOf(wanted: WantedBird | undefined): readonly { readonly what: stri
       address,
     })),
   ];
+}
+
+function addressStatus({ address, reason, passedOver }: KnownAddress): AddressStatus {
+  return { current: address, reason, passedOver };
 }
 
 function poolModes({ metadata, spec: { cidr, ipipMode, vxlanMode } }: IPPool): PoolModes {

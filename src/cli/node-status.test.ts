@@ -11,6 +11,7 @@ const WELL = {
   reasons: [],
   degraded: [],
   ignored: [],
+  address: { current: "192.168.0.101/24", reason: "first-found: eth0 has the default route", passedOver: [] },
   routeSource: "datastore",
   pools: [{ name: "pool", cidr: "10.1.0.0/16", ipipMode: "Never", vxlanMode: "CrossSubnet" }],
   mtu: { underlay: 1500, containers: 1450 },
@@ -30,6 +31,8 @@ describe("a node's status", () => {
   it("says how a node works that has no trouble", () => {
     const text = [
       "host1 is ready",
+      "Address:",
+      "  192.168.0.101/24 (first-found: eth0 has the default route)",
       "Routes to other nodes:",
       "  from the datastore",
       "Pools:",
@@ -57,7 +60,7 @@ describe("a node's status", () => {
       unroutable: [{ dst: "10.1.2.0/26", reason: "no end" }],
       dataplane,
     });
-    const [first] = text.split("Routes to other nodes:");
+    const [first] = text.split("Address:");
     const wanted = [
       "host1 is not ready",
       "Not ready, because:",

@@ -11,6 +11,7 @@ export const nodeStatus = z.looseObject({
   reasons: z.array(z.string()),
   degraded: z.array(z.string()),
   ignored: z.array(z.string()),
+  address: z.looseObject({ current: z.string(), reason: z.string() }).nullable(),
   routeSource: z.enum(["bird", "datastore"]),
   pools: z.array(
     z.looseObject({ name: z.string(), cidr: z.string(), ipipMode: z.string(), vxlanMode: z.string() }),
@@ -52,11 +53,16 @@ export function renderNodeStatus(status: NodeStatus): string {
       "Without a route",
       unroutable.map(({ dst, reason }) => `${dst}: ${reason}`),
     ),
+    ...section("Address", addressLines(status)),
     ...section("Routes to other nodes", routeLines(status)),
     ...section("Pools", poolLines(status)),
     ...section("MTU", mtuLines(status)),
     ...section("Kernel", kernelLines(dataplane)),
   ].join("\n");
+}
+
+function addressLines({ address }: NodeStatus): readonly string[] {
+  return address === null ? [] : [`${address.current} (${address.reason})`];
 }
 
 function routeLines({ routeSource, bird }: NodeStatus): readonly string[] {

@@ -56,13 +56,13 @@ export class AddressTable {
 }
 
 /** Marks our addresses, for those on interfaces that are not ours. */
-const LABEL = "margay";
+export const ADDRESS_LABEL = "margay";
 
 /** Ownership: every IPv4 address on a tunnel device is ours, and elsewhere those with our label. `undefined` for all others, which are not ours to look at. */
 function seenAddressKey(address: LinkAddress, links: LinkTable): string | undefined {
   const link = links.byIndex(address.ifIndex);
   if (link === undefined || familyOf(address.ip) !== 4) return undefined;
-  const isOurs = links.isTunnelIndex(link.index) || address.label === LABEL;
+  const isOurs = links.isTunnelIndex(link.index) || address.label === ADDRESS_LABEL;
   return isOurs ? addressKey(link.name, address.ip) : undefined;
 }
 
@@ -82,7 +82,7 @@ export function planAddress(key: string, { table }: AddressTable, links: LinkTab
     prefixLength,
     // On the loopback interface it would be the source of whatever the node sends out of interfaces without an address.
     scope: wanted.ifName === LOOPBACK ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE,
-    label: LABEL,
+    label: ADDRESS_LABEL,
   };
   return { kind: "change", requests: [addAddress(address)], after: address };
 }

@@ -27,8 +27,8 @@ interface WaitOptions {
 export interface DataplaneOptions {
   /** How often everything is listed anew, in case an event was missed. @default 60,000 */
   readonly auditIntervalMs?: number;
-  /** The node's address on the underlay. */
-  readonly nodeAddress?: Ip;
+  /** Gives the node's address on the underlay. */
+  readonly nodeAddress?: () => Ip | undefined;
   /** Called when the interface that has the node's address, or its MTU in octets, is another. */
   readonly onUnderlay?: (mtu: number) => void;
   /** Called when a tunnel device is up or has its address again: routes through it are gone, and not only ours. */
@@ -80,6 +80,8 @@ export interface Dataplane extends AsyncDisposable {
   birdRoutesLeft(ifName: string, options: WaitOptions): Promise<void>;
   /** Resolves once no route of ours leads out of the interface any more. */
   routesLeft(ifName: string, options: WaitOptions): Promise<void>;
+  /** Whether an interface has the address, as far as has been seen. */
+  hasAddress(ip: Ip): boolean;
   status(): DataplaneStatus;
 }
 
@@ -91,7 +93,7 @@ class KernelDataplane implements Dataplane {
   readonly #kernel: Kernel;
   readonly #auditIntervalMs: number;
   readonly #onChange: () => void;
-  readonly #nodeAddress: Ip | undefined;
+  readonly #nodeAddress: () => Ip | undefined;
   readonly #onUnderlay: (mtu: number) => void;
   readonly #onTunnelRestored: () => void;
   #underlayMtu: number | undefined;
@@ -110,7 +112,7 @@ class KernelDataplane implements Dataplane {
     kernel: Kernel,
     {
       auditIntervalMs = 60_000,
-      nodeAddress,
+      nodeAddress = () => undefined,
       onUnderlay = () => undefined,
       onTunnelRestored = () => undefined,
       onChange = () => undefined,
@@ -217,6 +219,10 @@ class KernelDataplane implements Dataplane {
     return allTables(this.#tables).flatMap((table) => table.pendingOn(ifName));
   }
 
+  hasAddress(ip: Ip): boolean {
+    return this.#tables.address.holderOf(ip) !== undefined;
+  }
+
   status(): DataplaneStatus {
     return statusOf(this.#tables);
   }
@@ -320,7 +326,8 @@ class KernelDataplane implements Dataplane {
 
   #noteUnderlay(): void {
     const { address, link } = this.#tables;
-    const holder = this.#nodeAddress && address.holderOf(this.#nodeAddress);
+    const ip = this.#nodeAddress();
+    const holder = ip && address.holderOf(ip);
     const mtu = holder === undefined ? undefined : link.byIndex(holder)?.mtu;
     // While the underlay is away, what held before holds.
     if (mtu === undefined || mtu === this.#underlayMtu) return;

@@ -15,6 +15,11 @@ export const systemTools: SystemTools = {
   userId: process.getuid?.() ?? -1,
   exists: existsSync,
   isWritable,
+  async detectAddress(wait) {
+    // Of the commands, this one alone needs the kernel's interface.
+    const { detectHere } = await import("../../agent/address/detect-here.ts");
+    return await detectHere({ kind: "first-found" }, wait);
+  },
 };
 
 /** Asks the machine alone; no agent is needed. */

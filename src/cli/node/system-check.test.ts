@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { DetectedHere } from "../../agent/address/detect-here.ts";
 import { createFakeProcesses } from "../../system/process.ts";
 import { type Feature, type SystemTools, checkSystem, renderSystemReport } from "./system-check.ts";
 import { SYSTEM_CHECKS, isAtLeast } from "./system-checks.ts";
@@ -18,6 +19,12 @@ const TOOLS: SystemTools = {
   userId: 0,
   exists: () => true,
   isWritable: () => true,
+  detectAddress: () =>
+    Promise.resolve({
+      kind: "found",
+      address: "192.168.0.101/24",
+      reason: "first-found: eth0 has the default route",
+    }),
 };
 
 /** The names of what is needed and missing. */
@@ -81,6 +88,31 @@ describe("a machine", () => {
     };
     assert.deepEqual(await missing({ processes }, ["wireguard"]), []);
     assert.deepEqual(await missing({ processes, exists: () => false }, ["wireguard"]), ["wireguard"]);
+  });
+
+  it("may lack an address, which an agent can be told", async () => {
+    const detectAddress = (): Promise<DetectedHere> =>
+      Promise.resolve({ kind: "none", reason: "first-found finds none (no interface has an IPv4 address)" });
+    assert.deepEqual(await missing({ detectAddress }), []);
+    const refuse = { userId: 7, detectAddress: () => Promise.reject(new Error("only root may ask")) };
+    assert.deepEqual(await missing(refuse), ["user"]);
+    const { signal } = new AbortController();
+    const text = renderSystemReport(
+      await checkSystem(SYSTEM_CHECKS, ["bgp"], { ...TOOLS, detectAddress }, { signal }),
+    );
+    assert.match(
+      text,
+      /^ {2}without {2}address {13}first-found finds none \(.*\)\n {11}give an interface an address, or set address /m,
+    );
+  });
+
+  it("says which address an agent would take, and why", async () => {
+    const { signal } = new AbortController();
+    const text = renderSystemReport(await checkSystem(SYSTEM_CHECKS, ["bgp"], TOOLS, { signal }));
+    assert.match(
+      text,
+      /^ {2}ok {7}address {13}192\.168\.0\.101\/24 without a configured one; first-found: eth0 has the default route$/m,
+    );
   });
 
   it("is told about with a remedy", async () => {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { DetectedHere } from "../../agent/address/detect-here.ts";
 import type { ProcessRunner } from "../../system/process.ts";
 
 /** What a node may be wanted for; without any of them it still runs containers, with routes from the datastore. */
@@ -13,6 +14,8 @@ export interface SystemTools {
   readonly userId: number;
   readonly exists: (path: string) => boolean;
   readonly isWritable: (path: string) => boolean;
+  /** Finds the address that an agent would take which is told none. */
+  readonly detectAddress: (wait: { readonly signal: AbortSignal }) => Promise<DetectedHere>;
 }
 
 /** What was found, and what to do where that is not enough. */
@@ -22,7 +25,7 @@ export type Finding =
 
 export interface Check {
   readonly name: string;
-  /** What cannot do without it; `everything` is also the node itself. */
+  /** What cannot do without it; `everything` is also the node itself. Nothing at all, where a node can be told otherwise. */
   readonly neededFor: readonly Feature[] | "everything";
   readonly run: (tools: SystemTools, wait: { readonly signal: AbortSignal }) => Promise<Finding>;
 }
@@ -66,5 +69,5 @@ export function renderSystemReport({ ok, checks }: SystemReport): string {
 }
 
 function reason({ neededFor }: CheckResult): string {
-  return neededFor === "everything" ? "" : `for ${neededFor.join(", ")}: `;
+  return neededFor === "everything" || neededFor.length === 0 ? "" : `for ${neededFor.join(", ")}: `;
 }

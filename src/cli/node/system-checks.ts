@@ -21,6 +21,7 @@ export const SYSTEM_CHECKS: readonly Check[] = [
     neededFor: "everything",
     run: deviceCheck("veth", ["type", "veth", "peer", "name", "mmt1"]),
   },
+  { name: "address", neededFor: [], run: checkAddress },
   {
     name: "bird",
     neededFor: ["bgp"],
@@ -64,6 +65,18 @@ function checkSysctls({ isWritable }: SystemTools): Promise<Finding> {
 async function checkIp(tools: SystemTools, wait: Wait): Promise<Finding> {
   const { code, output } = await run(tools, ["ip", "-V"], wait);
   return code === 0 ? { ok: true, found: output } : { ok: false, found: output, remedy: "install iproute2" };
+}
+
+/** An agent's configuration may say another, which is not known here. */
+async function checkAddress({ userId, detectAddress }: SystemTools, wait: Wait): Promise<Finding> {
+  // To open the namespace's rtnetlink is to enter the namespace.
+  if (userId !== 0)
+    return { ok: false, found: `not asked for as user ${userId}`, remedy: "run this as root" };
+  const detected = await detectAddress(wait);
+  if (detected.kind === "found")
+    return { ok: true, found: `${detected.address} without a configured one; ${detected.reason}` };
+  const remedy = "give an interface an address, or set address in the agent's configuration";
+  return { ok: false, found: detected.reason, remedy };
 }
 
 function programCheck(program: string, least: string, remedy: string): Check["run"] {

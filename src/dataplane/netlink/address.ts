@@ -24,6 +24,8 @@ const IFA_LOCAL = 2;
 const IFA_LABEL = 3;
 const IFA_FLAGS = 8;
 
+// #define IFA_F_SECONDARY 0x01, which for IPv6 says something else.
+const IFA_F_SECONDARY = 0x01;
 // #define IFA_F_NODAD 0x02
 const IFA_F_NODAD = 0x02;
 
@@ -38,6 +40,8 @@ export interface LinkAddress {
   readonly scope: number;
   /** Of an IPv4 address; the interface's name where none was given. Up to 15 octets. */
   readonly label?: string;
+  /** Whether an IPv4 address came after another of the same network on the interface; only the kernel says so. Absent where it did not. */
+  readonly isSecondary?: boolean;
 }
 
 export interface AddressOptions {
@@ -94,6 +98,7 @@ export function decodeAddress({ body }: NetlinkMessage): LinkAddress | undefined
     prefixLength: getU8(body, 1),
     scope: getU8(body, 3),
     ...(label !== undefined && { label }),
+    ...(family === 4 && (getU8(body, 2) & IFA_F_SECONDARY) !== 0 && { isSecondary: true }),
   };
 }
 

@@ -14,6 +14,7 @@ import {
   deleteRoute,
   listRoutes,
   listRoutesWhere,
+  lookUpRoute,
   replaceRoute,
 } from "./route.ts";
 import { truncations, wire } from "./wire.ts";
@@ -165,4 +166,25 @@ test("a filtered listing carries its filter", () => {
       e8 03 00 00
     `,
   );
+});
+
+test("a lookup asks for one address, and is answered with a route of the cache", () => {
+  const dump = lookUpRoute(parseIp("192.0.2.1"));
+  assert.deepEqual(dump.request.body, wire`02 20 00 00 00 00 00 00 00 00 00 00 08 00 01 00 c0 00 02 01`);
+  const answer = wire`
+    02 20 00 00  // AF_INET, /32
+    fe 00 00 01  // main, unspecified protocol, universe, unicast
+    00 02 00 00  // RTM_F_CLONED
+    08 00 01 00  // RTA_DST
+    c0 00 02 01
+    08 00 05 00  // RTA_GATEWAY
+    c0 a8 00 01
+    08 00 04 00  // RTA_OIF
+    05 00 00 00
+    08 00 07 00  // RTA_PREFSRC
+    c0 a8 00 65
+  `;
+  const way = { ifIndex: 5, prefSrc: "192.168.0.101", gateway: "192.168.0.1" };
+  assert.deepEqual(dump.decode(message(answer)), way);
+  assert.equal(dump.decode({ ...message(answer), type: 25 }), undefined);
 });

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Cidr, cidrAddress, cidrFamily, cidrOf, prefixLengthOf } from "../../net/cidr.ts";
-import { type Family, type Ip, ipFromBytes, ipToBytes } from "../../net/ip.ts";
+import { type Family, type Ip, addressBits, familyOf, ipFromBytes, ipToBytes } from "../../net/ip.ts";
 import { AttributeDecoder, AttributeEncoder } from "./attribute.ts";
 import { AF_UNSPEC, addressFamily, decodeIp, familyFrom } from "./family.ts";
 import { getU32, getU8, putU32 } from "./integer.ts";
 import {
   type NetlinkMessage,
+  NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_EXCL,
@@ -170,6 +171,42 @@ export function listRoutesWhere({ family, table, protocol = RTPROT_UNSPEC }: Rou
     request: { description: "list routes", type: RTM_GETROUTE, flags: NLM_F_DUMP, body: body.finish() },
     decode: (message) => (message.type === RTM_NEWROUTE ? decodeRoute(message) : undefined),
   };
+}
+
+/** How packets that the node itself sends get to an address. */
+export interface RouteLookup {
+  readonly ifIndex: number;
+  /** The source address that they get. */
+  readonly prefSrc: Ip;
+  /** Absent where the destination is on a network of the node, or the node's own. */
+  readonly gateway?: Ip;
+}
+
+/**
+ * The kernel's own lookup of the way to an address, by all its rules and tables. Listing it fails where there is no way: with
+ * `ENETUNREACH`, or as a route of that type says, `EHOSTUNREACH`, `EACCES` or `EINVAL`.
+ */
+export function lookUpRoute(dst: Ip): Dump<RouteLookup> {
+  const family = familyOf(dst);
+  const header = rtmsg({
+    family: addressFamily(family),
+    dstLength: addressBits(family),
+    protocol: RTPROT_UNSPEC,
+  });
+  const body = new AttributeEncoder(header).bytes(RTA_DST, ipToBytes(dst)).finish();
+  return {
+    request: { description: `look up the route to "${dst}"`, type: RTM_GETROUTE, flags: NLM_F_ACK, body },
+    decode: (message) => (message.type === RTM_NEWROUTE ? decodeLookup(message) : undefined),
+  };
+}
+
+function decodeLookup({ body }: NetlinkMessage): RouteLookup | undefined {
+  checkHeader(body, RTMSG_LENGTH, "rtmsg");
+  const family = familyFrom(getU8(body, 0));
+  if (family === undefined) return undefined;
+  const { ifIndex, prefSrc, gateway } = decodeAttributes(new AttributeDecoder(body, RTMSG_LENGTH), family);
+  if (ifIndex === undefined || prefSrc === undefined) return undefined;
+  return { ifIndex, prefSrc, ...(gateway !== undefined && { gateway }) };
 }
 
 /** The routes of both families in every table. */
