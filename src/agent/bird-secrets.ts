@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { watch } from "node:fs";
 import { join } from "node:path";
-import type { BirdInput, BirdSession } from "../bird/config/config.ts";
+import { type BirdInput, type BirdSession, quotePassword } from "../bird/config/config.ts";
 import type { SecretRef } from "../desired/facts.ts";
 import type { WantedBird } from "../desired/wanted.ts";
 import { describeError } from "../system/log.ts";
@@ -61,7 +61,14 @@ export function createBirdSecrets(directory: string, onChange: () => void): Bird
 
 /** Names and keys hold no slash; without its line's end, the file is the password. */
 async function readPassword(directory: string, { name, key }: SecretRef): Promise<string> {
-  return (await readSecretFile(join(directory, name, key))).toString().replace(/\r?\n$/, "");
+  const path = join(directory, name, key);
+  const password = (await readSecretFile(path)).toString().replace(/\r?\n$/, "");
+  try {
+    quotePassword(password);
+  } catch (error) {
+    throw new Error(`Cannot use "${path}": ${describeError(error)}`, { cause: error });
+  }
+  return password;
 }
 
 function watchIfThere(directory: string, onChange: () => void): { close(): void } | undefined {

@@ -153,6 +153,8 @@ describe("route reflectors", () => {
 
   it("of another autonomous system are no reflectors for it", () => {
     const other = { ...nodes, host2: node(102, { asNumber: 65002 }) };
+    const outside = { peerIP: "192.168.0.1", asNumber: 64512, localASNumber: 65001 };
+    assert.deepEqual(sessionsOf({ self: "rr1", nodes, peers: { outside } }), ["192.168.0.1 AS 64512 direct"]);
     const [, second] = sessionsOf({ self: "rr1", nodes: other, peers });
     assert.equal(second, "192.168.0.102 host2 AS 65002");
   });

@@ -96,7 +96,7 @@ function outsideSession(
       node: node?.[0],
       isPassive: false,
       isDirect: peer.reachableBy === undefined && isNear(here, ip),
-      clusterId: clientOf(here, node?.[1], asNumber, context.settings),
+      clusterId: clientOf(here, node?.[1], asNumber, localAsOf(peer, here, context.settings)),
     },
   ];
 }
@@ -124,17 +124,21 @@ function nodeSessions(
         // The side with the larger address dials, as in the mesh, so two connections never meet.
         isPassive: compareIps(address, own) > 0,
         isDirect: false,
-        clusterId: clientOf(here, there, asNumber, settings),
+        clusterId: clientOf(here, there, asNumber, localAsOf(peer, here, settings)),
       },
     ];
   });
 }
 
-function common(name: string, peer: BGPPeerSpec, here: NodeFacts, { asNumber }: Settings) {
+function localAsOf({ localASNumber }: BGPPeerSpec, here: NodeFacts, { asNumber }: Settings): number {
+  return localASNumber ?? here.asNumber ?? asNumber;
+}
+
+function common(name: string, peer: BGPPeerSpec, here: NodeFacts, settings: Settings) {
   const nextHop = peer.nextHopMode ?? (peer.keepOriginalNextHop === true ? "Keep" : "Auto");
   return {
     name,
-    localAsNumber: peer.localASNumber ?? here.asNumber ?? asNumber,
+    localAsNumber: localAsOf(peer, here, settings),
     passesOn: isReflector(here),
     nextHop,
     bindsAddress: peer.sourceAddress === "UseNodeIP",
@@ -158,10 +162,10 @@ function clientOf(
   here: NodeFacts,
   there: NodeFacts | undefined,
   asNumber: number,
-  settings: Settings,
+  localAsNumber: number,
 ): WantedSession["clusterId"] {
   const own = here.routeReflectorClusterId;
-  const isInternal = asNumber === (here.asNumber ?? settings.asNumber);
+  const isInternal = asNumber === localAsNumber;
   return isInternal && there?.routeReflectorClusterId !== own ? own : undefined;
 }
 

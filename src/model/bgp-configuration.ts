@@ -6,11 +6,11 @@ import {
   asNumberField,
   cidrField,
   communityField,
-  durationField,
   interfacePatternField,
   ipField,
   logSeverityField,
   portField,
+  restartTimeField,
   secretRefField,
 } from "./schema.ts";
 
@@ -25,7 +25,7 @@ const spec = z
     listenPort: portField.default(179),
     bindMode: z.enum(["None", "NodeIP"]).exactOptional(),
     ignoredInterfaces: z.array(interfacePatternField).exactOptional(),
-    nodeMeshMaxRestartTime: durationField.exactOptional(),
+    nodeMeshMaxRestartTime: restartTimeField.exactOptional(),
     nodeMeshPassword: z.strictObject({ secretKeyRef: secretRefField }).exactOptional(),
     serviceClusterIPs: cidrs,
     serviceExternalIPs: cidrs,

@@ -37,6 +37,8 @@ describe("a BGPPeer", () => {
       /spec\.password\.secretKeyRef\.key/,
     ],
     [{ ...good, passwort: {} }, /spec\.passwort: there is no field/],
+    [{ ...good, keepaliveTime: "24h" }, /spec\.keepaliveTime: want 21845s at most/],
+    [{ ...good, maxRestartTime: "2h" }, /spec\.maxRestartTime: want 4095s at most/],
     [{ ...good, ttlSecurity: 0 }, /spec\.ttlSecurity/],
     [{ ...good, bfd: { multiplier: 1 } }, /spec\.bfd\.multiplier/],
   ] as const) {

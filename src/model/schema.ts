@@ -62,6 +62,16 @@ export const secretRefField = z.strictObject({
 export const interfacePatternField = z
   .string()
   .regex(/^[A-Za-z0-9_.*@-]{1,15}$/, "want the name of an interface, or a pattern of names with *");
+/** A duration of so many seconds at most. */
+export function durationUpTo(seconds: number): z.ZodType<string, string> {
+  return durationField.refine((text) => secondsOf(text) <= seconds, `want ${seconds}s at most`);
+}
+
+/** RFC 4724 section 3: 12 bits. */
+export const restartTimeField = durationUpTo(4095);
+/** The hold time is three times as long, and has 16 bits (RFC 4271 section 4.2). */
+export const keepaliveTimeField = durationUpTo(21_845);
+
 /** The seconds of a {@link durationField}, whole ones, and at least one. */
 export function secondsOf(duration: string): number {
   const units: Readonly<Record<string, number>> = { h: 3600, m: 60, s: 1, ms: 0.001 };

@@ -8,7 +8,7 @@ import { checkRange, compare, quote } from "./text.ts";
 
 export type { BirdFilter, BirdInput, BirdPeer, BirdSession, TunnelledPool } from "./input.ts";
 export { meshProtocolName, sessionProtocolName } from "./session.ts";
-export { quote } from "./text.ts";
+export { quote, quotePassword } from "./text.ts";
 
 const LOG_BYTES = 4 * 1024 * 1024;
 

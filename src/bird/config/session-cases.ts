@@ -92,6 +92,12 @@ export const SESSION_CASES: Readonly<Record<string, BirdInput>> = {
   "next-hop-self": { ...ALONE, sessions: [{ ...TOR, nextHop: "Self" }] },
   "next-hop-keep": { ...ALONE, sessions: [{ ...INTERNAL, nextHop: "Keep" }] },
   "no-source-address": { ...ALONE, sessions: [{ ...FAR, bindsAddress: false }] },
+  "no-source-address-bound": {
+    ...ALONE,
+    bindsNodeAddress: true,
+    sessions: [{ ...TOR, bindsAddress: false }],
+  },
+  "no-source-address-bfd": { ...ALONE, sessions: [{ ...FAR, bindsAddress: false, bfd: BFD }] },
   "password-of-a-router": { ...ALONE, sessions: [{ ...TOR, password: "it's {secret}; #1" }] },
   "password-of-the-mesh": { ...ALONE, peers: [HOST2], meshPassword: "let me in" },
   "ttl-security-one-hop": { ...ALONE, sessions: [{ ...TOR, ttlSecurity: 1 }] },

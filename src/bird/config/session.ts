@@ -83,7 +83,7 @@ export function renderSession(session: BirdSession, input: BirdInput): string {
   return `
 protocol bgp ${sessionProtocolName(session.address)} {
   description ${quote(description)};
-  local${session.bindsAddress ? ` ${own}` : ""}${renderPort(input.listenPort)} as ${session.localAsNumber};
+  local${needsAddress(session, input) ? ` ${own}` : ""}${renderPort(input.listenPort)} as ${session.localAsNumber};
   neighbor ${session.address}${renderPort(session.port)} as ${session.asNumber};
 ${session.isPassive ? "  passive;\n" : ""}${renderHops(session)}${renderTimes(session, input)}${renderReflection(session)}${renderCommon(input, session.password)}${renderBfd(session)}  ipv${family} {
 ${NEXT_HOP[session.nextHop]}    gateway recursive;
@@ -94,6 +94,14 @@ ${renderExport(session, family, input)}    };
   };
 }
 `;
+}
+
+/** BIRD wants one for a socket of its own, and for BFD over more than one hop. */
+function needsAddress(
+  { bindsAddress, bfd, isDirect }: BirdSession,
+  { bindsNodeAddress }: BirdInput,
+): boolean {
+  return bindsAddress || bindsNodeAddress === true || (bfd !== undefined && !isDirect);
 }
 
 /** BIRD's own choice: an address of the link where the peer can use it, else this node's, and what it was for an internal peer. */
