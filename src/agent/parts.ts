@@ -98,7 +98,7 @@ export async function openParts(
       onUnderlay: (mtu) => {
         learn([{ kind: "underlay", mtu }]);
       },
-      onTunnelRestored: () => {
+      onBirdsInDoubt: () => {
         bird.refillKernel().catch((error: unknown) => {
           log.info("Cannot have BIRD refill the kernel; its scan will", { error });
         });

@@ -60,8 +60,8 @@ export class BirdControl implements AsyncDisposable {
 
   /** Has BIRD give all its routes to the kernel again, in place of what the kernel has or has lost. */
   async refillKernel(wait?: WaitOptions): Promise<void> {
-    // What BIRD calls the one kernel protocol of a configuration that gives it no name.
-    await this.#do("reload out kernel1", wait);
+    // BIRD calls the one that has no name `kernel1`; there is one of IPv6 where the node has an address.
+    await this.#do('reload out "kernel*"', wait);
   }
 
   /** Ends BIRD and says goodbye to its peers, which drop its routes at once. */

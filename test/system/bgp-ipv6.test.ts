@@ -102,6 +102,17 @@ describe("IPv6 beside IPv4", () => {
     await eventually(isTold, "the router hearing of both blocks");
   });
 
+  it("has the metric that a filter sets, and no other", async () => {
+    const peer = { peerIP: "fd00:1::1", asNumber: 64999, filters: ["metrics"] };
+    const importV6 = [{ action: "Accept", operations: [{ setPriority: { value: 77 } }] }];
+    await apply(lab, resource("BGPFilter", "metrics", { importV6 }), resource("BGPPeer", "tor6", peer));
+    const isSole = async (): Promise<boolean> =>
+      new RegExp(`^${BEHIND} via \\S+ dev eth0 proto bird metric 77 pref medium$`).test(
+        (await routeTo(lab, "host1", BEHIND)).trim(),
+      );
+    await eventually(isSole, "the metric");
+  });
+
   it("comes from the datastore as well", async () => {
     await patch(lab, "felixconfig", "default", { spec: { programClusterRoutes: "Enabled" } });
     for (const [host, other] of PAIRS) {
