@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { BirdStatus } from "../bird/bird.ts";
+import type { BfdState } from "../bird/bfd.ts";
 import type { SessionState } from "../bird/sessions.ts";
-import { type WantedBird, forEveryKind } from "../desired/wanted.ts";
+import { type WantedBird, type WantedSession, forEveryKind } from "../desired/wanted.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
 import { LONELY_BIRD } from "./bird-fixtures.ts";
 import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
@@ -20,6 +21,29 @@ const WANTED: WantedBird = {
   })),
 };
 
+const ROUTER: WantedSession = {
+  name: "tor",
+  address: parseIpv4(ADDRESSES[0]),
+  port: 179,
+  asNumber: 64999,
+  localAsNumber: 64512,
+  node: undefined,
+  isPassive: false,
+  isDirect: true,
+  clusterId: undefined,
+  passesOn: false,
+  nextHop: "Auto",
+  bindsAddress: true,
+  password: undefined,
+  ttlSecurity: undefined,
+  restartSeconds: undefined,
+  keepaliveSeconds: undefined,
+  allowedLocalAs: undefined,
+  reachableBy: undefined,
+  filters: [],
+  bfd: undefined,
+};
+
 /** A BIRD with sessions in these states, with {@link NAMES} in order. */
 function running(...states: readonly SessionState[]): BirdStatus {
   const sessions = states.map((state, index) => ({
@@ -31,8 +55,20 @@ function running(...states: readonly SessionState[]): BirdStatus {
     exported: 0,
     peerRestarting: false,
     lastError: undefined,
+    bfd: undefined,
   }));
   return { kind: "running", pid: 1, version: "2.0.12", sessions, recovering: false };
+}
+
+/** A session that is to have BFD, and what it has. */
+function watched(bfd: BfdState | undefined): Partial<AgentState> {
+  const bird = running("Established");
+  assert.ok(bird.kind === "running");
+  const session = { ...ROUTER, bfd: { minReceiveInterval: 300, minTransmitInterval: 300, multiplier: 3 } };
+  return {
+    wantedBird: { ...LONELY_BIRD, sessions: [session] },
+    bird: { ...bird, sessions: bird.sessions.map((one) => ({ ...one, bfd })) },
+  };
 }
 
 const WELL: AgentState = {
@@ -156,6 +192,17 @@ const ROWS: readonly Row[] = [
     state: { poolIssues: [{ code: "conflict", path: "spec.cidr", message: "a overlaps b" }] },
     degraded: ["pools: a overlaps b: no address is taken from it"],
   },
+  {
+    what: "a session stands without the BFD that it should have",
+    state: watched(undefined),
+    degraded: ['bird: no BFD with BGPPeer "tor" (192.168.0.102): no session'],
+  },
+  {
+    what: "the other side has no BFD",
+    state: watched("Down"),
+    degraded: ['bird: no BFD with BGPPeer "tor" (192.168.0.102): Down'],
+  },
+  { what: "BFD stands", state: watched("Up") },
   {
     what: "a tunnel is too large",
     state: { mtuIssues: ["MTU: does not fit"] },

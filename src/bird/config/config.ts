@@ -65,11 +65,12 @@ const LOG_CLASSES: Readonly<Record<NonNullable<BirdInput["logLevel"]>, string>> 
   Fatal: "{ fatal, bug }",
 };
 
-/** Sessions that use it say by which times. */
+/** Sessions that use it say by which times. Its sessions come and go by events, which Margay hears of as of states. */
 function renderBfd({ sessions = [] }: BirdInput): string {
   if (!sessions.some(({ bfd }) => bfd !== undefined)) return "";
   return `
 protocol bfd {
+  debug { states, events };
 }
 `;
 }
