@@ -4,9 +4,9 @@ import { describe, it } from "node:test";
 import type { BirdStatus } from "../bird/bird.ts";
 import type { BfdState } from "../bird/bfd.ts";
 import type { SessionState } from "../bird/sessions.ts";
-import { type WantedBird, type WantedSession, forEveryKind } from "../desired/wanted.ts";
+import { type WantedBird, forEveryKind } from "../desired/wanted.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
-import { LONELY_BIRD } from "./bird-fixtures.ts";
+import { LONELY_BIRD, ROUTER } from "./bird-fixtures.ts";
 import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
 
 const NAMES = ["host2", "host3"] as const;
@@ -19,29 +19,6 @@ const WANTED: WantedBird = {
     address: parseIpv4(ADDRESSES[index] ?? ""),
     asNumber: 64512,
   })),
-};
-
-const ROUTER: WantedSession = {
-  name: "tor",
-  address: parseIpv4(ADDRESSES[0]),
-  port: 179,
-  asNumber: 64999,
-  localAsNumber: 64512,
-  node: undefined,
-  isPassive: false,
-  isDirect: true,
-  clusterId: undefined,
-  passesOn: false,
-  nextHop: "Auto",
-  bindsAddress: true,
-  password: undefined,
-  ttlSecurity: undefined,
-  restartSeconds: undefined,
-  keepaliveSeconds: undefined,
-  allowedLocalAs: undefined,
-  reachableBy: undefined,
-  filters: [],
-  bfd: undefined,
 };
 
 /** A BIRD with sessions in these states, with {@link NAMES} in order. */
@@ -64,7 +41,11 @@ function running(...states: readonly SessionState[]): BirdStatus {
 function watched(bfd: BfdState | undefined): Partial<AgentState> {
   const bird = running("Established");
   assert.ok(bird.kind === "running");
-  const session = { ...ROUTER, bfd: { minReceiveInterval: 300, minTransmitInterval: 300, multiplier: 3 } };
+  const session = {
+    ...ROUTER,
+    address: parseIpv4(ADDRESSES[0]),
+    bfd: { minReceiveInterval: 300, minTransmitInterval: 300, multiplier: 3 },
+  };
   return {
     wantedBird: { ...LONELY_BIRD, sessions: [session] },
     bird: { ...bird, sessions: bird.sessions.map((one) => ({ ...one, bfd })) },

@@ -7,7 +7,8 @@ import { renderInterfaces, renderKernel, renderOwn, renderPools } from "./table.
 import { checkRange, compare, quote } from "./text.ts";
 
 export type { BirdFilter, BirdInput, BirdPeer, BirdSession, TunnelledPool } from "./input.ts";
-export { meshProtocolName, sessionProtocolName } from "./session.ts";
+export { meshProtocolName, meshTemplateName, sessionProtocolName } from "./session.ts";
+export { renderedPasswords } from "./passwords.ts";
 export { quote, quotePassword } from "./text.ts";
 
 const LOG_BYTES = 4 * 1024 * 1024;
