@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Bird } from "../bird/bird.ts";
-import { renderBirdConfig } from "../bird/config/config.ts";
+import type { BirdInput } from "../bird/config/config.ts";
 import type { WantedBird } from "../desired/wanted.ts";
 import type { Dataplane } from "../dataplane/dataplane.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
+import { configureBird } from "./bird-configuration.ts";
 import type { BirdSecrets } from "./bird-secrets.ts";
 import type { Registration } from "./registration.ts";
 import { type Settler, type Waiting, createSettler } from "./settler.ts";
@@ -35,7 +36,10 @@ export interface RouteSourceOptions {
  * agent's own goes when BIRD's to the same destination has come. From BIRD: it withdraws from the kernel only when the agent's own
  * routes are all in place, goes on announcing while another node relies on that, and stops last.
  */
-export type RouteSourceSwitch = Settler;
+export interface RouteSourceSwitch extends Settler {
+  /** What BIRD refuses of what is wanted, and runs without; in words. */
+  readonly refusals: readonly string[];
+}
 
 /** How long BIRD goes on for a pool that turns to a tunnel of which some node has no end. */
 const TUNNEL_TIMEOUT_MS = 10_000;
@@ -48,18 +52,38 @@ export function createRouteSourceSwitch(
 ): RouteSourceSwitch {
   /** The pools that BIRD brings routes of. */
   let served: readonly Cidr[] = [];
-  return createSettler(collaborators, {
+  let refusals: readonly string[] = [];
+  const onRefusals = (found: readonly string[]): void => {
+    refusals = found;
+  };
+  const settler = createSettler(collaborators, {
     what: "bring BIRD to what is wanted",
     async settle(waiting) {
       const wanted = options.wanted();
       if (wanted === undefined) return;
       const leaving = served.filter((cidr) => !wanted.kernelCidrs.includes(cidr));
       await untilRoutable(collaborators, options, leaving, waiting);
-      await settle(collaborators, options, wanted, waiting);
+      await settle(collaborators, { ...options, onRefusals }, wanted, waiting);
       served = wanted.kernelCidrs;
     },
     onChange: options.onChange,
   });
+  return {
+    get trouble() {
+      return settler.trouble;
+    },
+    get refusals() {
+      return refusals;
+    },
+    update() {
+      settler.update();
+    },
+    [Symbol.asyncDispose]: () => settler[Symbol.asyncDispose](),
+  };
+}
+
+interface SettleOptions extends RouteSourceOptions {
+  readonly onRefusals: (found: readonly string[]) => void;
 }
 
 /** A pool that turns to a tunnel of the agent's keeps BIRD's routes until its own are in place; a node without an end of the tunnel is not waited for long. */
@@ -80,7 +104,7 @@ async function untilRoutable(
 
 async function settle(
   collaborators: RouteSourceCollaborators,
-  options: RouteSourceOptions,
+  options: SettleOptions,
   wanted: WantedBird,
   waiting: Waiting,
 ): Promise<void> {
@@ -98,7 +122,7 @@ async function settle(
 /** Others wait for this node's announcements only once there are some, and keep announcing to it from the very start. */
 async function relyOnBird(
   collaborators: RouteSourceCollaborators,
-  options: RouteSourceOptions,
+  options: SettleOptions,
   wanted: WantedBird,
   { signal }: Waiting,
 ): Promise<void> {
@@ -116,7 +140,7 @@ async function relyOnBird(
 /** BIRD gives up the kernel when every route stands without it, and ends when nobody relies on it. */
 async function relyOnDatastore(
   collaborators: RouteSourceCollaborators,
-  options: RouteSourceOptions,
+  options: SettleOptions,
   wanted: WantedBird,
   { signal, wait, onWait }: Waiting,
 ): Promise<void> {
@@ -137,21 +161,19 @@ async function relyOnDatastore(
 
 async function configure(
   { bird, secrets }: RouteSourceCollaborators,
-  { nodeName, birdLogFile }: RouteSourceOptions,
+  { nodeName, birdLogFile, onRefusals }: SettleOptions,
   wanted: WantedBird,
   signal: AbortSignal,
 ): Promise<void> {
   // Without peers there is nobody to wait for, and nobody is told of routes that end.
   const spoken = wanted.purpose === "none" ? { ...wanted, peers: [], sessions: [] } : wanted;
-  const text = renderBirdConfig({
+  const input: BirdInput = {
     ...spoken,
     ...(await secrets.resolve(spoken)),
     programKernel: wanted.purpose === "routes",
     nodeName,
     routerId: wanted.nodeAddress,
     logFile: birdLogFile,
-  });
-  const result = await bird.configure(text, { signal });
-  if (result.kind === "refused")
-    throw new Error(`BIRD refuses its configuration: ${result.message || "it does not say why"}`);
+  };
+  onRefusals(await configureBird(bird, input, signal));
 }
