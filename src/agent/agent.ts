@@ -336,7 +336,11 @@ class Agent implements AsyncDisposable {
       detours: calculation.detours(),
       unencrypted: calculation.unencrypted(),
       wantedBird: calculation.bird(),
-      bgpIssues: [...calculation.bgpIssues(), ...this.#parts.birdSecrets.troubles],
+      bgpIssues: [
+        ...calculation.bgpIssues(),
+        ...this.#parts.birdSecrets.troubles,
+        ...this.#parts.routeSource.refusals,
+      ],
       bird: bird.status(),
       dataplane: dataplane.status(),
       unroutable: calculation.unroutable(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { WantedBird } from "../desired/wanted.ts";
+import type { WantedBird, WantedSession } from "../desired/wanted.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
 import type { BirdSecrets } from "./bird-secrets.ts";
 
@@ -23,6 +23,30 @@ export const LONELY_BIRD: WantedBird = {
   kernelCidrs: [],
   tunnelled: [],
   purpose: "routes",
+};
+
+/** A router outside the cluster. */
+export const ROUTER: WantedSession = {
+  name: "tor",
+  address: parseIpv4("192.168.0.1"),
+  port: 179,
+  asNumber: 64999,
+  localAsNumber: 64512,
+  node: undefined,
+  isPassive: false,
+  isDirect: true,
+  clusterId: undefined,
+  passesOn: false,
+  nextHop: "Auto",
+  bindsAddress: true,
+  password: undefined,
+  ttlSecurity: undefined,
+  restartSeconds: undefined,
+  keepaliveSeconds: undefined,
+  allowedLocalAs: undefined,
+  reachableBy: undefined,
+  filters: [],
+  bfd: undefined,
 };
 
 /** For a BIRD without passwords. */

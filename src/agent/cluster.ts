@@ -69,6 +69,7 @@ class FollowedCluster implements Cluster {
       resourcePrefix("BGPFilter"),
       this.#endpointPrefix,
       blockPrefix(4),
+      blockPrefix(6),
       affinityPrefix(),
     ];
     this.#tasks = this.#prefixes.map((prefix) => this.#follow(prefix));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Bird } from "../bird/bird.ts";
-import { birdFiles } from "../bird/daemon.ts";
+import { birdFiles, readIfThere } from "../bird/daemon.ts";
 import { createBird } from "../bird/supervisor.ts";
 import { ENDPOINT_NAMESPACE } from "../cni/endpoint.ts";
 import { type Dataplane, createDataplane } from "../dataplane/dataplane.ts";
@@ -106,7 +106,7 @@ export async function openParts(
       onUnderlay: (mtu) => {
         learn([{ kind: "underlay", mtu }]);
       },
-      onTunnelRestored: () => {
+      onBirdsInDoubt: () => {
         bird.refillKernel().catch((error: unknown) => {
           log.info("Cannot have BIRD refill the kernel; its scan will", { error });
         });
@@ -119,8 +119,11 @@ export async function openParts(
   stack.defer(bird.onChange(onChange));
   const calculation = new Calculation(nodeName);
   const birdSecrets = stack.use(
-    createBirdSecrets(config.secretsDirectory, () => {
-      routeSource.update();
+    createBirdSecrets(config.secretsDirectory, {
+      running: () => readIfThere(birdFiles(directory).config),
+      onChange: () => {
+        routeSource.update();
+      },
     }),
   );
   const routeSourceLog = log.scope("route-source");

@@ -11,7 +11,7 @@ import { createRouteHold } from "./route-hold.ts";
 const PEER = parseIp("192.168.0.102");
 
 function running(state: SessionState): BirdStatus {
-  const counts = { imported: 0, exported: 0, peerRestarting: false, lastError: undefined };
+  const counts = { imported: 0, exported: 0, peerRestarting: false, lastError: undefined, bfd: undefined };
   const session = { name: "mesh_192_168_0_102", peer: PEER, state, sinceMs: 0, ...counts };
   return { kind: "running", pid: 1, version: "2.0.12", sessions: [session], recovering: false };
 }

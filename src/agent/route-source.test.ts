@@ -30,6 +30,7 @@ function createTrial(results: readonly ConfigureResult[] = []) {
       told.push(hasBirdRoutes ? "bird programs" : "bird withdraws");
       return Promise.resolve(answers.shift() ?? { kind: "reconfigured" });
     },
+    check: () => Promise.resolve(undefined),
     stop() {
       told.push("bird stops");
       return Promise.resolve();

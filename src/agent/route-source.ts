@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Bird } from "../bird/bird.ts";
-import { type BirdInput, interruptedSessions, renderBirdConfig } from "../bird/config/config.ts";
+import { type BirdInput, interruptedSessions } from "../bird/config/config.ts";
 import type { WantedBird } from "../desired/wanted.ts";
 import type { Dataplane } from "../dataplane/dataplane.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
+import { configureBird } from "./bird-configuration.ts";
 import type { BirdSecrets } from "./bird-secrets.ts";
 import type { Registration } from "./registration.ts";
 import type { RouteHold } from "./route-hold.ts";
@@ -40,7 +41,10 @@ export interface RouteSourceOptions {
  * agent's own goes when BIRD's to the same destination has come. From BIRD: it withdraws from the kernel only when the agent's own
  * routes are all in place, goes on announcing while another node relies on that, and stops last.
  */
-export type RouteSourceSwitch = Settler;
+export interface RouteSourceSwitch extends Settler {
+  /** What BIRD refuses of what is wanted, and runs without; in words. */
+  readonly refusals: readonly string[];
+}
 
 /** How long BIRD goes on for a pool that turns to a tunnel of which some node has no end. */
 const TUNNEL_TIMEOUT_MS = 10_000;
@@ -53,8 +57,8 @@ export function createRouteSourceSwitch(
 ): RouteSourceSwitch {
   /** The pools that BIRD brings routes of. */
   let served: readonly Cidr[] = [];
-  const configuration: Configuration = { current: undefined };
-  return createSettler(collaborators, {
+  const configuration: Configuration = { current: undefined, refusals: [] };
+  const settler = createSettler(collaborators, {
     what: "bring BIRD to what is wanted",
     async settle(waiting) {
       const wanted = options.wanted();
@@ -66,11 +70,25 @@ export function createRouteSourceSwitch(
     },
     onChange: options.onChange,
   });
+  return {
+    get trouble() {
+      return settler.trouble;
+    },
+    get refusals() {
+      return configuration.refusals;
+    },
+    update() {
+      settler.update();
+    },
+    [Symbol.asyncDispose]: () => settler[Symbol.asyncDispose](),
+  };
 }
 
 /** What BIRD was given last, as far as this process knows. */
 interface Configuration {
   current: BirdInput | undefined;
+  /** What BIRD refused of it, in words. */
+  refusals: readonly string[];
 }
 
 type Settling = Waiting & { readonly configuration: Configuration };
@@ -158,13 +176,10 @@ async function configure(
 ): Promise<void> {
   const { bird, routeHold } = collaborators;
   const input = await birdInput(collaborators, options, wanted);
-  const text = renderBirdConfig(input);
   const interrupted = interruptedNodes(configuration.current, input, options);
   if (interrupted.length > 0) await routeHold.begin({ signal });
   try {
-    const result = await bird.configure(text, { signal });
-    if (result.kind === "refused")
-      throw new Error(`BIRD refuses its configuration: ${result.message || "it does not say why"}`);
+    configuration.refusals = await configureBird(bird, input, signal);
     configuration.current = input;
   } finally {
     if (interrupted.length > 0) routeHold.endWith(interrupted);
@@ -194,6 +209,11 @@ function interruptedNodes(
   after: BirdInput,
   { isNode }: RouteSourceOptions,
 ): readonly Ip[] {
-  const isHeard = before?.programKernel === true && after.programKernel;
-  return isHeard ? interruptedSessions(before, after).filter(isNode) : [];
+  if (before?.programKernel !== true || !after.programKernel) return [];
+  try {
+    return interruptedSessions(before, after).filter(isNode);
+  } catch {
+    // A session that cannot be rendered is left out, which is told of then.
+    return [];
+  }
 }

@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { BirdStatus } from "../bird/bird.ts";
+import type { BfdState } from "../bird/bfd.ts";
 import type { SessionState } from "../bird/sessions.ts";
 import { type WantedBird, forEveryKind } from "../desired/wanted.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
-import { LONELY_BIRD } from "./bird-fixtures.ts";
+import { LONELY_BIRD, ROUTER } from "./bird-fixtures.ts";
 import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
 
 const NAMES = ["host2", "host3"] as const;
@@ -31,8 +32,24 @@ function running(...states: readonly SessionState[]): BirdStatus {
     exported: 0,
     peerRestarting: false,
     lastError: undefined,
+    bfd: undefined,
   }));
   return { kind: "running", pid: 1, version: "2.0.12", sessions, recovering: false };
+}
+
+/** A session that is to have BFD, and what it has. */
+function watched(bfd: BfdState | undefined): Partial<AgentState> {
+  const bird = running("Established");
+  assert.ok(bird.kind === "running");
+  const session = {
+    ...ROUTER,
+    address: parseIpv4(ADDRESSES[0]),
+    bfd: { minReceiveInterval: 300, minTransmitInterval: 300, multiplier: 3 },
+  };
+  return {
+    wantedBird: { ...LONELY_BIRD, sessions: [session] },
+    bird: { ...bird, sessions: bird.sessions.map((one) => ({ ...one, bfd })) },
+  };
 }
 
 const WELL: AgentState = {
@@ -158,6 +175,17 @@ const ROWS: readonly Row[] = [
     state: { poolIssues: [{ code: "conflict", path: "spec.cidr", message: "a overlaps b" }] },
     degraded: ["pools: a overlaps b: no address is taken from it"],
   },
+  {
+    what: "a session stands without the BFD that it should have",
+    state: watched(undefined),
+    degraded: ['bird: no BFD with BGPPeer "tor" (192.168.0.102): no session'],
+  },
+  {
+    what: "the other side has no BFD",
+    state: watched("Down"),
+    degraded: ['bird: no BFD with BGPPeer "tor" (192.168.0.102): Down'],
+  },
+  { what: "BFD stands", state: watched("Up") },
   {
     what: "a tunnel is too large",
     state: { mtuIssues: ["MTU: does not fit"] },

@@ -159,7 +159,7 @@ export function degradationsOf(state: AgentState): readonly string[] {
     ...state.poolIssues.map(({ message }) => `pools: ${message}: no address is taken from it`),
     ...state.mtuIssues,
     ...state.bgpIssues,
-    ...(state.routeSource === "bird" ? missingSessions(state) : []),
+    ...(state.routeSource === "bird" ? [...missingSessions(state), ...unwatchedSessions(state)] : []),
     ...(isLeavingBird ? kept : []),
     ...state.detours.map(
       ({ dst, reason }) => `packets to ${dst} go another way than their pool asks for: ${reason}`,
@@ -175,6 +175,16 @@ function missingSessions({ wantedBird, bird }: AgentState): readonly string[] {
     if (session?.state === "Established") return [];
     const error = session?.lastError === undefined ? "" : ` (${session.lastError})`;
     return [`bird: no session with ${what} (${address}): ${session?.state ?? "not configured yet"}${error}`];
+  });
+}
+
+/** Sessions that stand and have no BFD beside them, as they should: the peer may have none. */
+function unwatchedSessions({ wantedBird, bird }: AgentState): readonly string[] {
+  const sessions = bird.kind === "running" ? bird.sessions : [];
+  return (wantedBird?.sessions ?? []).flatMap(({ name, address, bfd: wanted }) => {
+    const session = sessions.find(({ peer }) => peer === address);
+    if (wanted === undefined || session?.state !== "Established" || session.bfd === "Up") return [];
+    return [`bird: no BFD with BGPPeer "${name}" (${address}): ${session.bfd ?? "no session"}`];
   });
 }
 

@@ -45,6 +45,8 @@ export interface Bird extends AsyncDisposable {
   adopt(options?: WaitOptions): Promise<boolean>;
   /** Has BIRD run with this text: starts it where it does not run, from then on also when it ends unasked. */
   configure(text: string, options?: WaitOptions): Promise<ConfigureResult>;
+  /** BIRD's complaint about the text, or `undefined` where it would run with it. */
+  check(text: string, options?: WaitOptions): Promise<string | undefined>;
   /**
    * Has BIRD put its routes into the kernel again: the kernel drops routes of an interface that goes down without telling anybody. Does
    * nothing where BIRD does not run.

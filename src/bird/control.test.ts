@@ -46,6 +46,29 @@ describe("the control of BIRD", { timeout: 30_000 }, () => {
     assert.deepEqual(fixture.bird.commands, ["show protocols all", "show status", "show protocols all"]);
   });
 
+  it("asks for BFD where BIRD has it, and only there", async () => {
+    const session = `1002-peer_1     BGP        ---        up     2026-11-23 06:31:47.511  Established
+1006-  BGP state:          Established
+     Neighbor address: 192.168.0.1
+     Routes:         2 imported, 3 exported, 2 preferred
+`;
+    const bfd = "1002-bfd1       BFD        ---        up     2026-11-23 06:31:45.849\n1006-\n";
+    const row = " 192.168.0.1  eth0  Up  2026-11-25 22:03:35.399    0.100    0.500\n";
+    for (const [protocols, states, state, isAsked] of [
+      [session, "", undefined, false],
+      [bfd + session, `1020-bfd1:\n${row}0000 \n`, "Up", true],
+      [bfd + session, "1020-bfd1:\n0000 \n", undefined, true],
+      [bfd + session, "9001 There is no BFD protocol running\n", undefined, true],
+    ] as const) {
+      const answers = { "show protocols all": `${protocols}0000 \n`, "show bfd sessions": states };
+      await using fixture = await createFixture(answers);
+      await using control = await BirdControl.connect(fixture.path);
+      const [found] = await control.sessions();
+      assert.equal(found?.bfd, state);
+      assert.equal(fixture.bird.commands.includes("show bfd sessions"), isAsked);
+    }
+  });
+
   it("passes the log on", async () => {
     await using fixture = await createFixture();
     const heard = Promise.withResolvers<string>();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import { parseBfdSessions } from "./bfd.ts";
 import { quote } from "./config/config.ts";
 import { type ConnectionOptions, ControlConnection, type WaitOptions } from "./connection.ts";
 import { BirdError } from "./error.ts";
 import { codeOf, isError, type Reply, textOf } from "./reply.ts";
-import { parseRecovery, parseSessions, type Session } from "./sessions.ts";
+import { hasBfd, parseRecovery, parseSessions, type Session } from "./sessions.ts";
 
 /** What BIRD made of a configuration file. */
 export type Reconfiguration =
@@ -42,7 +43,16 @@ export class BirdControl implements AsyncDisposable {
 
   async sessions(wait?: WaitOptions): Promise<readonly Session[]> {
     const reply = await this.#do("show protocols all", wait);
-    return readable("sessions", () => parseSessions(reply));
+    const sessions = readable("sessions", () => parseSessions(reply));
+    return hasBfd(reply) ? this.#withBfd(sessions, wait) : sessions;
+  }
+
+  async #withBfd(sessions: readonly Session[], wait?: WaitOptions): Promise<readonly Session[]> {
+    const reply = await this.#connection.command("show bfd sessions", wait);
+    // BFD may have left the configuration since it was seen there.
+    if (isError(reply)) return sessions;
+    const states = readable("BFD sessions", () => parseBfdSessions(reply));
+    return sessions.map((session) => ({ ...session, bfd: states.get(session.peer) }));
   }
 
   /** Whether BIRD was restarted and still waits for its peers. */
@@ -60,8 +70,8 @@ export class BirdControl implements AsyncDisposable {
 
   /** Has BIRD give all its routes to the kernel again, in place of what the kernel has or has lost. */
   async refillKernel(wait?: WaitOptions): Promise<void> {
-    // What BIRD calls the one kernel protocol of a configuration that gives it no name.
-    await this.#do("reload out kernel1", wait);
+    // BIRD calls the one that has no name `kernel1`; there is one of IPv6 where the node has an address.
+    await this.#do('reload out "kernel*"', wait);
   }
 
   /** Ends BIRD and says goodbye to its peers, which drop its routes at once. */

@@ -62,6 +62,7 @@ describe("the sessions of BIRD", () => {
         exported: 0,
         peerRestarting: true,
         lastError: "Socket: Connection closed",
+        bfd: undefined,
       },
       {
         name: "mesh_192_168_0_103",
@@ -72,6 +73,7 @@ describe("the sessions of BIRD", () => {
         exported: 3,
         peerRestarting: false,
         lastError: undefined,
+        bfd: undefined,
       },
       {
         name: "mesh_192_168_0_104",
@@ -82,6 +84,7 @@ describe("the sessions of BIRD", () => {
         exported: 0,
         peerRestarting: false,
         lastError: undefined,
+        bfd: undefined,
       },
     ]);
   });

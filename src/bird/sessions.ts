@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Ip, parseIp } from "../net/ip.ts";
+import type { BfdState } from "./bfd.ts";
 import type { Reply } from "./reply.ts";
 
 /** The states of RFC 4271 section 8.2.2, and BIRD's own: `Passive` waits to be dialled, `Close` and `Down` are at their end. */
@@ -32,6 +33,8 @@ export interface Session {
   readonly peerRestarting: boolean;
   /** Why it last ended or did not come about, in BIRD's words. */
   readonly lastError: string | undefined;
+  /** The state of the BFD session beside it, where it has one. */
+  readonly bfd: BfdState | undefined;
 }
 
 /** Code 1002: a protocol's line of the table. */
@@ -52,6 +55,11 @@ export function parseSessions(reply: Reply): readonly Session[] {
     sessions.push(parseSession(text, rest.slice(0, end < 0 ? rest.length : end)));
   }
   return sessions.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Whether the answer to `show protocols all` has BFD among them. */
+export function hasBfd(reply: Reply): boolean {
+  return reply.some(({ code, text }) => code === ROW && text.trim().split(/\s+/)[1] === "BFD");
 }
 
 function parseSession(row: string, details: Reply): Session {
@@ -76,6 +84,7 @@ function parseSession(row: string, details: Reply): Session {
     exported: parseCount(routes, "exported"),
     peerRestarting: details.some(({ text }) => text.trim() === "Neighbor graceful restart active"),
     lastError: field("Last error"),
+    bfd: undefined,
   };
 }
 

@@ -96,6 +96,7 @@ describe("the supervisor of BIRD", { timeout: 30_000 }, () => {
     await using fixture = createFixture();
     const { bird } = fixture;
     assert.deepEqual(await bird.configure("refused"), { kind: "refused", message: "1:1 no" });
+    assert.deepEqual([await bird.check("refused"), await bird.check("one")], ["1:1 no", undefined]);
     assert.deepEqual(await bird.configure("one"), { kind: "started" });
     assert.deepEqual(await bird.configure("one"), { kind: "unchanged" });
     assert.deepEqual(await bird.configure("two"), { kind: "reconfigured" });

@@ -78,6 +78,13 @@ class Supervisor implements Bird {
     return this.#exclusive(options, (signal) => this.#configure(text, signal));
   }
 
+  check(text: string, options: WaitOptions = {}): Promise<string | undefined> {
+    return this.#exclusive(options, async (signal) => {
+      await this.#writeCandidate(text);
+      return checkConfig(this.#context, signal);
+    });
+  }
+
   adopt(options: WaitOptions = {}): Promise<boolean> {
     return this.#exclusive(options, (signal) => this.#adopt(signal));
   }
@@ -125,15 +132,19 @@ class Supervisor implements Bird {
 
   async #configure(text: string, signal: AbortSignal): Promise<ConfigureResult> {
     const { files } = this.#context;
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const isRunning = await this.#adopt(signal);
     if (isRunning && (await readIfThere(files.config)) === text) return { kind: "unchanged" };
-    // It may hold passwords.
-    await writeFile(files.candidate, text, { mode: 0o600 });
+    await this.#writeCandidate(text);
     // One that runs checks it by itself, and goes on as before where it refuses.
     if (isRunning) return this.#reconfigure(signal);
     const complaint = await checkConfig(this.#context, signal);
     return complaint === undefined ? this.#start(signal) : { kind: "refused", message: complaint };
+  }
+
+  async #writeCandidate(text: string): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    // It may hold passwords.
+    await writeFile(this.#context.files.candidate, text, { mode: 0o600 });
   }
 
   async #reconfigure(signal: AbortSignal): Promise<ConfigureResult> {

@@ -91,6 +91,11 @@ describe("a node's status", () => {
     const text = render({ ...WELL, routeSource: "bird", bird });
     assert.match(text, /^ {2}by BGP; BIRD runs as process 12$/m);
     assert.match(text, /^ {2}mesh_1 {2}192\.168\.0\.102 {2}Established$/m);
+    const watched = { ...bird, sessions: [{ ...session, bfd: "Up" }] };
+    assert.match(
+      render({ ...WELL, routeSource: "bird", bird: watched }),
+      /^ {2}mesh_1 {2}192\.168\.0\.102 {2}Established {2}BFD Up$/m,
+    );
   });
 
   it("is passed on whole", () => {

@@ -28,7 +28,14 @@ export const nodeStatus = z.looseObject({
   bird: z
     .looseObject({
       pid: z.int().optional(),
-      sessions: z.array(z.looseObject({ name: z.string(), peer: z.string(), state: z.string() })),
+      sessions: z.array(
+        z.looseObject({
+          name: z.string(),
+          peer: z.string(),
+          state: z.string(),
+          bfd: z.string().optional(),
+        }),
+      ),
     })
     .nullable(),
   dataplane: z.looseObject({
@@ -40,6 +47,7 @@ export const nodeStatus = z.looseObject({
   unroutable: z.array(z.object({ dst: z.string(), reason: z.string() })),
 });
 export type NodeStatus = Readonly<z.output<typeof nodeStatus>>;
+type Session = NonNullable<NodeStatus["bird"]>["sessions"][number];
 
 /** The status for a person: whether the node does its work, what is amiss, and then how it works. */
 export function renderNodeStatus(status: NodeStatus): string {
@@ -70,8 +78,12 @@ function routeLines({ routeSource, bird }: NodeStatus): readonly string[] {
   if (bird === null) return [source];
   return [
     `${source}; BIRD runs as process ${bird.pid ?? "unknown"}`,
-    ...bird.sessions.map(({ name, peer, state }) => `${name}  ${peer}  ${state}`),
+    ...bird.sessions.map((session) => sessionLine(session)),
   ];
+}
+
+function sessionLine({ name, peer, state, bfd }: Session): string {
+  return `${name}  ${peer}  ${state}${bfd === undefined ? "" : `  BFD ${bfd}`}`;
 }
 
 function poolLines({ pools }: NodeStatus): readonly string[] {

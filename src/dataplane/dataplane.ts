@@ -31,8 +31,11 @@ export interface DataplaneOptions {
   readonly nodeAddress?: () => Ip | undefined;
   /** Called when the interface that has the node's address, or its MTU in octets, is another. */
   readonly onUnderlay?: (mtu: number) => void;
-  /** Called when a tunnel device is up or has its address again: routes through it are gone, and not only ours. */
-  readonly onTunnelRestored?: () => void;
+  /**
+   * Called when it is not known which routes BIRD means there to be: a tunnel device is up or has its address again, and routes through it are
+   * gone, not only ours; or BIRD has two routes to one destination.
+   */
+  readonly onBirdsInDoubt?: () => void;
   /** Called after each application. */
   readonly onChange?: () => void;
 }
@@ -95,7 +98,7 @@ class KernelDataplane implements Dataplane {
   readonly #onChange: () => void;
   readonly #nodeAddress: () => Ip | undefined;
   readonly #onUnderlay: (mtu: number) => void;
-  readonly #onTunnelRestored: () => void;
+  readonly #onBirdsInDoubt: () => void;
   #underlayMtu: number | undefined;
   readonly #tables = createTables();
   readonly #conditions = new Conditions();
@@ -114,14 +117,14 @@ class KernelDataplane implements Dataplane {
       auditIntervalMs = 60_000,
       nodeAddress = () => undefined,
       onUnderlay = () => undefined,
-      onTunnelRestored = () => undefined,
+      onBirdsInDoubt = () => undefined,
       onChange = () => undefined,
     }: DataplaneOptions,
   ) {
     this.#kernel = kernel;
     this.#nodeAddress = nodeAddress;
     this.#onUnderlay = onUnderlay;
-    this.#onTunnelRestored = onTunnelRestored;
+    this.#onBirdsInDoubt = onBirdsInDoubt;
     this.#auditIntervalMs = auditIntervalMs;
     this.#onChange = onChange;
   }
@@ -319,7 +322,7 @@ class KernelDataplane implements Dataplane {
       isRestored ||= restoresTunnel(this.#tables, event);
       if (noteEvent(this.#tables, event) === "overrun") this.#isListingDue = true;
     }
-    if (isRestored) this.#onTunnelRestored();
+    if (isRestored) this.#onBirdsInDoubt();
     this.#noteUnderlay();
     this.#wake.resolve(undefined);
   }
@@ -341,6 +344,7 @@ class KernelDataplane implements Dataplane {
     this.#held = [];
     try {
       await listSeen(this.#tables, this.#kernel);
+      if (this.#tables.route.hasRivalBirds) this.#onBirdsInDoubt();
     } finally {
       const events = this.#held;
       this.#held = undefined;

@@ -392,6 +392,28 @@ describe("the plan of a route", () => {
     assert.deepEqual([isMarked(), routes.isBirds(dst)], [true, false]);
   });
 
+  it("removes a route of BIRD's that stands beside its successor with another metric, once it is known which that is", () => {
+    const links = linksOf(LINK, UNDERLAY);
+    const routes = new RouteTable();
+    const later = { ...birds, metric: 77 };
+    const dirty = (): readonly string[] => routes.table.takeDirty(0).filter((name) => name !== key);
+    routes.see(birds, links);
+    routes.see(later, links);
+    const [stale = ""] = dirty();
+    assert.equal(stale, routeKey(dst, 32));
+    assert.deepEqual(planRoute(stale, routes, links), { kind: "remove", requests: [deleteRoute(birds)] });
+    routes.see(birds, links);
+    assert.deepEqual(planRoute(stale, routes, links), { kind: "done" });
+    routes.reset([birds, later], links);
+    const plan = (): unknown => planRoute(stale, routes, links);
+    assert.deepEqual([routes.hasRivalBirds, plan()], [true, { kind: "done" }]);
+    routes.see(later, links);
+    const removal = { kind: "remove", requests: [deleteRoute(birds)] };
+    assert.deepEqual([routes.hasRivalBirds, plan()], [false, removal]);
+    routes.remove(birds, links);
+    assert.equal(routes.isBirds(dst), true);
+  });
+
   it("takes ours for gone where another's has its place", () => {
     const links = linksOf(LINK, UNDERLAY);
     const routes = new RouteTable();

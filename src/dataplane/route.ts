@@ -35,8 +35,8 @@ export class RouteTable {
   readonly table = new ReconcileTable<WantedRoute, KernelRoute>((wanted) =>
     "ifName" in wanted.target ? wanted.target.ifName : undefined,
   );
-  /** destination -> the interface that BIRD's route leads out of, where it has one only */
-  readonly #birds = new Map<Cidr, number | undefined>();
+  /** destination -> metric -> BIRD's route; more than one only until it is known which of them BIRD means */
+  readonly #birds = new Map<Cidr, Map<number, KernelRoute>>();
   readonly #underlay = new UnderlayRoutes();
   readonly standIns = new StandIns();
 
@@ -56,7 +56,12 @@ export class RouteTable {
 
   /** Whether BIRD's routes lead out of the interface. */
   hasBirdsOn(index: number): boolean {
-    return [...this.#birds.values()].includes(index);
+    return this.#birdRoutes().some(({ ifIndex }) => ifIndex === index);
+  }
+
+  /** Whether BIRD has routes to a destination of which it means one; which it is shows when it gives them to the kernel again. */
+  get hasRivalBirds(): boolean {
+    return this.#birds.values().some((routes) => routes.size > 1);
   }
 
   /** Has every route that BIRD is to bring stand of ours too; those that stand so already stay as they are. */
@@ -82,7 +87,7 @@ export class RouteTable {
     if (route.table !== MAIN_TABLE) return;
     // A route that takes the place of ours tells of itself only: ours is gone without an event.
     this.table.see(seenRouteKey(route), undefined);
-    if (route.protocol === RTPROT_BIRD) this.#noteBird(route, true);
+    if (route.protocol === RTPROT_BIRD) this.#noteBird(route);
     else if (isForUnderlay(route)) {
       this.#underlay.see(route);
       this.#markUnderlay();
@@ -97,7 +102,7 @@ export class RouteTable {
     }
     if (route.table !== MAIN_TABLE) return;
     this.table.mark(seenRouteKey(route));
-    if (route.protocol === RTPROT_BIRD) this.#noteBird(route, false);
+    if (route.protocol === RTPROT_BIRD) this.#forgetBird(route);
     else if (isForUnderlay(route)) {
       this.#underlay.remove(route);
       this.#markUnderlay();
@@ -110,7 +115,8 @@ export class RouteTable {
     const ours = routes.filter((route) => isOurs(route, links));
     for (const route of routes) {
       if (route.table !== MAIN_TABLE || isOurs(route, links)) continue;
-      if (route.protocol === RTPROT_BIRD) this.#birds.set(route.dst, route.ifIndex);
+      if (route.protocol === RTPROT_BIRD)
+        this.#birds.set(route.dst, new Map(this.#birds.get(route.dst)).set(route.metric, route));
       else if (isForUnderlay(route)) this.#underlay.see(route);
     }
     this.table.reset(new Map(ours.map((route) => [seenRouteKey(route), route])));
@@ -120,7 +126,7 @@ export class RouteTable {
   /** Routes of an interface that went down or away: the kernel drops IPv4 routes then without an event. */
   forgetInterface(index: number): void {
     this.table.forget((route) => route.ifIndex === index);
-    for (const [dst, ifIndex] of this.#birds) if (ifIndex === index) this.#forgetBird(dst);
+    for (const route of this.#birdRoutes()) if (route.ifIndex === index) this.#forgetBird(route);
     this.#underlay.forgetInterface(index);
     this.#markUnderlay();
   }
@@ -131,18 +137,30 @@ export class RouteTable {
       if (target.kind === "underlay") this.table.mark(key);
   }
 
-  #noteBird({ dst, ifIndex }: KernelRoute, isThere: boolean): void {
-    if (!isThere) {
-      this.#forgetBird(dst);
-      return;
-    }
-    this.#birds.set(dst, ifIndex);
+  /**
+   * BIRD 2.0.12 leaves a route that gets another metric beside the new one, for the kernel takes them for two (`krt_replace_rte()`,
+   * sysdep/linux/netlink.c): the older ones are removed in its stead.
+   */
+  #noteBird(route: KernelRoute): void {
+    const { dst, metric } = route;
+    for (const older of this.#birds.get(dst)?.values() ?? [])
+      if (older.metric !== metric) this.table.see(seenRouteKey(older), older);
+    this.#birds.set(dst, new Map([[metric, route]]));
     this.table.mark(routeKey(dst, BLOCK_METRIC));
   }
 
-  #forgetBird(dst: Cidr): void {
-    this.#birds.delete(dst);
+  #forgetBird({ dst, metric }: KernelRoute): void {
+    const routes = this.#birds.get(dst);
+    routes?.delete(metric);
+    if (routes?.size === 0) this.#birds.delete(dst);
     this.table.mark(routeKey(dst, BLOCK_METRIC));
+  }
+
+  #birdRoutes(): readonly KernelRoute[] {
+    return this.#birds
+      .values()
+      .flatMap((routes) => routes.values())
+      .toArray();
   }
 }
 

@@ -52,26 +52,30 @@ function sessionsOf(
   context: SessionContext,
 ): readonly WantedSession[] {
   const { self, nodes } = context;
-  const isAsked = isFor(peer, self, here);
+  // Parsed once, for there may be thousands of nodes.
+  const isFor = judgeOf(peer);
+  const isAsked = isFor(self, here);
   if (peer.peerIP !== undefined) return isAsked ? outsideSession(name, peer, peer.peerIP, here, context) : [];
-  const isSelected = selectsNode(peer.peerSelector, here);
-  const isAnswering = peer.reversePeering === "Auto" && isSelected;
+  const isPeer = selectorJudge(peer.peerSelector);
+  const isAnswering = peer.reversePeering === "Auto" && isPeer(here);
   const others = [...nodes].filter(
-    ([other, node]) =>
-      other !== self &&
-      ((isAsked && selectsNode(peer.peerSelector, node)) || (isAnswering && isFor(peer, other, node))),
+    ([other, node]) => other !== self && ((isAsked && isPeer(node)) || (isAnswering && isFor(other, node))),
   );
   return others.flatMap(([other, node]) => nodeSessions(name, peer, { name: other, node }, here, context));
 }
 
-/** Whether the peer is for the node: by name, by labels, or for all of them. */
-function isFor({ node, nodeSelector }: BGPPeerSpec, name: string, facts: NodeFacts): boolean {
-  if (node !== undefined) return node === name;
-  return nodeSelector === undefined || selectsNode(nodeSelector, facts);
+/** Tells whether the peer is for a node: by name, by labels, or for all of them. */
+function judgeOf({ node, nodeSelector }: BGPPeerSpec): (name: string, facts: NodeFacts) => boolean {
+  if (node !== undefined) return (name) => node === name;
+  if (nodeSelector === undefined) return () => true;
+  const isSelected = selectorJudge(nodeSelector);
+  return (_, facts) => isSelected(facts);
 }
 
-function selectsNode(selector: string | undefined, { labels = {} }: NodeFacts): boolean {
-  return selector !== undefined && selects(parseSelector(selector), labels);
+function selectorJudge(text: string | undefined): (node: NodeFacts) => boolean {
+  if (text === undefined) return () => false;
+  const selector = parseSelector(text);
+  return ({ labels = {} }) => selects(selector, labels);
 }
 
 /** With a router that is given by its address; which may be a node's, and then is no stranger. */

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Cidr, isHostCidr } from "../net/cidr.ts";
+import { type Cidr, cidrFamily, isHostCidr } from "../net/cidr.ts";
+import type { Ip } from "../net/ip.ts";
 import { servesBird } from "./bird.ts";
 import type { Contribution } from "./contributions.ts";
 import type { BlockFacts, Encapsulation, IpipEnd, NodeFacts, RouteSource, TunnelKind } from "./facts.ts";
 import { type Holding, holdingsOf } from "./holding.ts";
 import { ipipBlock } from "./ipip.ts";
 import type { Contributed } from "./outcome.ts";
-import { type Path, wayTo } from "./path.ts";
+import { type Path, ipv6WayTo, wayTo } from "./path.ts";
 import {
   BLOCK_METRIC,
   IPIP_DEVICE,
@@ -66,7 +67,7 @@ export function blockOutcome(block: BlockFacts, context: BlockContext): BlockOut
       route: [
         ...whole.map(({ dst }) => blackhole(dst)),
         ...remote.flatMap(({ route }) => route),
-        ...encryptedRoutes(block.cidr, holdings, context.isEncrypted),
+        ...(cidrFamily(block.cidr) === 4 ? encryptedRoutes(block.cidr, holdings, context.isEncrypted) : []),
       ],
       ipip: remote.flatMap(({ ipip }) => ipip),
     },
@@ -98,8 +99,12 @@ function remoteOutcome({ dst, node: name }: Holding, context: BlockContext): Rem
   if (there === undefined) return unroutable(dst, `node "${name}" has not registered an address`);
   if (here === undefined) return unroutable(dst, `this node, "${self}", has not registered an address`);
   const encapsulation = context.encapsulation(dst);
-  const { path, detour } = wayTo({ ...there, name }, here, encapsulation);
   const standing = isBirds(there, encapsulation, context) ? "untilReplaced" : "present";
+  if (cidrFamily(dst) === 6) {
+    const way = ipv6WayTo({ ...there, name }, here, encapsulation);
+    return way.kind === "none" ? unroutable(dst, way.reason) : gatewayRoute(dst, way.gateway, standing);
+  }
+  const { path, detour } = wayTo({ ...there, name }, here, encapsulation);
   const outcome = routeBy(path, { dst, there, standing }, context);
   return detour === undefined ? outcome : { ...outcome, detours: [{ dst, reason: detour }] };
 }
@@ -111,12 +116,11 @@ interface Destination {
 }
 
 function routeBy(path: Path, { dst, there, standing }: Destination, context: BlockContext): RemoteOutcome {
-  const gateway = there.address;
   switch (path.kind) {
     case "none":
       return unroutable(dst, path.reason);
     case "direct":
-      return { ...NOTHING, route: [blockRoute(dst, { kind: "gateway", gateway }, standing)] };
+      return gatewayRoute(dst, there.address, standing);
     case "vxlan": {
       const target = { kind: "tunnel", ifName: VXLAN_DEVICE, gateway: path.gateway } as const;
       // As in Calico, the agent brings these routes whatever the source of the others.
@@ -153,6 +157,10 @@ function isBirds(
 ): boolean {
   const isWilling = routeSource === "bird" && there.routeSource === "bird";
   return isWilling && servesBird(encapsulation, ipipEnd);
+}
+
+function gatewayRoute(dst: Cidr, gateway: Ip, standing: WantedRoute["standing"]): RemoteOutcome {
+  return { ...NOTHING, route: [blockRoute(dst, { kind: "gateway", gateway }, standing)] };
 }
 
 function unroutable(dst: Cidr, reason: string): RemoteOutcome {

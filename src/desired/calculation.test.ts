@@ -13,6 +13,7 @@ import { Calculation, type DesiredState } from "./calculation.ts";
 import {
   type BlockFacts,
   DEFAULT_SETTINGS,
+  type Encapsulation,
   type EndpointFacts,
   type Fact,
   type IpipDriver,
@@ -143,6 +144,32 @@ const MIXED_BLOCKS = [
   affinity("host3", BLOCK3),
 ];
 const WIREGUARD = [POOL, ...ENCRYPTED_NODES, ...MIXED_BLOCKS, WIREGUARD_END, UNDERLAY, ENCRYPTED];
+
+const LAN6 = parseCidr("fd00:1::/64");
+const IPV6_NODES = [
+  node("host1", "192.168.0.101", {
+    ipv6: { address: parseIp("fd00:1::101"), subnet: LAN6 },
+    routeSource: "bird",
+  }),
+  node("host2", "192.168.0.102", {
+    ipv6: { address: parseIp("fd00:1::102"), subnet: LAN6 },
+    routeSource: "bird",
+  }),
+] as const;
+const BLOCK61 = parseCidr("fd10::40/122");
+const BLOCK62 = parseCidr("fd10::80/122");
+const IPV6_BLOCKS = [
+  block(BLOCK61, "host1"),
+  affinity("host1", BLOCK61),
+  block(BLOCK62, "host2", [["fd10::81", "host1"]]),
+  affinity("host2", BLOCK62),
+];
+const IPV6_POOL = ipv6Pool({ kind: "none" });
+
+function ipv6Pool(encapsulation: Encapsulation): Fact {
+  const value = { cidr: parseCidr("fd10::/64"), encapsulation, disableBgpExport: false };
+  return { kind: "pool", name: "ipv6", value };
+}
 
 const STATES: Readonly<Record<string, readonly Fact[]>> = {
   "an empty cluster": [],
@@ -315,6 +342,8 @@ const STATES: Readonly<Record<string, readonly Fact[]>> = {
     BY_DATASTORE,
     UNDERLAY,
   ],
+  "blocks of IPv6 by the datastore": [...IPV6_NODES, IPV6_POOL, ...IPV6_BLOCKS, BY_DATASTORE],
+  "blocks of IPv6 by BIRD, with IPv4": [...IPV6_NODES, POOL, IPV6_POOL, ...TWO_BLOCKS, ...IPV6_BLOCKS],
   "another AS, listening elsewhere, no mesh": [
     ...TWO_NODES,
     ...TWO_BLOCKS,
@@ -493,6 +522,16 @@ describe("the routes of a node", () => {
     ["a block of one address", []],
     ["a block of a node that is not registered", []],
     ["host2 on another network", ["10.1.1.0/26 blackhole"]],
+    ["blocks of IPv6 by the datastore", ["fd10::40/122 blackhole", "fd10::80/122 via fd00:1::102"]],
+    [
+      "blocks of IPv6 by BIRD, with IPv4",
+      [
+        "10.1.1.0/26 blackhole",
+        "10.1.2.0/26 via 192.168.0.102 untilReplaced",
+        "fd10::40/122 blackhole",
+        "fd10::80/122 via fd00:1::102 untilReplaced",
+      ],
+    ],
     [
       "a container",
       ["10.1.1.0/26 blackhole", "10.1.1.2/32 dev cali00000000001", "10.1.2.0/26 via 192.168.0.102"],
@@ -506,6 +545,43 @@ describe("the routes of a node", () => {
   it("always lead the gateway's address out of another interface, so that proxy ARP answers for it", () => {
     const [route] = outcomeOf([]).route;
     assert.deepEqual([route?.dst, route?.target], ["169.254.1.1/32", { kind: "link", ifName: "lo" }]);
+  });
+});
+
+describe("IPv6", () => {
+  const [here, there] = IPV6_NODES;
+  const announced = (facts: readonly Fact[]): unknown => outcomeOf(facts).bird?.originated;
+  const unroutable = (...facts: readonly Fact[]): readonly string[] =>
+    outcomeOf([...facts, ...IPV6_BLOCKS]).unroutable.map(({ reason }) => reason);
+
+  it("is announced where a node holds it: blocks, and addresses of others' blocks", () => {
+    assert.deepEqual(announced([...IPV6_NODES, IPV6_POOL, ...IPV6_BLOCKS]), [BLOCK61, "fd10::81/128"]);
+  });
+
+  it("has no route to a node without an address, on another network, or by a tunnel, which is told", () => {
+    const far = node("host2", "192.168.0.102", {
+      ipv6: { address: parseIp("fd00:2::102"), subnet: parseCidr("fd00:2::/64") },
+    });
+    const vxlan = (crossSubnet: boolean): Fact => ipv6Pool({ kind: "vxlan", crossSubnet });
+    const plain = [node("host1", "192.168.0.101"), node("host2", "192.168.0.102")] as const;
+    assert.deepEqual(unroutable(plain[0], there, IPV6_POOL), [
+      "this node has not registered an IPv6 address",
+    ]);
+    assert.deepEqual(unroutable(here, plain[1], IPV6_POOL), [
+      'node "host2" has not registered an IPv6 address',
+    ]);
+    assert.deepEqual(unroutable(here, far, IPV6_POOL), [
+      'node "host2" (fd00:2::102) is not on this node\'s network fd00:1::/64',
+    ]);
+    assert.deepEqual(unroutable(here, far, vxlan(true)), ["no VXLAN tunnel carries IPv6"]);
+    assert.deepEqual(unroutable(here, there, vxlan(false)), ["no VXLAN tunnel carries IPv6"]);
+    assert.deepEqual(unroutable(here, there, vxlan(true)), []);
+  });
+
+  it("does not enter WireGuard's tunnel", () => {
+    const { peer, route } = outcomeOf([...WIREGUARD, IPV6_POOL, ...IPV6_BLOCKS]);
+    assert.ok(!peer.some(({ allowedIps }) => allowedIps.some((cidr) => cidr.includes(":"))));
+    assert.ok(!route.some(({ table, dst }) => table === WIREGUARD_TABLE && dst.includes(":")));
   });
 });
 

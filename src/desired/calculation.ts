@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { BGPFilterSpec } from "../model/bgp-filter.ts";
 import type { BGPPeerSpec } from "../model/bgp-peer.ts";
-import { type Cidr, cidrContains, hostCidr, prefixLengthOf } from "../net/cidr.ts";
+import { type Cidr, cidrContains, cidrFamily, hostCidr, prefixLengthOf } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
 import { bgpIssues } from "./bgp-issues.ts";
@@ -460,7 +460,8 @@ export class Calculation {
   #heldBy(name: string): readonly Cidr[] {
     const blocks = [...(this.#blocksOfNode.get(name) ?? [])].flatMap((cidr) => this.#blocks.get(cidr) ?? []);
     const holdings = blocks.flatMap((block) => holdingsOf(block, this.#isConfirmed));
-    return holdings.filter(({ node }) => node === name).map(({ dst }) => dst);
+    // The tunnel has IPv4 addresses alone.
+    return holdings.filter(({ node, dst }) => node === name && cidrFamily(dst) === 4).map(({ dst }) => dst);
   }
 
   /** This node sends nothing encrypted before the others can know its key, and nothing any more once it is not to. */

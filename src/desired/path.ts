@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { cidrContainsIp } from "../net/cidr.ts";
+import type { Ip } from "../net/ip.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
 import type { Encapsulation, NodeFacts, TunnelKind } from "./facts.ts";
 
@@ -42,6 +43,23 @@ export function wayTo(
   const other = tunnelTo(there, here, encapsulation.kind === "ipip" ? "vxlan" : "ipip");
   const path: Path = other ?? (isNear ? direct : { kind: "none", reason: lack });
   return { path, detour: path.kind === "none" ? undefined : lack };
+}
+
+/** How IPv6 packets get to another node: as they are, between nodes on one network. No tunnel carries IPv6. */
+export function ipv6WayTo(
+  there: NodeFacts & { readonly name: string },
+  here: NodeFacts,
+  encapsulation: Encapsulation,
+): { readonly kind: "direct"; readonly gateway: Ip } | { readonly kind: "none"; readonly reason: string } {
+  const none = (reason: string) => ({ kind: "none", reason }) as const;
+  if (here.ipv6 === undefined) return none("this node has not registered an IPv6 address");
+  if (there.ipv6 === undefined) return none(`node "${there.name}" has not registered an IPv6 address`);
+  const { address: gateway } = there.ipv6;
+  const isNear = cidrContainsIp(here.ipv6.subnet, gateway);
+  if (encapsulation.kind !== "none" && !(encapsulation.crossSubnet && isNear))
+    return none(`no ${NAMES[encapsulation.kind]} tunnel carries IPv6`);
+  if (isNear) return { kind: "direct", gateway };
+  return none(`node "${there.name}" (${gateway}) is not on this node's network ${here.ipv6.subnet}`);
 }
 
 const NAMES: Readonly<Record<TunnelKind, string>> = { ipip: "IPIP", vxlan: "VXLAN" };

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parsePeerAddress } from "./bgp-peer.ts";
 import { type Kind, formatIssues, parseResource } from "./resource.ts";
-import { isCommunity, secondsOf } from "./schema.ts";
+import { asNumberField, isCommunity, secondsOf } from "./schema.ts";
 
 /** What is wrong with the spec, in words. */
 function issuesOf(kind: Kind, spec: object): string {
@@ -39,6 +39,26 @@ describe("a BGPPeer", () => {
     [{ ...good, passwort: {} }, /spec\.passwort: there is no field/],
     [{ ...good, keepaliveTime: "24h" }, /spec\.keepaliveTime: want 21845s at most/],
     [{ ...good, maxRestartTime: "2h" }, /spec\.maxRestartTime: want 4095s at most/],
+    [
+      { ...good, peerIP: "0.0.0.0" },
+      /spec\.peerIP: Cannot use "0\.0\.0\.0" as a router's address: it is no host's/,
+    ],
+    [{ ...good, peerIP: "255.255.255.255" }, /spec\.peerIP: .* it is no host's/],
+    [{ ...good, peerIP: "127.0.0.1:1790" }, /spec\.peerIP: .* \(loopback\)/],
+    [{ ...good, peerIP: "224.0.0.5" }, /spec\.peerIP: .* \(multicast\)/],
+    [{ ...good, peerIP: "::" }, /spec\.peerIP: .* it is no host's/],
+    [{ ...good, peerIP: "[::1]:179" }, /spec\.peerIP: .* \(loopback\)/],
+    [{ ...good, peerIP: "ff02::1" }, /spec\.peerIP: .* \(multicast\)/],
+    [{ ...good, peerIP: "fe80::1" }, /spec\.peerIP: .* on which link it is cannot be said/],
+    [{ ...good, peerIP: "::ffff:192.0.2.1" }, /spec\.peerIP: .* the IPv4 address/],
+    [{ peerIP: "2001:db8::1", asNumber: 1, reachableBy: "fe80::1" }, /spec\.reachableBy: .* on which link/],
+    [{ ...good, asNumber: "1.10", localASNumber: "65546" }, /^$/],
+    [{ ...good, asNumber: "1.65536" }, /spec\.asNumber: want a number, or text such as "65546" or "1\.10"/],
+    [{ ...good, asNumber: "65536.0" }, /spec\.asNumber: want a number, or text/],
+    [{ ...good, asNumber: "0.0" }, /spec\.asNumber/],
+    [{ ...good, asNumber: "4294967296" }, /spec\.asNumber/],
+    [{ ...good, asNumber: "AS1" }, /spec\.asNumber: want a number, or text/],
+    [{ ...good, asNumber: 1.1 }, /spec\.asNumber/],
     [{ ...good, ttlSecurity: 0 }, /spec\.ttlSecurity/],
     [{ ...good, bfd: { multiplier: 1 } }, /spec\.bfd\.multiplier/],
   ] as const) {
@@ -46,6 +66,17 @@ describe("a BGPPeer", () => {
       assert.match(issuesOf("BGPPeer", spec), words);
     });
   }
+
+  it("has an AS number as a number, or as text with or without a dot, of which comes the number", () => {
+    for (const [written, wanted] of [
+      [4_294_967_295, 4_294_967_295],
+      ["65546", 65546],
+      ["1.10", 65546],
+      ["0.64512", 64512],
+      ["65535.65535", 4_294_967_295],
+    ] as const)
+      assert.equal(asNumberField.parse(written), wanted);
+  });
 
   it("has an address with or without a port, of either family", () => {
     assert.deepEqual(parsePeerAddress("192.0.2.1"), { ip: "192.0.2.1" });

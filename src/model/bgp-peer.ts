@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
+import { type Cidr, cidrContainsIp, parseCidr } from "../net/cidr.ts";
 import { type Ip, familyOf, parseIp } from "../net/ip.ts";
 import { type Resource, clusterResource } from "./metadata.ts";
 import {
   type Output,
   addConflict,
   asNumberField,
-  ipField,
   keepaliveTimeField,
   portField,
   restartTimeField,
@@ -33,6 +33,28 @@ export function parsePeerAddress(text: string): PeerAddress {
   return { ip, port: port.data };
 }
 
+/** Addresses that no router can be spoken with at, or be reached by, and why; RFC 6890 lists them. */
+const NO_ROUTERS: readonly (readonly [cidr: Cidr, why: string])[] = (
+  [
+    ["0.0.0.0/8", "it is no host's"],
+    ["127.0.0.0/8", "it is this node's own (loopback)"],
+    ["224.0.0.0/4", "it is a group's (multicast)"],
+    ["240.0.0.0/4", "it is no host's"],
+    ["::/128", "it is no host's"],
+    ["::1/128", "it is this node's own (loopback)"],
+    ["::ffff:0:0/96", "write it as the IPv4 address that it stands for"],
+    ["fe80::/10", "on which link it is cannot be said; want one that is valid beyond its link"],
+    ["ff00::/8", "it is a group's (multicast)"],
+  ] as const
+).map(([cidr, why]) => [parseCidr(cidr), why]);
+
+/** Gives back the address of a router; throws `RangeError` where it can be none. */
+function routerAddress(ip: Ip): Ip {
+  const [, why] = NO_ROUTERS.find(([cidr]) => cidrContainsIp(cidr, ip)) ?? [];
+  if (why !== undefined) throw new RangeError(`Cannot use "${ip}" as a router's address: ${why}`);
+  return ip;
+}
+
 /** BFD (RFC 5880) beside a session, which ends with it; Margay's own, for Calico has none. */
 const bfd = z.strictObject({
   /** How often this node can hear from the peer, and how often it sends; in milliseconds. */
@@ -47,7 +69,7 @@ const fields = z.strictObject({
   node: z.string().min(1).exactOptional(),
   nodeSelector: selectorField.exactOptional(),
   peerIP: textField((text) => {
-    parsePeerAddress(text);
+    routerAddress(parsePeerAddress(text).ip);
     return text;
   }).exactOptional(),
   /** Nodes of the cluster. */
@@ -64,7 +86,7 @@ const fields = z.strictObject({
   /** How many hops away the peer may be at most (RFC 5082). */
   ttlSecurity: z.int().min(1).max(255).exactOptional(),
   /** The gateway behind which the peer is. */
-  reachableBy: ipField.exactOptional(),
+  reachableBy: textField((text) => routerAddress(parseIp(text))).exactOptional(),
   reversePeering: z.enum(["Auto", "Manual"]).default("Auto"),
   /** Names of BGPFilter resources, in the order in which they are asked. */
   filters: z.array(z.string().min(1)).default([]),

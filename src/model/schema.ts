@@ -42,8 +42,11 @@ export const selectorField = textField((text) => {
   parseSelector(text);
   return text;
 });
-/** RFC 6793: 32 bits, and 0 is not assigned (RFC 7607). */
-export const asNumberField = z.int().min(1).max(4_294_967_295);
+/** RFC 6793: 32 bits, and 0 is not assigned (RFC 7607). As in Calico, also as text: `"65546"`, or `"1.10"` (asdot of RFC 5396). */
+export const asNumberField: z.ZodType<number> = z.preprocess(
+  readAsNumber,
+  z.int('want a number, or text such as "65546" or "1.10"').min(1).max(4_294_967_295),
+);
 export const portField = z.int().min(1).max(65_535);
 /** Go's duration text, such as `90s` or `1m30s`. */
 export const durationField = z
@@ -90,6 +93,15 @@ export function isCommunity(text: string): boolean {
   const numbers = text.split(":").map(Number);
   const largest = numbers.length === 2 ? 0xffff : 0xffffffff;
   return numbers.every((number) => number <= largest);
+}
+
+/** What is no AS number is left for the schema to refuse. */
+function readAsNumber(written: unknown): unknown {
+  if (typeof written !== "string") return written;
+  const [, high = "0", low] = /^(?:(\d{1,5})\.)?(\d{1,10})$/.exec(written) ?? [];
+  const isDotted = written.includes(".");
+  if (low === undefined || Number(high) > 0xffff || (isDotted && Number(low) > 0xffff)) return written;
+  return Number(high) * 0x1_0000 + Number(low);
 }
 
 function interfaceAddress(text: string, family: Family): string {

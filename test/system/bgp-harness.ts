@@ -10,6 +10,7 @@ export interface Session {
   readonly state: string;
   readonly imported: number;
   readonly lastError?: string;
+  readonly bfd?: string;
 }
 
 interface Told {

@@ -108,6 +108,18 @@ for (const [kind, router] of Object.entries(ROUTERS)) {
     const speaks = async (): Promise<boolean> =>
       (await sessionWith(lab, "host1", TOR))?.state === "Established";
 
+    /** The block that the host holds. */
+    const blockOf = async (host: string): Promise<string> => {
+      const [, block = assert.fail(`${host} has no block`)] = (
+        await lab.exec(host, "ip", "route", "show", "type", "blackhole")
+      ).split(" ");
+      return block;
+    };
+    /** Whether host1's kernel has one route to the prefix, of BIRD by that way. */
+    const isSole = async (prefix: string, via: string, metric: number): Promise<boolean> =>
+      (await routeTo(lab, "host1", prefix)).trim() ===
+      `${prefix} via ${via} dev eth0 proto bird metric ${metric}`;
+
     it("leads packets from beyond it to containers, and back", async () => {
       for (const container of ["a", "b"]) {
         const address = await lab.address(container);
@@ -166,6 +178,55 @@ for (const [kind, router] of Object.entries(ROUTERS)) {
         await apply(lab, resource("BGPPeer", "tor", PEER));
         await eventually(isBelieved, "the route again");
         await remove(lab, "BGPFilter", "deaf");
+      });
+
+    if (kind === "frr")
+      it("has routes in the kernel by the metric that a filter sets, and by where they lead", async () => {
+        const judge = async (rules: readonly object[], metric: number): Promise<void> => {
+          const peer = { ...PEER, filters: ["metrics"] };
+          await apply(
+            lab,
+            resource("BGPFilter", "metrics", { importV4: rules }),
+            resource("BGPPeer", "tor", peer),
+          );
+          await eventually(() => isSole(BEHIND, TOR, metric), `metric ${metric}`);
+          // What no filter gives a metric keeps the usual one.
+          assert.ok(await isSole(await blockOf("host2"), "192.168.0.102", 32));
+        };
+        const set = (value: number): object => ({
+          action: "Accept",
+          operations: [{ setPriority: { value } }],
+        });
+        const inside = { cidr: BEHIND, matchOperator: "In" };
+        await judge([{ ...inside, ...set(77) }], 77);
+        await judge(
+          [
+            { interface: "wlan*", action: "Reject" },
+            { ...inside, interface: "eth*", ...set(64) },
+          ],
+          64,
+        );
+        await apply(lab, resource("BGPPeer", "tor", PEER));
+        await eventually(() => isSole(BEHIND, TOR, 32), "the usual metric");
+      });
+
+    if (kind === "frr")
+      it("apart, nodes tell each other metrics, which filters know again", async () => {
+        const told = { cidr: POOL, matchOperator: "In", action: "Accept" };
+        const exportV4 = [{ ...told, operations: [{ setPriority: { value: 500 } }] }];
+        const importV4 = [
+          { ...told, priority: 32, operations: [{ setPriority: { value: 700 } }] },
+          { ...told, priority: 500, operations: [{ setPriority: { value: 600 } }] },
+        ];
+        const pair = { nodeSelector: "all()", peerSelector: "all()", filters: ["metrics"] };
+        await apply(
+          lab,
+          resource("BGPFilter", "metrics", { importV4, exportV4 }),
+          resource("BGPPeer", "pair", pair),
+        );
+        const block = await blockOf("host2");
+        await eventually(() => isSole(block, "192.168.0.102", 600), "the metric");
+        await remove(lab, "BGPPeer", "pair");
       });
 
     it("of another autonomous system than expected is not spoken with, which is told while the nodes' own sessions go on", async () => {

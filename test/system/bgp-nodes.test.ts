@@ -4,8 +4,18 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { apply, patch, remove, resource, routeTo, told, writeSecret } from "./bgp-harness.ts";
-import { type Lab, MARGAY, createLab, eventually, execute, killHost, lossDuring, pause } from "./harness.ts";
+import { apply, patch, remove, resource, routeTo, sessionWith, told, writeSecret } from "./bgp-harness.ts";
+import {
+  type Lab,
+  MARGAY,
+  createLab,
+  eventually,
+  execute,
+  killHost,
+  lossDuring,
+  node,
+  pause,
+} from "./harness.ts";
 
 const TOPOLOGY = fileURLToPath(new URL("../../src/lab/topologies/four-hosts.yaml", import.meta.url));
 const HOSTS = ["host1", "host2", "host3", "host4"];
@@ -120,7 +130,8 @@ describe("nodes and BGP", () => {
     const bfd = { minReceiveInterval: 100, minTransmitInterval: 100 };
     await apply(lab, resource("BGPPeer", "quick", { nodeSelector: "all()", peerSelector: "all()", bfd }));
     await speaks(lab, "host1", "peer_192_168_0_102 peer_192_168_0_103 peer_192_168_0_104");
-    await eventually(async () => /192\.168\.0\.104 .* Up /.test(await bfdSessions(lab)), "BFD");
+    await eventually(async () => (await sessionWith(lab, "host1", "192.168.0.104"))?.bfd === "Up", "BFD");
+    assert.match((await node(lab, "host1", "status")).stdout, /192\.168\.0\.104 {2}Established {2}BFD Up$/m);
     await lab.exec("underlay", "ip", "link", "set", "host4", "down");
     const isNoticed = async (): Promise<boolean> => {
       const { bird } = await told(lab, "host1");
@@ -184,10 +195,5 @@ describe("nodes and BGP", () => {
     const read = (host: string): string =>
       readFileSync(`/run/margay/lab/${lab.name}/${host}/bird/bird.conf`, "utf8");
     await eventually(() => Promise.resolve(HOSTS.every((host) => isSo(read(host)))), "the configuration");
-  }
-
-  async function bfdSessions(of: Lab): Promise<string> {
-    const socket = `/run/margay/lab/${of.name}/host1/bird/bird.ctl`;
-    return (await execute("birdc", ["-s", socket, "show", "bfd", "sessions"])).stdout.replaceAll(/ +/g, " ");
   }
 });

@@ -249,6 +249,7 @@ describe("two BIRDs", () => {
       exported: 1,
       peerRestarting: false,
       lastError: undefined,
+      bfd: undefined,
     });
   });
 

@@ -7,7 +7,8 @@ import { renderInterfaces, renderKernel, renderOwn, renderPools } from "./table.
 import { checkRange, compare, quote } from "./text.ts";
 
 export type { BirdFilter, BirdInput, BirdPeer, BirdSession, TunnelledPool } from "./input.ts";
-export { meshProtocolName, sessionProtocolName } from "./session.ts";
+export { meshProtocolName, meshTemplateName, sessionProtocolName } from "./session.ts";
+export { renderedPasswords } from "./passwords.ts";
 export { quote, quotePassword } from "./text.ts";
 
 const LOG_BYTES = 4 * 1024 * 1024;
@@ -95,11 +96,12 @@ const LOG_CLASSES: Readonly<Record<NonNullable<BirdInput["logLevel"]>, string>> 
   Fatal: "{ fatal, bug }",
 };
 
-/** Sessions that use it say by which times. */
+/** Sessions that use it say by which times. Its sessions come and go by events, which Margay hears of as of states. */
 function renderBfd({ sessions = [] }: BirdInput): string {
   if (!sessions.some(({ bfd }) => bfd !== undefined)) return "";
   return `
 protocol bfd {
+  debug { states, events };
 }
 `;
 }

@@ -37,13 +37,14 @@ function renderFilter({ name, spec }: BirdFilter, direction: Direction, family: 
   const rules = spec[`${direction}V${family}`];
   return `
 function ${functionName(name, direction, family)}(bool is_internal) {
-${rules.map((rule) => renderRule(rule, family)).join("")}}
+${rules.map((rule) => renderRule(rule, direction, family)).join("")}}
 `;
 }
 
-function renderRule(rule: BGPFilterRule, family: Family): string {
+function renderRule(rule: BGPFilterRule, direction: Direction, family: Family): string {
   const conditions = conditionsOf(rule, family);
-  const statements = [...(rule.operations ?? []).flatMap(renderOperation), `${rule.action.toLowerCase()};`];
+  const operations = (rule.operations ?? []).flatMap((operation) => renderOperation(operation, direction));
+  const statements = [...operations, `${rule.action.toLowerCase()};`];
   if (conditions.length === 0) return statements.map((statement) => `  ${statement}\n`).join("");
   return `  if ${conditions.join(" && ")} then { ${statements.join(" ")} }\n`;
 }
@@ -57,8 +58,19 @@ function conditionsOf(rule: BGPFilterRule, family: Family): readonly string[] {
     ...(ifName === undefined ? [] : [`defined(ifname) && ifname ~ ${quotePattern(ifName)}`]),
     ...(communities?.values ?? []).map((value) => `${tuple(value)} ~ ${attributeOf(value)}`),
     ...(asPathPrefix === undefined ? [] : [`bgp_path ~ [= ${asPathPrefix.join(" ")} * =]`]),
-    ...(priority === undefined ? [] : [`defined(krt_metric) && krt_metric = ${priority}`]),
+    ...(priority === undefined ? [] : [hasPriority(priority)]),
   ];
+}
+
+/**
+ * A metric is the kernel's, and BGP carries none: among routers of one system the local preference stands for it, as in Calico
+ * (confd's templates, `bgp_local_pref = 2147483647 - krt_metric`), until a filter on import has set one.
+ */
+const HIGHEST_PREFERENCE = 2_147_483_647;
+
+function hasPriority(metric: number): string {
+  const isTold = `defined(bgp_local_pref) && bgp_local_pref = ${HIGHEST_PREFERENCE - metric}`;
+  return `(defined(krt_metric) && krt_metric = ${metric} || !defined(krt_metric) && ${isTold})`;
 }
 
 function matchOf(rule: BGPFilterRule, family: Family): readonly string[] {
@@ -77,11 +89,20 @@ function matchOf(rule: BGPFilterRule, family: Family): readonly string[] {
   }
 }
 
-function renderOperation(operation: NonNullable<BGPFilterRule["operations"]>[number]): readonly string[] {
+function renderOperation(
+  operation: NonNullable<BGPFilterRule["operations"]>[number],
+  direction: Direction,
+): readonly string[] {
   if ("addCommunity" in operation) return [addCommunity(operation.addCommunity.value)];
-  if ("setPriority" in operation) return [`krt_metric = ${operation.setPriority.value};`];
+  if ("setPriority" in operation) return [setPriority(operation.setPriority.value, direction)];
   // Each goes in front of what is there: the first of the list comes last.
   return operation.prependASPath.prefix.toReversed().map((asNumber) => `bgp_path.prepend(${asNumber});`);
+}
+
+function setPriority(metric: number, direction: Direction): string {
+  return direction === "import"
+    ? `krt_metric = ${metric};`
+    : `if is_internal then bgp_local_pref = ${HIGHEST_PREFERENCE - metric};`;
 }
 
 /** Whether a filter says by which metric routes go to the kernel. */

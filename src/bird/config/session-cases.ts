@@ -168,6 +168,13 @@ export const SESSION_CASES: Readonly<Record<string, BirdInput>> = {
     ],
     exportV4: [{ priority: 512, action: "Reject" }],
   }),
+  "filter-priority-told": judged(
+    {
+      importV4: [{ peerType: "iBGP", priority: 512, action: "Accept" }],
+      exportV4: [{ action: "Accept", operations: [{ setPriority: { value: 512 } }] }],
+    },
+    NODE,
+  ),
   "filter-operations": judged({
     exportV4: [
       {

@@ -15,6 +15,11 @@ export function sessionProtocolName(address: Ip): string {
   return `peer_${addressSymbol(address)}`;
 }
 
+/** The name of what all sessions of the mesh have in common. */
+export function meshTemplateName(family: Family): string {
+  return `mesh${suffix(family)}`;
+}
+
 /** What all sessions of the mesh have in common; none of a family without peers. */
 export function renderMesh(input: BirdInput, family: Family): string {
   const own = ownAddress(input, family);
@@ -22,7 +27,7 @@ export function renderMesh(input: BirdInput, family: Family): string {
   checkRange("AS number", input.asNumber, 0xffffffff);
   const s = suffix(family);
   return `
-template bgp mesh${s} {
+template bgp ${meshTemplateName(family)} {
   local ${own}${renderPort(input.listenPort)} as ${input.asNumber};
   # Nodes of different autonomous systems need not be neighbours on a link either.
   multihop;
@@ -64,7 +69,7 @@ export function renderPeer(peer: BirdPeer, input: BirdInput): string {
   // Only the side with the larger address dials, so two connections never meet.
   const isDialled = compare(peer.address, own) > 0;
   return `
-protocol bgp ${meshProtocolName(peer.address)} from mesh${suffix(family)} {
+protocol bgp ${meshProtocolName(peer.address)} from ${meshTemplateName(family)} {
   description ${quote(peer.name)};
   neighbor ${peer.address}${renderPort(input.listenPort)} as ${peer.asNumber};
 ${isDialled ? "  passive;\n" : ""}}
