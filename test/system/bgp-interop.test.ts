@@ -154,10 +154,11 @@ for (const [kind, router] of Object.entries(ROUTERS)) {
       await apply(lab, resource("BGPPeer", "tor", PEER));
     });
 
+    const isBelieved = async (): Promise<boolean> =>
+      (await routeTo(lab, "host1", BEHIND)).includes(`via ${TOR} dev eth0 proto bird`);
+
     if (kind === "frr")
       it("is believed in what is behind it, unless a filter says no", async () => {
-        const isBelieved = async (): Promise<boolean> =>
-          (await routeTo(lab, "host1", BEHIND)).includes(`via ${TOR} dev eth0 proto bird`);
         await eventually(isBelieved, "the route");
         const importV4 = [{ cidr: BEHIND, matchOperator: "In", action: "Reject" }];
         await apply(lab, resource("BGPFilter", "deaf", { importV4 }));
@@ -166,6 +167,20 @@ for (const [kind, router] of Object.entries(ROUTERS)) {
         await apply(lab, resource("BGPPeer", "tor", PEER));
         await eventually(isBelieved, "the route again");
         await remove(lab, "BGPFilter", "deaf");
+      });
+
+    // FRR offers a long-lived graceful restart, which BIRD would take silence for.
+    if (kind === "frr")
+      it("is given up when it has been silent for the hold time, and not waited for as one that restarts", async () => {
+        await lab.exec("underlay", "ip", "link", "set", "tor.0", "down");
+        try {
+          await eventually(async () => !(await speaks()), "the end of the session");
+          assert.equal((await sessionWith(lab, "host1", TOR))?.peerRestarting, false);
+          await eventually(async () => !(await isBelieved()), "the end of the route");
+        } finally {
+          await lab.exec("underlay", "ip", "link", "set", "tor.0", "up");
+        }
+        await eventually(isBelieved, "the route again");
       });
 
     it("of another autonomous system than expected is not spoken with, which is told while the nodes' own sessions go on", async () => {
