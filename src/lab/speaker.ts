@@ -48,7 +48,7 @@ async function ensureFrr(
   const own = ["-o", "frr", "-g", "frr", "-m", "0750", "-d", frrDirectory];
   const { code, stderr } = await processes.run("install", own);
   if (code !== 0) throw new LabError("failed", `Cannot start FRR on "${router}": ${stderr.trim()}`);
-  const files = { zebra: "ip forwarding\n", bgpd: config };
+  const files = { zebra: "ip forwarding\n", bfdd: "", bgpd: config };
   for (const [program, text] of Object.entries(files)) {
     if (isRunning(layout, router, program)) continue;
     const file = join(frrDirectory, `${program}.conf`);

@@ -18,6 +18,7 @@ import { type IfName, parseIfName } from "../net/if-name.ts";
 import { applyAll } from "./apply.ts";
 import { LabError } from "./error.ts";
 import { type Layout, UNDERLAY } from "./layout.ts";
+import { ensureNeighbours } from "./neighbours.ts";
 import type { UnderlayRoute } from "./paths.ts";
 import type { Topology } from "./topology-schema.ts";
 import { type UnderlayNode, type UnderlayPort, planUnderlay } from "./underlay-plan.ts";
@@ -32,7 +33,9 @@ export async function ensureUnderlay(layout: Layout, topology: Topology): Promis
     switches,
     topology.underlay.segments.map(({ name }) => parseIfName(name)),
   );
-  for (const node of planUnderlay(topology)) await ensureNode(switches, layout, node);
+  const nodes = planUnderlay(topology);
+  for (const node of nodes) await ensureNode(switches, layout, node);
+  await ensureNeighbours(layout, nodes);
 }
 
 /** A container's loopback interface must be up before anything uses it. */

@@ -9,6 +9,7 @@ export interface Session {
   readonly peer: string;
   readonly state: string;
   readonly imported: number;
+  readonly peerRestarting: boolean;
   readonly lastError?: string;
   readonly bfd?: string;
 }

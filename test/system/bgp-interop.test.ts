@@ -166,10 +166,11 @@ for (const [kind, router] of Object.entries(ROUTERS)) {
       await apply(lab, resource("BGPPeer", "tor", PEER));
     });
 
+    const isBelieved = async (): Promise<boolean> =>
+      (await routeTo(lab, "host1", BEHIND)).includes(`via ${TOR} dev eth0 proto bird`);
+
     if (kind === "frr")
       it("is believed in what is behind it, unless a filter says no", async () => {
-        const isBelieved = async (): Promise<boolean> =>
-          (await routeTo(lab, "host1", BEHIND)).includes(`via ${TOR} dev eth0 proto bird`);
         await eventually(isBelieved, "the route");
         const importV4 = [{ cidr: BEHIND, matchOperator: "In", action: "Reject" }];
         await apply(lab, resource("BGPFilter", "deaf", { importV4 }));
@@ -227,6 +228,20 @@ for (const [kind, router] of Object.entries(ROUTERS)) {
         const block = await blockOf("host2");
         await eventually(() => isSole(block, "192.168.0.102", 600), "the metric");
         await remove(lab, "BGPPeer", "pair");
+      });
+
+    // FRR offers a long-lived graceful restart, which BIRD would take silence for.
+    if (kind === "frr")
+      it("is given up when it has been silent for the hold time, and not waited for as one that restarts", async () => {
+        await lab.exec("underlay", "ip", "link", "set", "tor.0", "down");
+        try {
+          await eventually(async () => !(await speaks()), "the end of the session");
+          assert.equal((await sessionWith(lab, "host1", TOR))?.peerRestarting, false);
+          await eventually(async () => !(await isBelieved()), "the end of the route");
+        } finally {
+          await lab.exec("underlay", "ip", "link", "set", "tor.0", "up");
+        }
+        await eventually(isBelieved, "the route again");
       });
 
     it("of another autonomous system than expected is not spoken with, which is told while the nodes' own sessions go on", async () => {

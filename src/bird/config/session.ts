@@ -130,8 +130,14 @@ function renderTimes({ keepaliveSeconds = 30, restartSeconds }: BirdSession, inp
   keepalive time ${keepaliveSeconds};
 ${TIMERS}  graceful restart;
   graceful restart time ${restart};
-`;
+${NO_LONG_RESTART}`;
 }
+
+/**
+ * To BIRD, a peer that offers a long-lived graceful restart (RFC 9494; FRR does unasked) restarts whatever ends the session: one that is silent for the
+ * hold time keeps its routes for the restart time more, and packets go there though another router is alive.
+ */
+const NO_LONG_RESTART = "  long lived graceful restart off;\n";
 
 function renderReflection({ clusterId, allowedLocalAs = 0 }: BirdSession): string {
   checkRange("number of local AS numbers", allowedLocalAs, 255, 0);
