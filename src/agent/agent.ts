@@ -22,6 +22,7 @@ import { type AgentCollaborators, type AgentParts, openParts } from "./parts.ts"
 import { persist } from "./persist.ts";
 import { createPoolStatus } from "./pool-status.ts";
 import { type PoolReview, createPoolReview } from "./pool-review.ts";
+import { createLeakCollector } from "./leak-collector.ts";
 import type { Settler } from "./settler.ts";
 import { type AgentServices, serveAgent } from "./server.ts";
 import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
@@ -74,6 +75,7 @@ class Agent implements AsyncDisposable {
   readonly #checksumWatch: Settler;
   readonly #poolStatus: Settler;
   readonly #blockStock: Settler;
+  readonly #leakCollector: ReturnType<typeof createLeakCollector>;
   /** What the state of pools was last recorded from. */
   #poolRevision = -1;
   readonly #rotations = new Lock();
@@ -122,6 +124,16 @@ class Agent implements AsyncDisposable {
         pools: () => usablePools(this.#node),
         limits: () => this.#node.limits(),
         idleMs: config.garbageCollection.idleBlockSeconds * 1000,
+      },
+    );
+    this.#leakCollector = createLeakCollector(
+      { store, clock, log: log.scope("garbage-collector") },
+      {
+        node: () => ({ name: nodeName, borrowedFrom: calculation.blocksOf(nodeName) }),
+        graceMs: config.garbageCollection.graceSeconds * 1000,
+        onAddresses: () => {
+          this.#blockStock.update();
+        },
       },
     );
     const endpoints = createEndpoints(store, nodeName);
@@ -180,6 +192,7 @@ class Agent implements AsyncDisposable {
     for (const { end } of this.#tunnelEnds) await end[Symbol.asyncDispose]();
     await this.#checksumWatch[Symbol.asyncDispose]();
     await this.#poolStatus[Symbol.asyncDispose]();
+    await this.#leakCollector[Symbol.asyncDispose]();
     await this.#blockStock[Symbol.asyncDispose]();
   }
 
@@ -203,6 +216,7 @@ class Agent implements AsyncDisposable {
     this.#updatePoolStatus();
     this.#parts.garbageCollector.start();
     this.#blockStock.update();
+    this.#leakCollector.start();
     this.#conditions.check();
   }
 

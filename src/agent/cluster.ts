@@ -4,6 +4,7 @@ import type { Change, Revision, Store } from "../datastore/store.ts";
 import type { Fact } from "../desired/facts.ts";
 import { affinityPrefix, blockPrefix, resourcePrefix } from "../model/keys.ts";
 import type { NodeName } from "../model/name.ts";
+import { workloadEndpointPrefix } from "../model/workload-endpoint.ts";
 import type { Clock } from "../system/clock.ts";
 import { Conditions } from "../system/conditions.ts";
 import { type Log, silentLog } from "../system/log.ts";
@@ -57,7 +58,8 @@ class FollowedCluster implements Cluster {
   constructor(collaborators: Collaborators, options: ClusterOptions) {
     this.#collaborators = collaborators;
     this.#options = options;
-    this.#endpointPrefix = endpointPrefix(options);
+    this.#endpointPrefix =
+      resourcePrefix("WorkloadEndpoint", options.namespace) + workloadEndpointPrefix(options.nodeName);
     this.#prefixes = [
       resourcePrefix("Node"),
       resourcePrefix("IPPool"),
@@ -123,11 +125,6 @@ class FollowedCluster implements Cluster {
     }
     this.#options.onState();
   }
-}
-
-/** Names start with the node's, its hyphens doubled; another node's may start alike, so `spec.node` has the last word. */
-function endpointPrefix({ nodeName, namespace }: ClusterOptions): string {
-  return `${resourcePrefix("WorkloadEndpoint", namespace)}${nodeName.replaceAll("-", "--")}-`;
 }
 
 function changesOf(event: FollowEvent): readonly Change[] {

@@ -2,6 +2,7 @@
 import type { Store } from "../datastore/store.ts";
 import type { Fact } from "../desired/facts.ts";
 import { collectNode } from "../ipam/collect.ts";
+import { type Holder, addressesHeldBy } from "../ipam/held.ts";
 import { type NodeName, parseNodeName } from "../model/name.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { Clock } from "../system/clock.ts";
@@ -22,9 +23,11 @@ export interface GarbageCollectorOptions {
   readonly nodeName: NodeName;
   /** How long a node is gone before it counts. */
   readonly graceMs: number;
+  /** The blocks that are a node's, and those that it has borrowed from, as far as is known. */
+  readonly blocksOf: (name: NodeName) => readonly Cidr[];
 }
 
-/** Between one agent's turn and the next one's: by then the one before is through, and the next has heard of it. To read a large cluster takes half a minute. */
+/** Between one agent's turn and the next one's: by then the one before is through, and the next has heard of it. */
 const TURN_MS = 60_000;
 const MAX_TURNS = 30;
 /** Before what failed is tried again. */
@@ -32,7 +35,7 @@ const RETRY_MS = 30_000;
 
 export function createGarbageCollector(
   { store, clock, log }: { readonly store: Store; readonly clock: Clock; readonly log: Log },
-  { nodeName, graceMs }: GarbageCollectorOptions,
+  { nodeName, graceMs, blocksOf }: GarbageCollectorOptions,
 ): GarbageCollector {
   const abort = new AbortController();
   const { signal } = abort;
@@ -48,18 +51,36 @@ export function createGarbageCollector(
   const collect = async (name: string, stop: AbortSignal): Promise<void> => {
     const turn = Math.min([...nodes].filter((other) => other < nodeName).length, MAX_TURNS);
     const isBack = AbortSignal.any([signal, stop]);
-    let delayMs = graceMs + turn * TURN_MS;
+    let delayMs = turn * TURN_MS;
     while (!isAborted(isBack)) {
       try {
-        await clock.sleep(delayMs, { signal: isBack });
+        if (delayMs > 0) await clock.sleep(delayMs, { signal: isBack });
         // Who has no claim may have borrowed; that is the first one's to find out.
         if (!claims.has(name) && turn > 0) return;
-        const { released, endpoints } = await collectNode(store, parseNodeName(name), { signal: isBack });
-        log.info("Took back what a deleted node held", { node: name, released, endpoints: endpoints.length });
-        return;
+        if (await collectOnce(parseNodeName(name), isBack)) return;
+        delayMs = 0;
       } catch (error) {
         if (!isAborted(isBack)) log.warn("Cannot take back what a deleted node held", { node: name, error });
         delayMs = RETRY_MS;
+      }
+    }
+  };
+  /** Looks twice, a while apart; whether there is nothing left to do. */
+  const collectOnce = async (name: NodeName, isBack: AbortSignal): Promise<boolean> => {
+    const holder = (): Holder => ({ name, borrowedFrom: blocksOf(name) });
+    const before = await addressesHeldBy(store, holder(), { signal: isBack });
+    await clock.sleep(graceMs, { signal: isBack });
+    const collected = await collectNode(store, holder(), before, { signal: isBack });
+    switch (collected.kind) {
+      case "alive":
+        return true;
+      case "changed":
+        log.warn("Somebody takes addresses for a node that is deleted", { node: name });
+        return false;
+      case "collected": {
+        const { released, endpoints } = collected;
+        log.info("Took back what a deleted node held", { node: name, released, endpoints: endpoints.length });
+        return true;
       }
     }
   };

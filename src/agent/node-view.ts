@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { ENDPOINT_NAMESPACE } from "../cni/endpoint.ts";
 import { CniError } from "../cni/error.ts";
 import type { NodeView } from "../cni/collaborators.ts";
 import { listAddresses } from "../dataplane/netlink/address.ts";
@@ -9,6 +8,7 @@ import type { Calculation } from "../desired/calculation.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { formatIssues } from "../model/issue.ts";
 import { poolsForNode } from "../model/pools.ts";
+import { ENDPOINT_NAMESPACE } from "../model/workload-endpoint.ts";
 import type { NodeAddress } from "./address/node-address.ts";
 import { askedPools } from "./asked-pools.ts";
 import type { Catalog } from "./catalog.ts";

@@ -2,7 +2,6 @@
 import type { Bird } from "../bird/bird.ts";
 import { birdFiles, readIfThere } from "../bird/daemon.ts";
 import { createBird } from "../bird/supervisor.ts";
-import { ENDPOINT_NAMESPACE } from "../cni/endpoint.ts";
 import { type Dataplane, createDataplane } from "../dataplane/dataplane.ts";
 import type { WireguardAccess } from "../dataplane/kernel.ts";
 import { type Genetlink, openGenetlink } from "../dataplane/netlink/genetlink.ts";
@@ -15,6 +14,7 @@ import type { Store } from "../datastore/store.ts";
 import { Calculation } from "../desired/calculation.ts";
 import type { Fact } from "../desired/facts.ts";
 import type { DesiredDelta } from "../desired/wanted.ts";
+import { ENDPOINT_NAMESPACE } from "../model/workload-endpoint.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { ProcessRunner } from "../system/process.ts";
@@ -144,7 +144,11 @@ export async function openParts(
   const garbageCollector = stack.use(
     createGarbageCollector(
       { store, clock, log: log.scope("garbage-collector") },
-      { nodeName, graceMs: config.garbageCollection.graceSeconds * 1000 },
+      {
+        nodeName,
+        graceMs: config.garbageCollection.graceSeconds * 1000,
+        blocksOf: (name) => calculation.blocksOf(name),
+      },
     ),
   );
   const learn = (facts: readonly Fact[]): void => {

@@ -9,14 +9,15 @@ import {
 import { resourceKey } from "../model/keys.ts";
 import type { NodeName } from "../model/name.ts";
 import { API_VERSION, parseStoredResource } from "../model/resource.ts";
-import { type WorkloadEndpoint, workloadEndpointName } from "../model/workload-endpoint.ts";
+import {
+  ENDPOINT_NAMESPACE,
+  type WorkloadEndpoint,
+  workloadEndpointName,
+} from "../model/workload-endpoint.ts";
 import { hostCidr } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
 import type { Attachment } from "./attachment.ts";
 import { CniError } from "./error.ts";
-
-/** Containers without an orchestrator live in this namespace. */
-export const ENDPOINT_NAMESPACE = "default";
 
 /** The WorkloadEndpoint of an attachment, as Calico's plugin writes it for runtimes other than Kubernetes. */
 export function renderEndpoint(node: NodeName, attachment: Attachment, ips: readonly Ip[]): WorkloadEndpoint {

@@ -227,6 +227,11 @@ export class Calculation {
     return !missing.some(({ dst }) => cidrs.some((cidr) => cidrContains(cidr, dst)));
   }
 
+  /** The blocks that are the node's, and those that it has borrowed from. */
+  blocksOf(name: string): readonly Cidr[] {
+    return [...(this.#blocksOfNode.get(name) ?? [])];
+  }
+
   /** Whether a node has the address. */
   isNode(address: Ip): boolean {
     return this.#nodes.values().some((node) => node.address === address || node.ipv6?.address === address);

@@ -5,7 +5,7 @@ import { openEmbeddedStore } from "../datastore/embedded.ts";
 import type { Store } from "../datastore/store.ts";
 import { renderAffinity } from "../model/ipam-affinity.ts";
 import { renderBlock } from "../model/ipam-block.ts";
-import { affinityKey, blockKey } from "../model/keys.ts";
+import { affinityPrefix, affinityKey, blockKey } from "../model/keys.ts";
 import { parseNodeName } from "../model/name.ts";
 import { type Cidr, cidrContains, parseCidr } from "../net/cidr.ts";
 import { assignNext, newBlock } from "./block.ts";
@@ -59,7 +59,7 @@ describe("blocks of a pool", () => {
     await put(first, A);
     await put(second, B, "");
     await put(outside, A);
-    await releaseEmptyBlocks(store, ofPool, {});
+    await releaseEmptyBlocks(store, affinityPrefix(), ofPool, {});
     const left = [blockKey(second), affinityKey(B, second), blockKey(outside), affinityKey(A, outside)];
     assert.deepEqual(await keys(), left.toSorted());
   });
@@ -68,7 +68,7 @@ describe("blocks of a pool", () => {
     await claim(first, A, "pendingDeletion");
     await put(second, B, "");
     await claim(second, A);
-    await releaseEmptyBlocks(store, ofPool, {});
+    await releaseEmptyBlocks(store, affinityPrefix(), ofPool, {});
     assert.deepEqual(await keys(), [blockKey(second), affinityKey(B, second)].toSorted());
   });
 
@@ -91,7 +91,7 @@ describe("blocks of a pool", () => {
       },
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
-    await releaseEmptyBlocks(busy, ofPool, {});
+    await releaseEmptyBlocks(busy, affinityPrefix(), ofPool, {});
     assert.ok(isTaken);
     assert.deepEqual(await addressesInUse(store, 4, isInPool, {}), ["10.1.0.0"]);
     assert.equal(

@@ -2,14 +2,7 @@
 import type { Store, WaitOptions } from "../datastore/store.ts";
 import { type BlockAffinity, parseAffinity, renderAffinity } from "../model/ipam-affinity.ts";
 import { type IpamBlock, parseBlock, renderBlock } from "../model/ipam-block.ts";
-import {
-  affinityKey,
-  affinityPrefix,
-  blockKey,
-  blockPrefix,
-  parseAffinityKey,
-  parseBlockKey,
-} from "../model/keys.ts";
+import { affinityKey, blockKey, blockPrefix, parseAffinityKey, parseBlockKey } from "../model/keys.ts";
 import type { NodeName } from "../model/name.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { Family, Ip } from "../net/ip.ts";
@@ -45,15 +38,16 @@ export interface Claim {
 }
 
 /**
- * Takes those empty blocks from their nodes whose claims are chosen, and removes them; a block that comes into use meanwhile stays its node's. Every step may find the work of an
+ * Takes those empty blocks from their nodes whose claims begin with `prefix` and are chosen, and removes them; a block that comes into use meanwhile stays its node's. Every step may find the work of an
  * earlier attempt done.
  */
 export async function releaseEmptyBlocks(
   store: Store,
+  prefix: string,
   isChosen: (claim: Claim) => boolean,
   { signal }: WaitOptions,
 ): Promise<void> {
-  const { entries } = await store.list(affinityPrefix(), signal === undefined ? {} : { signal });
+  const { entries } = await store.list(prefix, signal === undefined ? {} : { signal });
   for (const { key } of entries) {
     const claim = parseAffinityKey(key);
     if (claim !== undefined && isChosen(claim)) await releaseIfEmpty(store, claim, signal);

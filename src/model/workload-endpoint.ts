@@ -7,6 +7,9 @@ import { type NamespacedMetadata, type Resource, namespacedResource } from "./me
 import { isIdentifier, parseNodeName } from "./name.ts";
 import { type Output, ipField, portField, textField } from "./schema.ts";
 
+/** Containers without an orchestrator live in this namespace. */
+export const ENDPOINT_NAMESPACE = "default";
+
 /** A container's own address: a prefix of one address, also where it was written without its length. */
 const hostCidrField = textField((text) => {
   const cidr = parseCidr(text.includes("/") ? text : `${text}/${text.includes(":") ? 128 : 32}`);
@@ -83,6 +86,11 @@ export function workloadEndpointName(identity: EndpointIdentity): string {
   const name = composeName(parts);
   if (!isIdentifier(name)) throw new SyntaxError(`Cannot name endpoint "${name}": it is too long`);
   return name;
+}
+
+/** What the names of a node's endpoints start with; another node's may start alike, so `spec.node` has the last word. */
+export function workloadEndpointPrefix(node: string): string {
+  return `${node.replaceAll("-", "--")}-`;
 }
 
 /** The parts of an endpoint's name, as {@link workloadEndpointName} joined them; `undefined` unless there are four. */

@@ -3,7 +3,8 @@ import { deleteResource } from "../../datastore/resources.ts";
 import { listResources } from "../../datastore/stored-resource.ts";
 import type { Store } from "../../datastore/store.ts";
 import { releaseEmptyBlocks } from "../../ipam/pool-blocks.ts";
-import type { ResourceId } from "../../model/keys.ts";
+import { type ResourceId, affinityPrefix } from "../../model/keys.ts";
+import { parseNodeName } from "../../model/name.ts";
 import type { Outcome } from "./carry-out.ts";
 import { type DeletionOptions, count, waitOf } from "./deletion.ts";
 
@@ -26,6 +27,7 @@ export async function deleteNode(store: Store, id: ResourceId, options: Deletion
   if (options.dryRun === true) return planned;
   for (const endpoint of endpoints) await deleteResource(store, endpoint.id, waitOf(options));
   const deleted = await deleteResource(store, id, options);
-  if (deleted.kind === "deleted") await releaseEmptyBlocks(store, ({ node }) => node === id.name, options);
+  if (deleted.kind === "deleted")
+    await releaseEmptyBlocks(store, affinityPrefix(parseNodeName(id.name)), () => true, options);
   return deleted;
 }

@@ -4,7 +4,7 @@ import { type StoredResource, listResources, readResource } from "../../datastor
 import type { Store } from "../../datastore/store.ts";
 import { addressesInUse, releaseEmptyBlocks } from "../../ipam/pool-blocks.ts";
 import { memberAt } from "../../model/json.ts";
-import type { ResourceId } from "../../model/keys.ts";
+import { type ResourceId, affinityPrefix } from "../../model/keys.ts";
 import { mergePatch } from "../../model/merge-patch.ts";
 import { type Cidr, cidrContains, cidrFamily, parseCidr } from "../../net/cidr.ts";
 import type { Outcome } from "./carry-out.ts";
@@ -24,7 +24,7 @@ export async function deletePool(store: Store, id: ResourceId, options: Deletion
   if (used !== undefined) return used;
   if (options.dryRun === true) return planned;
   await setDisabled(store, id, true, options);
-  await releaseEmptyBlocks(store, ({ cidr }) => isOwn(cidr), options);
+  await releaseEmptyBlocks(store, affinityPrefix(), ({ cidr }) => isOwn(cidr), options);
   // Until it was disabled, addresses may have been given out.
   const usedMeanwhile = await usage(store, pool, isOwn, options);
   if (usedMeanwhile === undefined)
