@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { createRandom } from "../../src/datastore/random.ts";
-import { DatastoreError, type Store } from "../../src/datastore/store.ts";
+import { openEtcdStore } from "../../src/datastore/etcd/etcd-store.ts";
+import { DatastoreError } from "../../src/datastore/store.ts";
 import { makeNode, makePool, makeRequest } from "../../src/ipam/allocator-fixtures.ts";
-import type { Allocator } from "../../src/ipam/allocator.ts";
 import { checkIpam, describeFinding } from "../../src/ipam/check.ts";
 import { readInventory } from "../../src/ipam/inventory.ts";
 import { breakingStore } from "../../src/ipam/store-fakes.ts";
+import { type StormAllocator, startStormProcess } from "./ipam-storm-process.ts";
 
 export interface Storm {
   readonly seed: number;
+  /** Of the etcd that they share. */
+  readonly endpoints: readonly string[];
   /** Nodes, each with a connection of its own. */
   readonly allocators: number;
+  /** How many of them are processes, which are killed; the connections of the others are cut, at a write of which nobody knows whether it happened. */
+  readonly processes: number;
   /** Assignments, and as many releases. */
   readonly assignments: number;
 }
@@ -19,31 +24,33 @@ export interface Storm {
 export interface StormReport {
   readonly assigned: number;
   readonly released: number;
-  /** How often a node was cut off in the midst of something. */
+  /** How often a process was killed, and how often a connection was cut, in the midst of something. */
   readonly kills: number;
+  readonly cuts: number;
 }
 
 /** Fewer blocks than nodes, so that they contend and borrow. */
 const POOL = makePool("storm", "10.1.0.0/22", 27);
 /** What a node holds at most, so that the pool is enough for all. */
 const MOST_HELD = 12;
-/** A node's connection lasts for so many writes at most. */
+/** A node's connection lasts for so many writes at most, and its process for so many requests. */
 const MAX_WRITES = 200;
+const MAX_REQUESTS = 60;
 
 /**
- * Has nodes take and give back addresses all at once, each of them cut off in the midst of a write now and then, after which it starts anew and knows nothing but the store. No address may be held twice at any time, and in
+ * Has nodes take and give back addresses all at once, each of them killed or cut off in the midst of it now and then, after which it starts anew and knows nothing but the store. No address may be held twice at any time, and in
  * the end, when all is given back, nothing may be left.
  */
-export async function ipamStorm(openStore: () => Store, storm: Storm): Promise<StormReport> {
+export async function ipamStorm(storm: Storm): Promise<StormReport> {
   const held = new Map<string, string>();
-  const counts = { assigned: 0, released: 0, kills: 0 };
+  const counts = { assigned: 0, released: 0, kills: 0, cuts: 0 };
   const work = async (number: number): Promise<void> => {
-    const node = new StormNode(openStore, { number, storm, held, counts });
+    const node = new StormNode({ number, storm, held, counts });
     while (counts.assigned < storm.assignments) await node.step();
     await node.releaseAll();
   };
   await Promise.all(Array.from({ length: storm.allocators }, (_, number) => work(number)));
-  await using store = openStore();
+  await using store = openEtcdStore({ endpoints: storm.endpoints });
   assert.deepEqual(checkIpam(await readInventory(store)).map(describeFinding), []);
   assert.equal(held.size, 0);
   return counts;
@@ -54,20 +61,18 @@ interface StormContext {
   readonly storm: Storm;
   /** address -> who holds it */
   readonly held: Map<string, string>;
-  readonly counts: { assigned: number; released: number; kills: number };
+  readonly counts: { assigned: number; released: number; kills: number; cuts: number };
 }
 
 class StormNode {
-  readonly #openStore: () => Store;
   readonly #context: StormContext;
   readonly #name: string;
   readonly #random: () => number;
   readonly #own: string[] = [];
-  #connection: { readonly store: Store; readonly allocator: Allocator } | undefined;
+  #allocator: StormAllocator | undefined;
   #next = 0;
 
-  constructor(openStore: () => Store, context: StormContext) {
-    this.#openStore = openStore;
+  constructor(context: StormContext) {
     this.#context = context;
     this.#name = `node${context.number}`;
     this.#random = createRandom(context.storm.seed * 1000 + context.number + 1);
@@ -107,27 +112,41 @@ class StormNode {
   }
 
   /** Tries again with another connection when one is cut: what was begun is completed by doing it again. */
-  async #until<T>(act: (allocator: Allocator) => Promise<T>): Promise<T> {
+  async #until<T>(act: (allocator: StormAllocator) => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        return await act((this.#connection ??= this.#connect()).allocator);
+        return await act((this.#allocator ??= this.#start()));
       } catch (error) {
         if (!(error instanceof DatastoreError)) throw error;
-        this.#context.counts.kills++;
+        this.#context.counts[this.#isProcess ? "kills" : "cuts"]++;
         await this.#close();
       }
     }
   }
 
-  #connect(): { readonly store: Store; readonly allocator: Allocator } {
-    const store = this.#openStore();
+  get #isProcess(): boolean {
+    return this.#context.number < this.#context.storm.processes;
+  }
+
+  #start(): StormAllocator {
+    const { endpoints } = this.#context.storm;
+    if (this.#isProcess) {
+      const killAt = Math.floor(this.#random() * MAX_REQUESTS);
+      return startStormProcess({ name: this.#name, endpoints }, killAt, this.#random);
+    }
+    const store = openEtcdStore({ endpoints });
     const how = this.#random() < 0.5 ? "lost" : "unanswered";
     const cut = breakingStore(store, Math.floor(this.#random() * MAX_WRITES), how);
-    return { store, allocator: makeNode(cut, this.#name) };
+    const allocator = makeNode(cut, this.#name);
+    return {
+      assign: (request) => allocator.assign(request),
+      releaseByHandle: (handleId) => allocator.releaseByHandle(handleId),
+      [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+    };
   }
 
   async #close(): Promise<void> {
-    await this.#connection?.store[Symbol.asyncDispose]();
-    this.#connection = undefined;
+    await this.#allocator?.[Symbol.asyncDispose]();
+    this.#allocator = undefined;
   }
 }
