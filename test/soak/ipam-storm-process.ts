@@ -51,8 +51,11 @@ export function startStormProcess(setup: NodeSetup, killAt: number, random: () =
     child.stdin.write(`${JSON.stringify(request)}\n`);
     if (requests++ === killAt) void pause(random() * MAX_LIFE_MS).then(() => child.kill("SIGKILL"));
     const line: IteratorResult<string, unknown> = await lines.next();
-    if (line.done === true)
-      throw new DatastoreError("unavailable", `The process of "${setup.name}" was killed`);
+    if (line.done === true) {
+      await ended;
+      if (child.signalCode !== "SIGKILL") throw new Error(`"${setup.name}" ended by itself`);
+      throw new DatastoreError("unavailable", `"${setup.name}" was killed`);
+    }
     return JSON.parse(line.value) as NodeAnswer;
   };
   return {
