@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Completions as the program prints them. Bash's runs in a real bash; the other shells may not be there, so that theirs are only looked at.
+// Completions as the program prints them, in the shells that they are for.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -17,20 +17,37 @@ async function completion(shell: string): Promise<string> {
   return stdout;
 }
 
+interface OwnDirectory extends AsyncDisposable {
+  readonly directory: string;
+}
+
+/** A directory with the program in it. */
+async function createDirectory(): Promise<OwnDirectory> {
+  const directory = await mkdtemp(join(tmpdir(), "margay-completion-"));
+  await symlink(MARGAY, join(directory, "margay"));
+  return {
+    directory,
+    async [Symbol.asyncDispose]() {
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
 /** Sources $1, and completes the words after it, the last of which is being written. */
 const COMPLETE = `. "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _margay; printf '%s\\n' "\${COMPREPLY[@]}"`;
 
 describe("the completion for bash", () => {
+  let own: OwnDirectory;
   let directory: string;
   let script: string;
   before(async () => {
-    directory = await mkdtemp(join(tmpdir(), "margay-completion-"));
+    own = await createDirectory();
+    directory = own.directory;
     script = join(directory, "margay.bash");
     await writeFile(script, await completion("bash"));
-    await symlink(MARGAY, join(directory, "margay"));
   });
   after(async () => {
-    await rm(directory, { recursive: true, force: true });
+    await own[Symbol.asyncDispose]();
   });
 
   async function complete(...words: readonly string[]): Promise<readonly string[]> {
@@ -101,21 +118,69 @@ describe("the completion for bash", () => {
   });
 });
 
-it("the completion for zsh is that for bash, with what zsh needs to run it", async () => {
-  const [bash, zsh] = [await completion("bash"), await completion("zsh")];
-  assert.ok(
-    zsh.startsWith("autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n"),
-  );
-  assert.ok(zsh.endsWith(bash));
+describe("the completion for zsh", () => {
+  it("works where a person presses the key", async () => {
+    await using own = await createDirectory();
+    const script = join(own.directory, "margay.zsh");
+    await writeFile(script, await completion("zsh"));
+    const input = `source ${script}\nmargay versi\t\nexit\n`;
+    // It keeps what it has compiled where the home is.
+    const env = {
+      PATH: `${own.directory}:${process.env["PATH"] ?? ""}`,
+      TERM: "dumb",
+      HOME: own.directory,
+      ZDOTDIR: own.directory,
+    };
+    const { stdout } = await systemProcesses.run("script", ["-qec", "zsh -f -i", "/dev/null"], {
+      input,
+      env,
+    });
+    assert.ok(stdout.split(/\r*\n/).includes(readVersion()), stdout);
+  });
 });
 
-it("the completion for fish names commands, options, choices and kinds", async () => {
-  const fish = await completion("fish");
-  for (const line of [
-    "complete -c margay -n '__margay_at margay' -a 'validate' -d 'check resources in files, without a datastore'",
-    "complete -c margay -n '__margay_at margay get' -s o -l output -x -a 'table ps wide name yaml json' -d 'how'",
-    "complete -c margay -n '__margay_at margay get; and test (count (__margay_arguments)) -gt 0' -a '(__margay_names)'",
-    "complete -c margay -n '__margay_at margay apply' -s f -l filename -r -F -d 'YAML or JSON, - for standard input; repeatable'",
-  ])
-    assert.ok(fish.split("\n").includes(line), line);
+describe("the completion for fish", () => {
+  let own: OwnDirectory;
+  let script: string;
+  before(async () => {
+    own = await createDirectory();
+    script = join(own.directory, "margay.fish");
+    await writeFile(script, await completion("fish"));
+  });
+  after(async () => {
+    await own[Symbol.asyncDispose]();
+  });
+
+  /** Candidates without what is said of them. */
+  async function complete(line: string): Promise<readonly string[]> {
+    const command = 'source $argv[1]; complete -C "$argv[2]"';
+    const env = { PATH: `${own.directory}:${process.env["PATH"] ?? ""}`, HOME: own.directory };
+    const args = ["--no-config", "-c", command, script, line];
+    const { stdout, stderr } = await systemProcesses.run("fish", args, { env });
+    assert.equal(stderr, "");
+    return stdout.split("\n").flatMap((text) => (text === "" ? [] : [text.split("\t")[0] ?? ""]));
+  }
+
+  const rows: readonly (readonly [line: string, wanted: readonly string[]])[] = [
+    ["margay va", ["validate"]],
+    ["margay node ch", ["check", "checksystem"]],
+    ["margay lab --name up st", ["status"]],
+    ["margay get ip", ["ipamconfig", "ippool", "ipreservation"]],
+    ["margay get --out", ["--output"]],
+    ["margay get ippools -o ya", ["yaml"]],
+    ["margay lab up --route-source ", ["bird", "datastore"]],
+    ["margay completion ", ["bash", "fish", "zsh"]],
+    ["margay nothing x", []],
+  ];
+  for (const [line, wanted] of rows) {
+    it(`gives ${wanted.join(" ") || "nothing"} for ${line}`, async () => {
+      assert.deepEqual(await complete(line), wanted);
+    });
+  }
+
+  it("gives files where an option takes one", async () => {
+    const name = join(own.directory, "pool.yaml");
+    await writeFile(name, "");
+    assert.deepEqual(await complete(`margay apply -f ${own.directory}/po`), [name]);
+  });
 });

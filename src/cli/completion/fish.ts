@@ -6,11 +6,32 @@ export function renderFish(commands: readonly CompletedCommand[], kinds: readonl
   const children = commands.flatMap(({ path, children: names }) =>
     names.map(({ name }) => `${path} ${name}`),
   );
+  const valued = commands.flatMap(({ options }) =>
+    options.flatMap(({ flags, value }) => (value.kind === "none" ? [] : flags)),
+  );
   return `# Completion of margay for fish: put it into ~/.config/fish/completions/margay.fish.
+# The words before the one that is being written, without options and their values.
+function __margay_words
+    set -l is_value 0
+    for word in (commandline -opc)
+        if test $is_value = 1
+            set is_value 0
+            continue
+        end
+        switch $word
+            case ${[...new Set(valued)].map(quote).join(" ")}
+                set is_value 1
+            case '-*'
+            case '*'
+                echo $word
+        end
+    end
+end
+
 # The words that lead to the command at hand.
 function __margay_path
     set -l path margay
-    for word in (commandline -opc)[2..]
+    for word in (__margay_words)[2..]
         switch "$path $word"
             case ${children.map(quote).join(" ")}
                 set path "$path $word"
@@ -19,16 +40,12 @@ function __margay_path
     echo $path
 end
 
-# The words behind the command that are no options.
+# The words behind the command.
 function __margay_arguments
     set -l path (string split ' ' -- (__margay_path))
-    set -l words (commandline -opc)
+    set -l words (__margay_words)
     for word in $words[(math (count $path) + 1)..]
-        switch $word
-            case '-*'
-            case '*'
-                echo $word
-        end
+        echo $word
     end
 end
 
