@@ -16,20 +16,22 @@ const MAX_PAUSE_MS = 1500;
 /** One thing that happens; what fails because of an earlier one is no fault of the cluster. */
 interface Step {
   readonly what: string;
-  readonly act: (lab: Lab) => Promise<void>;
+  readonly act: (lab: Lab, unfinished: Set<string>) => Promise<void>;
 }
 
 /** Makes the faults that the seed stands for, has everything back, and finds the lab well and its addresses in order. */
 export async function runFaultSequence(lab: Lab, seed: number): Promise<void> {
   const random = createRandom(seed);
   const steps = planSteps(random);
+  /** Containers whose removal was begun, and not seen to end. */
+  const unfinished = new Set<string>();
   const story = `seed ${seed}: ${steps.map(({ what }) => what).join(", ")}`;
   try {
     for (const { act } of steps) {
-      await act(lab);
+      await act(lab, unfinished);
       await pause(random() * MAX_PAUSE_MS);
     }
-    await heal(lab);
+    await heal(lab, unfinished);
     await isWell(lab);
   } catch (error) {
     throw new Error(`After ${story}`, { cause: error });
@@ -103,7 +105,12 @@ function setCable(node: string, state: "up" | "down"): Step {
 }
 
 function add(name: string): Step {
-  return { what: `add ${name}`, act: (lab) => attempt(lab, "add", name, "--host", hostOf(name)) };
+  return {
+    what: `add ${name}`,
+    act: async (lab) => {
+      await attempt(lab, "add", name, "--host", hostOf(name));
+    },
+  };
 }
 
 function hostOf(name: string): string {
@@ -111,12 +118,19 @@ function hostOf(name: string): string {
 }
 
 function remove(name: string): Step {
-  return { what: `remove ${name}`, act: (lab) => attempt(lab, "rm", name) };
+  return {
+    what: `remove ${name}`,
+    act: async (lab, unfinished) => {
+      if (await attempt(lab, "rm", name)) unfinished.delete(name);
+      else unfinished.add(name);
+    },
+  };
 }
 
-/** May fail, and may hang: a runtime gives up after a while, too. */
-async function attempt(lab: Lab, ...args: readonly string[]): Promise<void> {
-  await execute("timeout", ["10", MARGAY, "lab", ...args, "--name", lab.name]);
+/** Whether it succeeded. It may fail, and may hang: a runtime gives up after a while, too. */
+async function attempt(lab: Lab, ...args: readonly string[]): Promise<boolean> {
+  const { code } = await execute("timeout", ["10", MARGAY, "lab", ...args, "--name", lab.name]);
+  return code === 0;
 }
 
 async function restart(lab: Lab): Promise<void> {
@@ -133,8 +147,8 @@ function signalTo(pid: number | undefined, signal: NodeJS.Signals): void {
 }
 
 /** Ends every fault: cables are in, frozen processes go on, dead ones are started. */
-async function heal(lab: Lab): Promise<void> {
-  for (const node of [...HOSTS, ...MEMBERS]) await setCable(node, "up").act(lab);
+async function heal(lab: Lab, unfinished: Set<string>): Promise<void> {
+  for (const node of [...HOSTS, ...MEMBERS]) await setCable(node, "up").act(lab, unfinished);
   const { hosts, etcd } = await lab.status();
   for (const { agent, bird } of hosts) {
     signalTo(agent?.pid, "SIGCONT");
@@ -143,9 +157,10 @@ async function heal(lab: Lab): Promise<void> {
   for (const member of etcd) signalTo(member.process?.pid, "SIGCONT");
   await lab.repair();
   const { containers } = await lab.status();
-  // As a runtime does with what it could not attach or detach at the first try.
-  for (const name of EXTRAS.filter((extra) => !containers.some((container) => container.name === extra))) {
-    await lab.margay("add", name, "--host", hostOf(name));
+  const isThere = (extra: string): boolean => containers.some(({ name }) => name === extra);
+  // As a runtime does with what it could not attach or detach at the first try. An agent that was frozen may still carry out what nobody waits for any more.
+  for (const name of EXTRAS.filter((extra) => unfinished.has(extra) || !isThere(extra))) {
+    if (!isThere(name)) await lab.margay("add", name, "--host", hostOf(name));
     await lab.margay("rm", name);
   }
 }

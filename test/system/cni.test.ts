@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { connectStore } from "../../src/datastore/client.ts";
-import { resourceKey, resourcePrefix } from "../../src/model/keys.ts";
+import { blockPrefix, resourceKey, resourcePrefix } from "../../src/model/keys.ts";
 import {
   type Lab,
   type Outcome,
@@ -318,6 +318,8 @@ describe("the CNI plugin", () => {
       await patch(lab, usual, { spec: { namespaceSelector: null } });
       for (const name of Object.keys(pools)) await store.delete(resourceKey("IPPool", name));
     }
+    const blocks = async (): Promise<string> => [...(await readStore(lab, blockPrefix(4))).keys()].join();
+    await eventually(async () => !/10\.(9|10|11|12)\./.test(await blocks()), "the end of the pools' blocks");
   });
 
   it("refuses what is no JSON with code 6", async () => {
@@ -330,9 +332,12 @@ describe("the CNI plugin", () => {
 
   it("refuses an interface name that is taken, and leaves its holder alone", async () => {
     const result = await add();
-    await refusesToAdd(4, /interface of that name/, {}, {});
-    assert.equal((await call("CHECK", { prevResult: result })).code, 0);
-    await call("DEL");
+    try {
+      await refusesToAdd(4, /interface of that name/, {}, {});
+      assert.equal((await call("CHECK", { prevResult: result })).code, 0);
+    } finally {
+      await call("DEL");
+    }
   });
 
   const damages: readonly (readonly [what: string, command: string, message: RegExp])[] = [
