@@ -29,6 +29,7 @@ import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./stat
 import { type TunnelEnd, type TunnelKind, createTunnelEnd } from "./tunnel-end.ts";
 import type { TunnelContext } from "./tunnels.ts";
 import { vxlanTunnel } from "./vxlan.ts";
+import { Withdrawals } from "./withdrawals.ts";
 import { recordedEnd, wireguardTunnel } from "./wireguard.ts";
 
 /**
@@ -75,6 +76,7 @@ class Agent implements AsyncDisposable {
   readonly #checksumWatch: Settler;
   readonly #poolStatus: Settler;
   readonly #blockStock: Settler;
+  readonly #withdrawals: Withdrawals;
   readonly #leakCollector: ReturnType<typeof createLeakCollector>;
   /** What the state of pools was last recorded from. */
   #poolRevision = -1;
@@ -102,6 +104,7 @@ class Agent implements AsyncDisposable {
       { nodeName, cooldownSeconds: () => catalog.ipamConfig?.spec.ipCooldownSeconds ?? 0 },
     );
     this.#poolReview = createPoolReview(catalog);
+    this.#withdrawals = new Withdrawals(clock);
     this.#node = createNodeView({
       config,
       nodeAddress,
@@ -109,6 +112,8 @@ class Agent implements AsyncDisposable {
       poolReview: this.#poolReview,
       cluster,
       calculation,
+      withdrawals: this.#withdrawals,
+      clock,
       log: log.scope("cni"),
       isStarted: () => this.#isStarted,
     });
@@ -161,6 +166,7 @@ class Agent implements AsyncDisposable {
 
   noteDelta(delta: DesiredDelta): void {
     if (!this.#isStarted) return;
+    this.#withdrawals.note(delta.withdrawn);
     if (delta.bird) {
       this.#parts.routeSource.update();
       this.#updateTunnelEnds();

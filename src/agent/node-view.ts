@@ -14,10 +14,12 @@ import { askedPools } from "./asked-pools.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Cluster } from "./cluster.ts";
 import type { AgentConfig } from "./config.ts";
+import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { AgentParts } from "./parts.ts";
 import { awaitPeers } from "./route-readiness.ts";
 import type { PoolReview } from "./pool-review.ts";
+import type { Withdrawals } from "./withdrawals.ts";
 
 export interface NodeViewCollaborators {
   readonly config: AgentConfig;
@@ -26,6 +28,8 @@ export interface NodeViewCollaborators {
   readonly poolReview: PoolReview;
   readonly cluster: Cluster;
   readonly calculation: Calculation;
+  readonly withdrawals: Withdrawals;
+  readonly clock: Clock;
   readonly log: Log;
   /** Whether the datastore has been read and the kernel brought in line once. */
   readonly isStarted: () => boolean;
@@ -39,6 +43,8 @@ export function createNodeView({
   poolReview,
   cluster,
   calculation,
+  withdrawals,
+  clock,
   log,
   isStarted,
 }: NodeViewCollaborators): NodeView {
@@ -53,9 +59,14 @@ export function createNodeView({
       return `The Margay agent of node "${nodeName}" is starting: ${cause}; try again`;
     },
     routeReadiness: config.routeReadiness,
-    async awaitPeers(inside, { signal }) {
+    async awaitPeers(ip, inside, { signal }) {
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(config.routeReadinessTimeoutMs)]);
-      const { late, silent } = await awaitPeers(calculation.pathsToNodes(), { inside, deadline });
+      const { late, silent } = await awaitPeers(calculation.pathsToNodes(), {
+        inside,
+        clock,
+        settledMs: clock.now() + withdrawals.settlesIn(ip),
+        deadline,
+      });
       if (late.length > 0)
         log.warn("Nodes have no route to a new container yet; it starts all the same", { late });
       if (silent.length > 0) log.debug("Nodes were not waited for, since they do not answer", { silent });

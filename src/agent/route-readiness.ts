@@ -2,6 +2,7 @@
 import { type EchoSocket, openEchoSocket } from "../dataplane/probe/echo-socket.ts";
 import type { PathToNode } from "../desired/paths.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
+import type { Clock } from "../system/clock.ts";
 
 /** What came of waiting for the other nodes. */
 export interface Readiness {
@@ -14,6 +15,9 @@ export interface Readiness {
 export interface ReadinessOptions {
   /** Runs an action in the container's network namespace. */
   readonly inside: <T>(action: () => T) => T;
+  readonly clock: Clock;
+  /** Before that time, in milliseconds of the clock, a node's route to the container may be one that is about to go. */
+  readonly settledMs: number;
   /** Ends the waiting. */
   readonly deadline: AbortSignal;
 }
@@ -31,12 +35,12 @@ const SILENCE_MS = 200;
  */
 export async function awaitPeers(
   paths: readonly PathToNode[],
-  { inside, deadline }: ReadinessOptions,
+  options: ReadinessOptions,
 ): Promise<Readiness> {
   const outcomes = await Promise.all(
     waysTo(paths).map(async ({ node, address }) => ({
       node,
-      outcome: await awaitPeer(address, inside, deadline),
+      outcome: await awaitPeer(address, options),
     })),
   );
   const those = (wanted: Outcome): readonly string[] =>
@@ -55,17 +59,19 @@ function waysTo(paths: readonly PathToNode[]): readonly PathToNode[] {
 
 async function awaitPeer(
   address: Ipv4,
-  inside: ReadinessOptions["inside"],
-  deadline: AbortSignal,
+  { inside, clock, settledMs, deadline }: ReadinessOptions,
 ): Promise<Outcome> {
   using asking = openSocket(() => inside(() => openEchoSocket(address)));
   if (asking === undefined) return "silent";
   let isAlive = false;
   for (let round = 0; !isAborted(deadline); round++) {
     const timeoutMs = PATIENCE_MS[Math.min(round, PATIENCE_MS.length - 1)] ?? SILENCE_MS;
-    if (await isAnswered(asking, timeoutMs, deadline)) return "routed";
+    const isReached = await isAnswered(asking, timeoutMs, deadline);
+    const unsettledMs = settledMs - clock.now();
+    if (isReached && unsettledMs <= 0) return "routed";
+    if (isReached) await pause(unsettledMs, clock, deadline);
     // Asked once only: whoever has answered is waited for.
-    isAlive ||= await isHeardOf(address, deadline);
+    isAlive ||= isReached || (await isHeardOf(address, deadline));
     if (!isAlive) return isAborted(deadline) ? "late" : "silent";
   }
   return "late";
@@ -93,6 +99,11 @@ async function isAnswered(socket: EchoSocket, timeoutMs: number, deadline: Abort
     // The deadline, which is looked at.
     return false;
   }
+}
+
+/** Ends early with the deadline, which is looked at. */
+async function pause(ms: number, clock: Clock, deadline: AbortSignal): Promise<void> {
+  await clock.sleep(ms, { signal: deadline }).catch(() => undefined);
 }
 
 function isAborted(signal: AbortSignal): boolean {

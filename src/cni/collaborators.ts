@@ -7,6 +7,7 @@ import type { Allocator } from "../ipam/allocator.ts";
 import type { Limits } from "../ipam/assignment.ts";
 import type { AskedPool } from "../model/asked-pools.ts";
 import type { IPPool } from "../model/ip-pool.ts";
+import type { Ip } from "../net/ip.ts";
 import type { Log } from "../system/log.ts";
 import type { Endpoints } from "./endpoint.ts";
 
@@ -51,8 +52,12 @@ export interface NodeView {
   limits(): Limits;
   /** What ADD waits for, unless the network says otherwise. */
   readonly routeReadiness: RouteReadiness;
-  /** Resolves once the other nodes have a route to the container, or it has taken too long; `inside` runs an action in the container. */
-  awaitPeers(inside: <T>(action: () => T) => T, options: { readonly signal: AbortSignal }): Promise<void>;
+  /** Resolves once the other nodes have a route to the container with the address, or it has taken too long; `inside` runs an action in the container. */
+  awaitPeers(
+    ip: Ip,
+    inside: <T>(action: () => T) => T,
+    options: { readonly signal: AbortSignal },
+  ): Promise<void>;
   /** MTU of containers, in octets; throws {@link CniError} while it is not known. */
   mtu(): number;
   /** Resolves once the desired state takes the endpoint written at `revision` into account. */

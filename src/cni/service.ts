@@ -102,6 +102,7 @@ async function add(
     const ip = await attach(request, container, attachment, collaborators, node, signal);
     await awaitRoutes(
       request.config.routeReadiness ?? node.routeReadiness,
+      ip,
       container,
       attachment,
       collaborators,
@@ -142,6 +143,7 @@ async function attach(
 
 async function awaitRoutes(
   readiness: RouteReadiness,
+  ip: Ip,
   { netns }: Container,
   attachment: Attachment,
   collaborators: CniCollaborators,
@@ -150,7 +152,7 @@ async function awaitRoutes(
 ): Promise<void> {
   if (readiness === "none") return;
   await awaitProgrammed(attachment, collaborators, signal);
-  if (readiness === "peers") await node.awaitPeers((action) => netns.run(action), { signal });
+  if (readiness === "peers") await node.awaitPeers(ip, (action) => netns.run(action), { signal });
   signal.throwIfAborted();
 }
 

@@ -927,6 +927,17 @@ describe("pools that overlap by mistake", () => {
   });
 });
 
+describe("what a node has ceased to announce", () => {
+  it("is told once: its blocks, and addresses of others' blocks", () => {
+    const calculation = new Calculation("host1");
+    const borrowing = block(BLOCK2, "host2", [["10.1.2.9", "host1"]]);
+    calculation.update([...TWO_NODES, block(BLOCK1, "host1"), affinity("host1", BLOCK1), borrowing]);
+    const ends = [affinity("host1", BLOCK1, false), block(BLOCK2, "host2")];
+    assert.deepEqual(calculation.update(ends).withdrawn, [BLOCK1, "10.1.2.9/32"]);
+    assert.deepEqual(calculation.update([affinity("host1", BLOCK1)]).withdrawn, []);
+  });
+});
+
 describe("the cost of one change", () => {
   it("is one route's delta, in a cluster of a thousand nodes as in one of two", () => {
     const calculation = new Calculation("host1");

@@ -94,6 +94,8 @@ export class Calculation {
   /** Blocks to look at again before the next delta is given out. */
   readonly #stale = new Set<Cidr>();
   #isBirdStale = true;
+  /** What this node has ceased to announce since the last delta was given out. */
+  #withdrawn: readonly Cidr[] = [];
   /** Nodes whose end of the tunnel to look at again. */
   readonly #staleNodes = new Set<string>();
   #vxlanEnd: VxlanEnd | undefined;
@@ -119,7 +121,9 @@ export class Calculation {
     this.#staleNodes.clear();
     const bird = this.#isBirdStale;
     this.#isBirdStale = false;
-    return { ...this.#outcome.takeDelta(), bird };
+    const withdrawn = this.#withdrawn;
+    this.#withdrawn = [];
+    return { ...this.#outcome.takeDelta(), bird, withdrawn };
   }
 
   /** The MTU of containers, in octets; `undefined` while the underlay is not known. */
@@ -365,12 +369,18 @@ export class Calculation {
     const block = this.#blocks.get(cidr);
     const outcome = block === undefined ? undefined : blockOutcome(block, this.#context());
     this.#outcome.set(`block ${cidr}`, outcome?.wanted ?? NOTHING);
-    if (String(this.#originated.get(cidr) ?? "") !== String(outcome?.originated ?? ""))
-      this.#isBirdStale = true;
-    setOrDelete(this.#originated, cidr, orUndefined(outcome?.originated));
+    this.#noteOriginated(cidr, outcome?.originated ?? []);
     setOrDelete(this.#unroutable, cidr, orUndefined(outcome?.unroutable));
     setOrDelete(this.#detours, cidr, orUndefined(outcome?.detours));
     setOrDelete(this.#tunnels, cidr, orUndefined(outcome?.tunnels));
+  }
+
+  #noteOriginated(cidr: Cidr, originated: readonly Cidr[]): void {
+    const before = this.#originated.get(cidr) ?? [];
+    if (String(before) === String(originated)) return;
+    this.#isBirdStale = true;
+    this.#withdrawn = [...this.#withdrawn, ...before.filter((dst) => !originated.includes(dst))];
+    setOrDelete(this.#originated, cidr, orUndefined(originated));
   }
 
   #recalculateEndpoint(name: string): void {

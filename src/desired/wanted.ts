@@ -284,6 +284,8 @@ export type Delta<T> = ReadonlyMap<string, T | undefined>;
 export type DesiredDelta = { readonly [K in Kind]: Delta<Wanted[K]> } & {
   /** Whether what BIRD is to do may have changed. */
   readonly bird: boolean;
+  /** What this node has ceased to announce. */
+  readonly withdrawn: readonly Cidr[];
 };
 
 /** A value for every kind. */

@@ -138,8 +138,8 @@ function agentConfig(layout: Layout, topology: Topology, { name, address }: Host
     stateDirectory: directory,
     socket: agentSocket,
     secretsDirectory: layout.secrets,
-    // A person who deletes a node there wants to see what comes of it.
-    garbageCollection: { graceSeconds: 5, idleBlockSeconds: 5 },
+    // A person who deletes a node there, or a container, wants to see what comes of it.
+    garbageCollection: { graceSeconds: 5, idleBlockSeconds: 1 },
     datastore: datastoreConfig(layout, topology, name),
   };
 }

@@ -6,39 +6,77 @@ import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text as readText } from "node:stream/consumers";
-import { type Lab, createLab, execute, succeed } from "../system/harness.ts";
+import { affinityPrefix, blockPrefix, parseBlockKey } from "../../src/model/keys.ts";
+import { parseNodeName } from "../../src/model/name.ts";
+import { cidrContains, parseCidr } from "../../src/net/cidr.ts";
+import { type Lab, createLab, eventually, execute, readStore, succeed } from "../system/harness.ts";
 
 interface Result {
   readonly ips: readonly { readonly address: string }[];
 }
 
-export interface Contacts {
-  /** A container on another host. */
-  readonly from: string;
-  readonly count: number;
-  readonly routeReadiness: "local" | "peers";
+interface Pool {
+  readonly name: string;
+  readonly cidr: string;
+  readonly blockSize?: number;
+  readonly assignmentMode?: string;
 }
 
-/** How addresses come about: in a block that all nodes know, each in a block of its own, or out of another node's block. */
-export const CASES = {
-  known: { pool: { cidr: "10.1.0.0/16" }, routeReadiness: "local" },
-  new: { pool: { cidr: "10.1.0.0/16", blockSize: 32 }, routeReadiness: "peers" },
-  // Two blocks of two addresses: host1's is full, and there is no third.
-  borrowed: { pool: { cidr: "10.1.0.0/30", blockSize: 31 }, routeReadiness: "peers" },
-} as const;
+interface Case {
+  readonly pools: readonly Pool[];
+  /** Pools that the containers' networks ask for, in turn: no block of them is claimed ahead of need. */
+  readonly asked?: readonly Pool[];
+  readonly routeReadiness: "local" | "peers";
+  /** How often in a row. */
+  readonly counts: { readonly test: number; readonly soak: number };
+}
 
-/** A lab in which host1 gives addresses of that kind. */
-export async function createCaseLab(
-  kind: keyof typeof CASES,
-  routeSource: "bird" | "datastore",
-): Promise<Lab> {
+const USUAL: Pool = { name: "pool", cidr: "10.1.0.0/16" };
+/** Each with blocks of one address. */
+const ASKED: readonly Pool[] = Array.from({ length: 64 }, (_, index) => ({
+  name: `asked${index}`,
+  cidr: `10.2.${index}.0/30`,
+  blockSize: 32,
+  assignmentMode: "Manual",
+}));
+const [AGAIN] = ASKED as [Pool];
+
+/**
+ * How addresses come about: in a block that all nodes know; each in a block of its own, that is new, or that the node has just given up; or out of another node's block, the only one
+ * there is.
+ */
+export const CASES = {
+  known: { pools: [USUAL], routeReadiness: "local", counts: { test: 60, soak: 1000 } },
+  new: {
+    pools: [USUAL, ...ASKED],
+    asked: ASKED,
+    routeReadiness: "peers",
+    counts: { test: 40, soak: 200 },
+  },
+  "claimed again": {
+    pools: [USUAL, AGAIN],
+    asked: [AGAIN],
+    routeReadiness: "peers",
+    counts: { test: 4, soak: 40 },
+  },
+  borrowed: {
+    pools: [{ ...USUAL, cidr: "10.1.0.0/26" }],
+    routeReadiness: "peers",
+    counts: { test: 40, soak: 200 },
+  },
+} satisfies Readonly<Record<string, Case>>;
+
+export type CaseName = keyof typeof CASES;
+export const CASE_NAMES = Object.keys(CASES) as CaseName[];
+
+export async function createCaseLab(name: CaseName, routeSource: "bird" | "datastore"): Promise<Lab> {
   using directory = mkdtempDisposableSync(join(tmpdir(), "margay-first-"));
   const topology = join(directory.path, "topology.json");
-  writeFileSync(topology, JSON.stringify(topologyOf(CASES[kind].pool)));
+  writeFileSync(topology, JSON.stringify(topologyOf(CASES[name].pools)));
   return await createLab({ routeSource, topology });
 }
 
-function topologyOf(pool: object): object {
+function topologyOf(pools: readonly Pool[]): object {
   return {
     underlay: { segments: [{ name: "underlay0", cidr: "192.168.0.0/24" }] },
     hosts: [
@@ -47,39 +85,57 @@ function topologyOf(pool: object): object {
     ],
     containers: [
       { name: "a", host: "host1" },
-      { name: "b", host: "host1" },
-      { name: "c", host: "host2" },
+      { name: "b", host: "host2" },
     ],
-    pools: [{ name: "pool", ...pool }],
+    pools,
   };
 }
 
 /**
- * Attaches a container on host1, has one on host2 contact it at once by a single packet, and detaches it: so many times in a row, each time with another container. Gives those that were not reached.
+ * Attaches a container on one host, has one on the other contact it at once by a single packet, and detaches it: so many times in a row, each time with another container. Gives those that were not reached.
  * The agent is asked as its plugin asks it, without a process for each.
  */
 export async function contactNewContainers(
   lab: Lab,
-  { from, count, routeReadiness }: Contacts,
+  name: CaseName,
+  count: number,
 ): Promise<readonly string[]> {
-  const call = (command: "ADD" | "DEL", container: string): Promise<unknown> =>
-    callAgent(lab, { command, container, netns, routeReadiness });
+  const { asked = [], routeReadiness }: Case = CASES[name];
+  // One of them has the only block, where there is one.
+  const [host, from] =
+    (await hasBlock(lab, "host1")) && name === "borrowed" ? ["host2", "a"] : ["host1", "b"];
   const netns = `margay-${lab.name}-first`;
   await succeed("ip", ["netns", "add", netns]);
   try {
     await succeed("ip", ["-n", netns, "link", "set", "lo", "up"]);
     const unreached: string[] = [];
     for (let number = 0; number < count; number++) {
-      const container = `first${number}`;
-      const { ips } = (await call("ADD", container)) as Result;
+      const pool = asked[number % asked.length];
+      if (pool !== undefined) await isUnclaimed(lab, pool);
+      const call = { host, container: `first${number}`, netns, routeReadiness, pool };
+      const { ips } = (await callAgent(lab, "ADD", call)) as Result;
       const address = ips[0]?.address.split("/")[0] ?? assert.fail("no address");
-      if (!(await isReached(lab, from, address))) unreached.push(`${container} at ${address}`);
-      await call("DEL", container);
+      if (!(await isReached(lab, from, address))) unreached.push(`${call.container} at ${address}`);
+      await callAgent(lab, "DEL", call);
     }
     return unreached;
   } finally {
     await execute("ip", ["netns", "del", netns]);
   }
+}
+
+async function hasBlock(lab: Lab, host: string): Promise<boolean> {
+  return (await readStore(lab, affinityPrefix(parseNodeName(host), 4))).size > 0;
+}
+
+/** Resolves once no node has a block of the pool, so that the next is a new one. */
+async function isUnclaimed(lab: Lab, { name, cidr }: Pool): Promise<void> {
+  const isFree = async (): Promise<boolean> =>
+    (await readStore(lab, blockPrefix(4))).keys().every((key) => {
+      const block = parseBlockKey(key);
+      return block === undefined || !cidrContains(parseCidr(cidr), block);
+    });
+  await eventually(isFree, `the blocks of ${name} being given up`);
 }
 
 async function isReached(lab: Lab, from: string, address: string): Promise<boolean> {
@@ -88,15 +144,17 @@ async function isReached(lab: Lab, from: string, address: string): Promise<boole
 }
 
 interface AgentCall {
-  readonly command: "ADD" | "DEL";
+  readonly host: string;
   readonly container: string;
   readonly netns: string;
-  readonly routeReadiness: Contacts["routeReadiness"];
+  readonly routeReadiness: Case["routeReadiness"];
+  readonly pool: Pool | undefined;
 }
 
 async function callAgent(
   lab: Lab,
-  { command, container, netns, routeReadiness }: AgentCall,
+  command: "ADD" | "DEL",
+  { host, container, netns, routeReadiness, pool }: AgentCall,
 ): Promise<unknown> {
   const environment = {
     CNI_COMMAND: command,
@@ -105,16 +163,17 @@ async function callAgent(
     CNI_IFNAME: "eth0",
     CNI_PATH: "/opt/cni/bin",
   };
-  const config = { cniVersion: "1.0.0", name: "margay", type: "margay-cni", routeReadiness };
+  const ipam = pool && { ipam: { ipv4_pools: [pool.name] } };
+  const config = { cniVersion: "1.0.0", name: "margay", type: "margay-cni", routeReadiness, ...ipam };
   const body = JSON.stringify({ environment, config });
-  const asked = request({
-    socketPath: lab.agentSocket("host1"),
+  const outgoing = request({
+    socketPath: lab.agentSocket(host),
     path: "/cni",
     method: "POST",
     headers: { "content-type": "application/json", "content-length": Buffer.byteLength(body) },
   });
-  asked.end(body);
-  const [response] = (await once(asked, "response")) as [IncomingMessage];
+  outgoing.end(body);
+  const [response] = (await once(outgoing, "response")) as [IncomingMessage];
   const answer = await readText(response);
   assert.equal(response.statusCode, 200, `${command} ${container}: ${answer}`);
   return JSON.parse(answer);
