@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { NodeView } from "../cni/collaborators.ts";
-import { createEndpoints } from "../cni/endpoint.ts";
 import { CniError } from "../cni/error.ts";
-import { type CniService, createCniService } from "../cni/service.ts";
-import { procSys } from "../dataplane/sysctl.ts";
 import { createStoreHandler } from "../datastore/server.ts";
+import type { WaitOptions } from "../datastore/store.ts";
 import type { DesiredDelta } from "../desired/wanted.ts";
 import { type Allocator, createAllocator } from "../ipam/allocator.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import { Conditions } from "../system/conditions.ts";
 import { Lock } from "../system/lock.ts";
+import { type Attachments, createAttachments } from "./attachments.ts";
 import { createBlockStock } from "./block-stock.ts";
 import { createChecksumWatch } from "./checksum-watch.ts";
 import { type CheckReport, checkPaths } from "./check.ts";
 import type { AgentConfig } from "./config.ts";
+import { forgetDeadAttachments } from "./dead-attachments.ts";
 import { ipipTunnel } from "./ipip.ts";
 import { measureMemory } from "./memory.ts";
 import { createNodeView, underlayLink } from "./node-view.ts";
@@ -49,6 +49,7 @@ export async function startAgent(
     onChange: () => {
       conditions.check();
     },
+    onJournal: () => running.agent?.noteJournal(),
   });
   const agent = stack.use(new Agent(config, collaborators, parts, conditions));
   running.agent = agent;
@@ -71,7 +72,7 @@ class Agent implements AsyncDisposable {
   readonly #allocator: Allocator;
   readonly #poolReview: PoolReview;
   readonly #node: NodeView;
-  readonly #cni: CniService;
+  readonly #attachments: Attachments;
   readonly #tunnelEnds: readonly NamedEnd[];
   readonly #checksumWatch: Settler;
   readonly #poolStatus: Settler;
@@ -93,7 +94,7 @@ class Agent implements AsyncDisposable {
     conditions: Conditions,
   ) {
     const { clock, log } = collaborators;
-    const { store, rtnetlink, dataplane, nodeAddress, catalog, cluster, calculation } = parts;
+    const { store, nodeAddress, catalog, cluster, calculation } = parts;
     const { nodeName } = config;
     this.#config = config;
     this.#collaborators = collaborators;
@@ -115,7 +116,9 @@ class Agent implements AsyncDisposable {
       withdrawals: this.#withdrawals,
       clock,
       log: log.scope("cni"),
+      store,
       isStarted: () => this.#isStarted,
+      faults: () => reasonsOf(this.#state()),
     });
     this.#tunnelEnds = this.#createTunnelEnds();
     this.#poolStatus = createPoolStatus(
@@ -141,20 +144,15 @@ class Agent implements AsyncDisposable {
         },
       },
     );
-    const endpoints = createEndpoints(store, nodeName);
-    this.#cni = createCniService(
+    this.#attachments = createAttachments(
+      { parts, allocator: this.#allocator, node: this.#node, clock, log: log.scope("cni") },
       {
-        allocator: this.#allocator,
-        endpoints,
-        dataplane,
-        rtnetlink,
-        sysctls: procSys,
+        nodeName,
         onAddresses: () => {
-          this.#blockStock.update();
+          // Which blocks the node can do without is not known before.
+          if (this.#isStarted) this.#blockStock.update();
         },
-        log: log.scope("cni"),
       },
-      this.#node,
     );
   }
 
@@ -176,6 +174,10 @@ class Agent implements AsyncDisposable {
     this.#noteRecord();
   }
 
+  noteJournal(): void {
+    this.#attachments.update();
+  }
+
   services(): AgentServices {
     const { store } = this.#parts;
     const log = this.#collaborators.log.scope("datastore");
@@ -183,7 +185,7 @@ class Agent implements AsyncDisposable {
     const all = (): readonly string[] => [...reasons(), ...degradationsOf(this.#state())];
     return {
       datastore: createStoreHandler(store, { log }),
-      cni: this.#cni,
+      cni: this.#attachments.cni,
       rotateKeys: (options) => this.#rotateKeys(options),
       status: () => renderStatus(this.#state(), { pid: process.pid, memory: measureMemory() }),
       check: (options) => this.#check(options),
@@ -200,6 +202,7 @@ class Agent implements AsyncDisposable {
     await this.#poolStatus[Symbol.asyncDispose]();
     await this.#leakCollector[Symbol.asyncDispose]();
     await this.#blockStock[Symbol.asyncDispose]();
+    await this.#attachments[Symbol.asyncDispose]();
   }
 
   async #start(): Promise<void> {
@@ -213,6 +216,7 @@ class Agent implements AsyncDisposable {
     await persist("find the underlay", () => this.#learnUnderlay(), persistence);
     for (const { name, end } of this.#tunnelEnds)
       await persist(`take up the end of ${name} tunnels`, () => end.restore({ signal }), persistence);
+    await persist("give back what dead containers held", () => this.#forgetDead({ signal }), persistence);
     await persist("read the kernel's state", () => dataplane.start(), persistence);
     this.#isStarted = true;
     const { nodeName, socket } = this.#config;
@@ -223,6 +227,7 @@ class Agent implements AsyncDisposable {
     this.#parts.garbageCollector.start();
     this.#blockStock.update();
     this.#leakCollector.start();
+    this.#attachments.update();
     this.#conditions.check();
   }
 
@@ -292,6 +297,16 @@ class Agent implements AsyncDisposable {
     this.#poolRevision = poolRevision;
     this.#poolStatus.update();
     this.#blockStock.update();
+  }
+
+  async #forgetDead(options: WaitOptions): Promise<void> {
+    const { nodeName: name } = this.#config;
+    const node = { name, borrowedFrom: this.#parts.calculation.blocksOf(name) };
+    const containers = await forgetDeadAttachments(this.#parts, node, options);
+    if (containers.length > 0)
+      this.#collaborators.log.warn("Containers have not outlived the node; gave back what they held", {
+        containers,
+      });
   }
 
   async #learnUnderlay(): Promise<void> {
@@ -371,7 +386,7 @@ class Agent implements AsyncDisposable {
 /** None where it is an error to ask for an address: what the node has of such pools goes back to them. */
 function usablePools(node: NodeView): readonly IPPool[] {
   try {
-    return node.pools().flat();
+    return node.pools().flatMap(({ choices }) => choices.flat());
   } catch (error) {
     if (error instanceof CniError) return [];
     throw error;

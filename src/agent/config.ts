@@ -61,6 +61,11 @@ export function birdDirectory({ stateDirectory }: AgentConfig): string {
   return join(stateDirectory, "bird");
 }
 
+/** Where attachments are kept that the datastore is still to be told of. */
+export function journalDirectory({ stateDirectory }: AgentConfig): string {
+  return join(stateDirectory, "journal");
+}
+
 /** Where the sockets of a WireGuard outside the kernel are kept. */
 export function wireguardDirectory({ stateDirectory }: AgentConfig): string {
   return join(stateDirectory, "wireguard");

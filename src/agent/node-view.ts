@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CniError } from "../cni/error.ts";
-import type { NodeView } from "../cni/collaborators.ts";
+import type { NodeView, PoolWish } from "../cni/collaborators.ts";
 import { listAddresses } from "../dataplane/netlink/address.ts";
 import { type Link, listLinks } from "../dataplane/netlink/link.ts";
+import type { Store } from "../datastore/store.ts";
 import type { Limits } from "../ipam/assignment.ts";
 import type { Calculation } from "../desired/calculation.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { formatIssues } from "../model/issue.ts";
 import { poolsForNode } from "../model/pools.ts";
 import { ENDPOINT_NAMESPACE } from "../model/workload-endpoint.ts";
+import { familyOf } from "../net/ip.ts";
 import type { NodeAddress } from "./address/node-address.ts";
 import { askedPools } from "./asked-pools.ts";
 import type { Catalog } from "./catalog.ts";
@@ -17,12 +19,14 @@ import type { AgentConfig } from "./config.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { AgentParts } from "./parts.ts";
+import { recordedAttachments } from "./recorded-attachments.ts";
 import { awaitPeers } from "./route-readiness.ts";
 import type { PoolReview } from "./pool-review.ts";
 import type { Withdrawals } from "./withdrawals.ts";
 
 export interface NodeViewCollaborators {
   readonly config: AgentConfig;
+  readonly store: Store;
   readonly nodeAddress: Pick<NodeAddress, "waitsFor">;
   readonly catalog: Catalog;
   readonly poolReview: PoolReview;
@@ -33,21 +37,14 @@ export interface NodeViewCollaborators {
   readonly log: Log;
   /** Whether the datastore has been read and the kernel brought in line once. */
   readonly isStarted: () => boolean;
+  /** Why the node does not do all of its work, in words. */
+  readonly faults: () => readonly string[];
 }
 
 /** What the CNI service needs to know of this node. */
-export function createNodeView({
-  config,
-  nodeAddress,
-  catalog,
-  poolReview,
-  cluster,
-  calculation,
-  withdrawals,
-  clock,
-  log,
-  isStarted,
-}: NodeViewCollaborators): NodeView {
+export function createNodeView(collaborators: NodeViewCollaborators): NodeView {
+  const { config, nodeAddress, catalog, cluster, calculation } = collaborators;
+  const { withdrawals, clock, log, isStarted, faults } = collaborators;
   const { nodeName } = config;
   return {
     nodeName,
@@ -71,11 +68,19 @@ export function createNodeView({
         log.warn("Nodes have no route to a new container yet; it starts all the same", { late });
       if (silent.length > 0) log.debug("Nodes were not waited for, since they do not answer", { silent });
     },
+    get datastoreTrouble() {
+      return cluster.trouble;
+    },
+    faults,
+    recorded: (network) => recordedAttachments(network, collaborators),
     limits: () => limitsOf(catalog),
     pools: (wish = {}) => {
-      const asked = askedPools(catalog, poolReview, wish);
-      if (asked.length > 0) return asked.map((pool) => [pool]);
-      return [usablePools(catalog, poolReview, nodeName, wish.namespace ?? ENDPOINT_NAMESPACE)];
+      if (wish.ips?.some((ip) => familyOf(ip) !== 4) === true)
+        throw new CniError(
+          "invalidConfig",
+          `Cannot give "${wish.ips.join(", ")}": containers have IPv4 addresses`,
+        );
+      return [{ family: 4, choices: poolChoices(collaborators, wish) }];
     },
     mtu: () => {
       const mtu = calculation.containerMtu;
@@ -87,6 +92,19 @@ export function createNodeView({
     },
     endpointsSeen: (revision, options) => cluster.endpointsSeen(revision, options),
   };
+}
+
+/** Pools that are asked for come one after the other; those that serve the node and the namespace are as good as each other. */
+function poolChoices(
+  { catalog, poolReview, config: { nodeName } }: NodeViewCollaborators,
+  wish: PoolWish,
+): readonly (readonly IPPool[])[] {
+  const asked = askedPools(catalog, poolReview, wish);
+  if (asked.length > 0) return asked.map((pool) => [pool]);
+  // As in Calico, an address that is asked for may be of any pool that is enabled: that is told where it is of none.
+  if (wish.ips !== undefined && wish.ips.length > 0)
+    return [catalog.pools.filter((pool) => !pool.spec.disabled && poolReview.issuesOf(pool).length === 0)];
+  return [usablePools(catalog, poolReview, nodeName, wish.namespace ?? ENDPOINT_NAMESPACE)];
 }
 
 function usablePools(

@@ -9,12 +9,14 @@ import { type Rtnetlink, openRtnetlink } from "../dataplane/netlink/rtnetlink.ts
 import { createNft } from "../dataplane/nft/nft.ts";
 import { procSys } from "../dataplane/sysctl.ts";
 import { createWireguardDriver } from "../dataplane/wireguard/any-driver.ts";
+import { type Journal, openJournal } from "../cni/journal.ts";
 import { openStore } from "../datastore/config.ts";
 import type { Store } from "../datastore/store.ts";
 import { Calculation } from "../desired/calculation.ts";
 import type { Fact } from "../desired/facts.ts";
 import type { DesiredDelta } from "../desired/wanted.ts";
 import { ENDPOINT_NAMESPACE } from "../model/workload-endpoint.ts";
+import type { IfName } from "../net/if-name.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { ProcessRunner } from "../system/process.ts";
@@ -22,7 +24,7 @@ import { type NodeAddress, createNodeAddress } from "./address/node-address.ts";
 import { type BirdSecrets, createBirdSecrets } from "./bird-secrets.ts";
 import { Catalog } from "./catalog.ts";
 import { type Cluster, followCluster } from "./cluster.ts";
-import { type AgentConfig, birdDirectory, wireguardDirectory } from "./config.ts";
+import { type AgentConfig, birdDirectory, journalDirectory, wireguardDirectory } from "./config.ts";
 import { type GarbageCollector, createGarbageCollector } from "./garbage-collector.ts";
 import { type Registration, createRegistration } from "./registration.ts";
 import { createRouteHold } from "./route-hold.ts";
@@ -52,6 +54,7 @@ export interface AgentParts {
   readonly birdSecrets: BirdSecrets;
   readonly garbageCollector: GarbageCollector;
   readonly wireguardKey: WireguardKeyFile;
+  readonly journal: Journal;
   /** Works facts that no entry of the datastore tells into the desired state. */
   readonly learn: (facts: readonly Fact[]) => void;
 }
@@ -61,6 +64,8 @@ export interface PartsOptions {
   readonly onDelta: (delta: DesiredDelta) => void;
   /** Called when anything may have changed that status tells of. */
   readonly onChange: () => void;
+  /** Called after something has come into the journal. */
+  readonly onJournal: () => void;
 }
 
 /** Opens the parts in the order in which they need each other; `stack` closes them in reverse. */
@@ -68,7 +73,7 @@ export async function openParts(
   stack: AsyncDisposableStack,
   config: AgentConfig,
   { clock, log, processes }: AgentCollaborators,
-  { onDelta, onChange }: PartsOptions,
+  { onDelta, onChange, onJournal }: PartsOptions,
 ): Promise<AgentParts> {
   const { nodeName } = config;
   const store = stack.use(await openStore(config.datastore));
@@ -151,7 +156,19 @@ export async function openParts(
       },
     ),
   );
-  const learn = (facts: readonly Fact[]): void => {
+  const journal = await openJournal(journalDirectory(config), {
+    onChange: (gone) => {
+      learn(
+        endpointsAt(calculation, gone.nodeEnd).map((name) => ({ kind: "endpoint", name, value: undefined })),
+      );
+      onJournal();
+    },
+    onUnreadable: (path) => {
+      log.warn("Cannot read an entry of the journal; it is left alone", { path });
+    },
+  });
+  const learn = (news: readonly Fact[]): void => {
+    const facts = news.map((fact) => withoutGone(fact, journal));
     garbageCollector.note(facts);
     const delta = calculation.update(facts);
     dataplane.update(delta);
@@ -179,6 +196,19 @@ export async function openParts(
     birdSecrets,
     garbageCollector,
     wireguardKey,
+    journal,
     learn,
   };
+}
+
+/** The datastore has a record of what the journal says is gone. */
+function withoutGone(fact: Fact, { entries }: Journal): Fact {
+  const isGone = fact.kind === "endpoint" && fact.value !== undefined && entries.has(fact.value.ifName);
+  return isGone ? { ...fact, value: undefined } : fact;
+}
+
+function endpointsAt(calculation: Calculation, nodeEnd: IfName): readonly string[] {
+  return Array.from(calculation.endpoints()).flatMap(([name, { ifName }]) =>
+    ifName === nodeEnd ? [name] : [],
+  );
 }

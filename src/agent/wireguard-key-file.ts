@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { generatePrivateKey, publicKeyOf } from "../dataplane/wireguard/key-pair.ts";
 import { type WireguardPublicKey, isWireguardKey } from "../net/wireguard-key.ts";
 import { describeError } from "../system/log.ts";
+import { replaceFile } from "../system/replace-file.ts";
 
 /** A node's private key: 32 octets in base64, in a file that nobody but its owner may read. It is kept nowhere else. */
 export interface WireguardKeyFile {
@@ -73,19 +74,9 @@ async function openKey(path: string): Promise<FileHandle> {
   }
 }
 
-/** A crash leaves the old key or the new one. */
 async function writeKey(path: string, key: Uint8Array): Promise<void> {
-  const next = `${path}.new`;
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await rm(next, { force: true });
-  const file = await open(next, "wx", 0o600);
-  try {
-    await file.writeFile(`${Buffer.from(key).toString("base64")}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(next, path);
+  await replaceFile(path, `${Buffer.from(key).toString("base64")}\n`);
 }
 
 function unusable(path: string, state: string, options?: ErrorOptions): Error {

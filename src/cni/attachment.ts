@@ -2,7 +2,13 @@
 import { createHash } from "node:crypto";
 import { type IfName, parseIfName } from "../net/if-name.ts";
 import { type Mac, macFromBytes } from "../net/mac.ts";
-import type { AttachmentId } from "./request.ts";
+
+/** The specification identifies an attachment by these three. */
+export interface AttachmentId {
+  readonly network: string;
+  readonly containerId: string;
+  readonly ifName: IfName;
+}
 
 /** Everything about an attachment that follows from its identity, so that DEL needs no record of ADD. */
 export interface Attachment extends AttachmentId {
@@ -14,7 +20,8 @@ export interface Attachment extends AttachmentId {
   readonly mac: Mac;
 }
 
-export function describeAttachment(id: AttachmentId): Attachment {
+/** @param asked the MAC address that the container end is to have, where somebody asked for one */
+export function describeAttachment(id: AttachmentId, asked?: Mac): Attachment {
   const { network, containerId, ifName } = id;
   // No part may hold a slash, so two attachments never give one text.
   const digest = createHash("sha1").update(`${network}/${containerId}/${ifName}`).digest();
@@ -22,7 +29,7 @@ export function describeAttachment(id: AttachmentId): Attachment {
     ...id,
     handleId: `${network}.${containerId}`,
     nodeEnd: parseIfName(`cali${digest.toString("hex").slice(0, 11)}`),
-    mac: localMac(digest.subarray(-6)),
+    mac: asked ?? localMac(digest.subarray(-6)),
   };
 }
 

@@ -6,14 +6,14 @@ import type { Attachment } from "./attachment.ts";
 import type { CniCollaborators } from "./collaborators.ts";
 import { inspect, openContainer } from "./container.ts";
 import { CniError } from "./error.ts";
-import type { CniRequest } from "./request.ts";
+import type { CheckRequest } from "./request.ts";
 
 /** How long the node's side may take to be as it should. */
 const NODE_TIMEOUT_MS = 3000;
 
 /** Fails where the attachment is not as ADD left it (specification section 4, "CHECK"), naming every difference. */
 export async function check(
-  request: CniRequest,
+  request: CheckRequest,
   attachment: Attachment,
   collaborators: CniCollaborators,
   signal: AbortSignal,
@@ -27,10 +27,10 @@ export async function check(
     );
   }
   const ips = endpoint.spec.ipNetworks.map(cidrAddress);
-  await using container = openContainer(request.netns ?? "");
+  await using container = openContainer(request.netns);
   const faults = [
     ...resultFaults(request, ips),
-    ...(await inspect(container, attachment, ips)),
+    ...(await inspect(container, { ...attachment, mac: endpoint.spec.mac ?? attachment.mac }, ips)),
     ...(await nodeFaults(attachment, collaborators, signal)),
     ...(await ipamFaults(attachment, ips, collaborators)),
   ];
@@ -52,8 +52,8 @@ async function nodeFaults(
   return dataplane.pendingOn(nodeEnd);
 }
 
-function resultFaults({ config }: CniRequest, ips: readonly Ip[]): readonly string[] {
-  const known = config.prevResult?.ips?.map(({ address }) => address.split("/")[0]) ?? [];
+function resultFaults({ prevResult }: CheckRequest, ips: readonly Ip[]): readonly string[] {
+  const known = prevResult.ips?.map(({ address }) => address.split("/")[0]) ?? [];
   return ips.filter((ip) => !known.includes(ip)).map((ip) => `prevResult does not list address "${ip}"`);
 }
 

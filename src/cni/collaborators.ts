@@ -7,9 +7,11 @@ import type { Allocator } from "../ipam/allocator.ts";
 import type { Limits } from "../ipam/assignment.ts";
 import type { AskedPool } from "../model/asked-pools.ts";
 import type { IPPool } from "../model/ip-pool.ts";
-import type { Ip } from "../net/ip.ts";
+import type { Family, Ip } from "../net/ip.ts";
 import type { Log } from "../system/log.ts";
+import type { AttachmentId } from "./attachment.ts";
 import type { Endpoints } from "./endpoint.ts";
+import type { Journal } from "./journal.ts";
 
 export interface CniCollaborators {
   readonly allocator: Allocator;
@@ -18,6 +20,7 @@ export interface CniCollaborators {
   /** In the node's own namespace. */
   readonly rtnetlink: Rtnetlink;
   readonly sysctls: SysctlFiles;
+  readonly journal: Journal;
   /** Hears when addresses were taken or given back. */
   readonly onAddresses: () => void;
   readonly log: Log;
@@ -39,6 +42,15 @@ export interface PoolWish {
   readonly ipv4Pools?: readonly AskedPool[] | undefined;
   /** Only looked at: containers have no address of that family yet. */
   readonly ipv6Pools?: readonly AskedPool[] | undefined;
+  /** These addresses and no others, one of a family at the most. */
+  readonly ips?: readonly Ip[];
+}
+
+/** Where the address of one family comes from. */
+export interface PoolsOfFamily {
+  readonly family: Family;
+  /** The next only where the ones before have no address. */
+  readonly choices: readonly (readonly IPPool[])[];
 }
 
 /** What attachments need to know of the node, as it is now. */
@@ -46,8 +58,12 @@ export interface NodeView {
   /** Why no attachment can be made or removed yet; `undefined` once it can. */
   readonly notReady: string | undefined;
   readonly nodeName: string;
-  /** Pools that an address comes from, the next only where the ones before have none; throws {@link CniError} where they cannot be used. */
-  pools(wish?: PoolWish): readonly (readonly IPPool[])[];
+  /** What keeps the datastore from answering, if anything does. */
+  readonly datastoreTrouble: string | undefined;
+  /** Why the node does not do all of its work, in words. */
+  faults(): readonly string[];
+  /** The families that a container has addresses of, and the pools that those come from; throws {@link CniError} where they cannot be used. */
+  pools(wish?: PoolWish): readonly PoolsOfFamily[];
   /** How this node may take blocks. */
   limits(): Limits;
   /** What ADD waits for, unless the network says otherwise. */
@@ -58,6 +74,8 @@ export interface NodeView {
     inside: <T>(action: () => T) => T,
     options: { readonly signal: AbortSignal },
   ): Promise<void>;
+  /** The attachments of the network that there is any record of on this node; what is known, where the datastore does not answer. */
+  recorded(network: string): Promise<readonly AttachmentId[]>;
   /** MTU of containers, in octets; throws {@link CniError} while it is not known. */
   mtu(): number;
   /** Resolves once the desired state takes the endpoint written at `revision` into account. */

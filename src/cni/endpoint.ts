@@ -44,7 +44,7 @@ export interface Endpoints {
   /** Records a new attachment; throws {@link CniError} where there is one already, or where it cannot be named. */
   create(attachment: Attachment, ips: readonly Ip[], options: WaitOptions): Promise<Revision>;
   /** Removes the record of this very attachment; succeeds also where there is none. */
-  remove(attachment: Attachment): Promise<void>;
+  remove(attachment: Attachment, options?: WaitOptions): Promise<void>;
 }
 
 export function createEndpoints(store: Store, node: NodeName): Endpoints {
@@ -70,13 +70,13 @@ export function createEndpoints(store: Store, node: NodeName): Endpoints {
       if (result.kind === "written") return result.revision;
       throw takenByAnother(attachment);
     },
-    async remove(attachment) {
-      const recorded = await read(attachment);
+    async remove(attachment, options = {}) {
+      const recorded = await read(attachment, options);
       if (recorded === undefined) return;
       const { key, revision } = recorded.entry;
-      const result = await store.delete(key, { expect: revision });
+      const result = await store.delete(key, { ...options, expect: revision });
       // Written meanwhile: what stands there now is looked at anew.
-      if (result.kind === "conflict" && result.current !== undefined) await this.remove(attachment);
+      if (result.kind === "conflict" && result.current !== undefined) await this.remove(attachment, options);
     },
   };
 }

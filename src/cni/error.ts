@@ -10,10 +10,16 @@ export const CNI_ERRORS = {
   decode: 6,
   invalidConfig: 7,
   tryAgainLater: 11,
+  /** STATUS: the node cannot attach containers now. */
+  notAvailable: 50,
+  /** STATUS: nor may the containers that run already reach everything. */
+  limitedConnectivity: 51,
   /** No address is left; the message names the pool and the limit. */
   noAddress: 100,
   /** CHECK found the attachment other than ADD left it. */
   checkFailed: 101,
+  /** The address asked for is somebody else's, or of no pool. */
+  addressRefused: 102,
   /** Anything that should not have happened. */
   internal: 199,
 } as const;

@@ -22,7 +22,9 @@ export async function runPlugin(environment: NodeJS.ProcessEnv, stdin: string): 
   let version: string = LATEST_VERSION;
   try {
     const config = parseConfig(stdin);
-    if (isSupportedVersion(config["cniVersion"])) version = config["cniVersion"];
+    // What has no version is of the first.
+    const { cniVersion = SUPPORTED_VERSIONS[0] } = config;
+    if (isSupportedVersion(cniVersion)) version = cniVersion;
     if (environment["CNI_COMMAND"] === "VERSION")
       return print({ cniVersion: version, supportedVersions: SUPPORTED_VERSIONS });
     return await callAgent(environment, config, version);
@@ -40,9 +42,11 @@ async function callAgent(
   const socket = config["agentSocket"] ?? DEFAULT_SOCKET;
   if (typeof socket !== "string")
     throw new CniError("invalidConfig", `Cannot use "agentSocket" ${JSON.stringify(socket)}: want a path`);
-  const { status, body } = await post(
-    socket,
-    JSON.stringify({ environment: variablesOf(environment), config }),
+  const variables = variablesOf(environment);
+  const { status, body } = await post(socket, JSON.stringify({ environment: variables, config })).catch(
+    (cause: unknown) => {
+      throw unreachable(socket, environment["CNI_COMMAND"] === "STATUS", cause);
+    },
   );
   const answer = parseAnswer(body);
   if (status !== 200) return fail({ ...answer, cniVersion });
@@ -96,19 +100,17 @@ async function post(
     const status = /^HTTP\/1\.[01] ([0-9]{3}) /.exec(answer)?.[1];
     if (end < 0 || status === undefined) throw new Error("the connection was closed before an answer came");
     return { status: Number(status), body: answer.slice(end + 4) };
-  } catch (cause) {
-    throw unreachable(socketPath, cause);
   } finally {
     socket.destroy();
   }
 }
 
-function unreachable(socketPath: string, cause: unknown): CniError {
+function unreachable(socketPath: string, isStatus: boolean, cause: unknown): CniError {
   const why = cause instanceof Error ? cause.message : String(cause);
   const remedy = 'start it ("margay agent --config FILE") and try again';
   const rest = "containers that run already are not affected";
   return new CniError(
-    "tryAgainLater",
+    isStatus ? "notAvailable" : "tryAgainLater",
     `Cannot reach the Margay agent at "${socketPath}": ${remedy}; ${rest}`,
     { cause, details: why },
   );

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CniError } from "./error.ts";
-import { type RawCniRequest, parseCniRequest } from "./request.ts";
+import { type CniCommand, type CniRequest, type RawCniRequest, parseCniRequest } from "./request.ts";
+import type { Wish } from "./wish.ts";
 
 const ENVIRONMENT = {
   CNI_COMMAND: "ADD",
@@ -23,13 +24,27 @@ function request(environment: Record<string, string> = {}, config: object = {}):
   return { environment: { ...ENVIRONMENT, ...environment }, config: { ...CONFIG, ...config } };
 }
 
+function parseAs<Command extends CniCommand>(
+  command: Command,
+  environment: Record<string, string> = {},
+  config: object = {},
+): Extract<CniRequest, { command: Command }> {
+  const parsed = parseCniRequest(request({ CNI_COMMAND: command, ...environment }, config));
+  assert.equal(parsed.command, command);
+  return parsed as Extract<CniRequest, { command: Command }>;
+}
+
+const wishOf = (config: object, CNI_ARGS = ""): Wish => parseAs("ADD", { CNI_ARGS }, config).wish;
+const annotated = (annotations: object): object => ({
+  runtimeConfig: { "io.kubernetes.cri.pod-annotations": annotations },
+});
+
 describe("parseCniRequest() takes a good call", () => {
   it("and gives its parts", () => {
-    const parsed = parseCniRequest(request());
+    const { cniVersion, id, netns } = parseAs("ADD");
     assert.deepEqual(
-      { command: parsed.command, cniVersion: parsed.cniVersion, id: parsed.id, netns: parsed.netns },
+      { cniVersion, id, netns },
       {
-        command: "ADD",
         cniVersion: "1.0.0",
         id: { network: "margay", containerId: "a1b2", ifName: "eth0" },
         netns: "/run/netns/a",
@@ -37,23 +52,25 @@ describe("parseCniRequest() takes a good call", () => {
     );
   });
 
-  it("of DEL without a namespace", () => {
-    assert.equal(parseCniRequest(request({ CNI_COMMAND: "DEL", CNI_NETNS: "" })).netns, undefined);
+  it("of DEL without a namespace, and whatever else ADD would refuse", () => {
+    const config = { ipam: { type: "host-local" }, runtimeConfig: { mac: "frob" }, frob: 1 };
+    assert.equal(parseAs("DEL", { CNI_NETNS: "", CNI_ARGS: "frob" }, config).netns, undefined);
+  });
+
+  it("without a version, which is of the first", () => {
+    assert.equal(parseAs("ADD", {}, { cniVersion: undefined }).cniVersion, "0.1.0");
   });
 
   it("in a namespace that CNI_ARGS name, among other arguments", () => {
-    const namespaceOf = (CNI_ARGS: string, CNI_COMMAND = "ADD") =>
-      parseCniRequest(request({ CNI_ARGS, CNI_COMMAND })).namespace;
     const kubernetes =
       "IgnoreUnknown=1;K8S_POD_NAMESPACE=blue;K8S_POD_NAME=y;K8S_POD_INFRA_CONTAINER_ID=a1b2";
-    assert.equal(namespaceOf(kubernetes), "blue");
-    assert.equal(namespaceOf("K8S_POD_NAMESPACE=My_ns.1"), "My_ns.1");
+    assert.equal(wishOf({}, kubernetes).namespace, "blue");
+    assert.equal(wishOf({}, "K8S_POD_NAMESPACE=My_ns.1").namespace, "My_ns.1");
     for (const none of ["", "IgnoreUnknown=1", "K8S_POD_NAMESPACE="])
-      assert.equal(namespaceOf(none), undefined, none);
-    assert.equal(namespaceOf("frob", "DEL"), undefined);
+      assert.equal(wishOf({}, none).namespace, undefined, none);
   });
 
-  it("with the pools that Calico's keys name", () => {
+  it("with the pools that Calico's keys name, or closer to the container its annotations", () => {
     const ipam = {
       type: "calico-ipam",
       assign_ipv4: "true",
@@ -61,23 +78,79 @@ describe("parseCniRequest() takes a good call", () => {
       ipv4_pools: ["10.1.0.0/16", "a"],
       ipv6_pools: [],
     };
-    const parsed = parseCniRequest(request({}, { ipam })).config.ipam;
-    assert.deepEqual(parsed?.ipv4_pools, [
+    assert.deepEqual(wishOf({ ipam }).ipv4Pools, [
       { kind: "cidr", cidr: "10.1.0.0/16" },
       { kind: "name", name: "a" },
     ]);
-    assert.deepEqual(parseCniRequest(request({}, { ipam: {} })).config.ipam, {});
+    assert.equal(wishOf({ ipam: {} }).ipv4Pools, undefined);
+    const annotations = annotated({ "cni.projectcalico.org/ipv4pools": '["b"]' });
+    assert.deepEqual(wishOf({ ipam, ...annotations }).ipv4Pools, [{ kind: "name", name: "b" }]);
   });
 
-  it("with every key of the specification", () => {
+  it("with the address that the closest to the container asks for", () => {
+    const ways: readonly (readonly [config: object, args: string, ips: readonly string[]])[] = [
+      [{}, "", []],
+      [annotated({ "cni.projectcalico.org/ipAddrs": '["10.1.0.4"]' }), "", ["10.1.0.4"]],
+      [annotated({ "cni.projectcalico.org/ipAddrs": '["10.1.0.4"]' }), "IP=10.1.0.3", ["10.1.0.3"]],
+      [{ args: { cni: { ips: ["10.1.0.2"] } } }, "IP=10.1.0.3", ["10.1.0.2"]],
+      [
+        { args: { cni: { ips: ["10.1.0.2"] } }, runtimeConfig: { ips: ["10.1.0.1/24", "fd00::1"] } },
+        "",
+        ["10.1.0.1", "fd00::1"],
+      ],
+    ];
+    for (const [config, args, ips] of ways) assert.deepEqual(wishOf(config, args).ips, ips);
+  });
+
+  it("with the MAC address that the closest to the container asks for", () => {
+    const annotations = annotated({ "cni.projectcalico.org/hwAddr": "02:00:00:00:00:0A" });
+    assert.equal(wishOf({}).mac, undefined);
+    assert.equal(wishOf(annotations).mac, "02:00:00:00:00:0a");
+    assert.equal(wishOf(annotations, "MAC=02:00:00:00:00:0b").mac, "02:00:00:00:00:0b");
+    const runtimeConfig = { mac: "02:00:00:00:00:0c" };
+    assert.equal(wishOf({ runtimeConfig }, "MAC=02:00:00:00:00:0b").mac, "02:00:00:00:00:0c");
+  });
+
+  it("with the runtime's servers of names, in place of the network's", () => {
+    const dns = { nameservers: ["10.1.0.1"], domain: "x" };
+    const runtimeConfig = { dns: { servers: ["10.1.0.2"], searches: ["y"], options: ["ndots:5"] } };
+    assert.deepEqual(wishOf({ dns }).dns, dns);
+    assert.deepEqual(wishOf({ dns, runtimeConfig }).dns, {
+      nameservers: ["10.1.0.2"],
+      domain: "x",
+      search: ["y"],
+      options: ["ndots:5"],
+    });
+  });
+
+  it("with every key of the specification, and what is for other plugins of the chain", () => {
     const config = {
       dns: { nameservers: ["10.1.0.1"] },
       capabilities: { mac: true },
-      runtimeConfig: {},
-      args: {},
+      runtimeConfig: { portMappings: [{ hostPort: 80 }], bandwidth: {}, aliases: {} },
+      args: { cni: { labels: [{ key: "a", value: "b" }] }, other: 1 },
       disableCheck: true,
     };
-    assert.deepEqual(parseCniRequest(request({}, config)).config.dns, { nameservers: ["10.1.0.1"] });
+    assert.deepEqual(wishOf({ ...config, ...{} }).dns, { nameservers: ["10.1.0.1"] });
+    assert.deepEqual(wishOf(annotated({ "cni.projectcalico.org/podIP": "10.1.0.9/32", other: "x" })).ips, []);
+  });
+
+  it("of GC, and leaves out attachments that cannot be this plugin's", () => {
+    const valid = [
+      { containerID: "a", ifname: "eth0" },
+      { containerID: "../a", ifname: "eth0" },
+      { containerID: "b", ifname: "net1", more: 1 },
+    ];
+    const config = { cniVersion: "1.1.0", "cni.dev/valid-attachments": valid, "cni.dev/attachments": valid };
+    assert.deepEqual(parseAs("GC", { CNI_CONTAINERID: "", CNI_IFNAME: "" }, config).valid, [
+      { network: "margay", containerId: "a", ifName: "eth0" },
+      { network: "margay", containerId: "b", ifName: "net1" },
+    ]);
+  });
+
+  it("of STATUS", () => {
+    const config = { cniVersion: "1.1.0", ipam: { ipv4_pools: ["a"] } };
+    assert.equal(parseAs("STATUS", { CNI_CONTAINERID: "" }, config).wish.ipv4Pools?.length, 1);
   });
 });
 
@@ -97,8 +170,26 @@ describe("parseCniRequest() refuses with the specification's code", () => {
     ["an interface name with a space", request({ CNI_IFNAME: "a b" }), 4, /spaces/],
     ["an interface name that is a path", request({ CNI_IFNAME: ".." }), 4, /path/],
     ["a relative namespace", request({ CNI_NETNS: "netns/a" }), 4, /absolute path/],
-    ["an unknown version", request({}, { cniVersion: "9.9.9" }), 1, /"9\.9\.9".*0\.4\.0, 1\.0\.0/],
-    ["a missing version", request({}, { cniVersion: undefined }), 7, /cniVersion/],
+    ["an unknown version", request({}, { cniVersion: "9.9.9" }), 1, /"9\.9\.9".*0\.1\.0, .*, 1\.1\.0/],
+    [
+      "CHECK of a version without",
+      request({ CNI_COMMAND: "CHECK" }, { cniVersion: "0.3.1" }),
+      1,
+      /"CHECK" with cniVersion "0\.3\.1": it came with 0\.4\.0/,
+    ],
+    [
+      "GC of a version without",
+      request({ CNI_COMMAND: "GC" }, { "cni.dev/valid-attachments": [] }),
+      1,
+      /came with 1\.1\.0/,
+    ],
+    [
+      "GC without a list of attachments",
+      request({ CNI_COMMAND: "GC" }, { cniVersion: "1.1.0" }),
+      7,
+      /cni\.dev\/valid-attachments: /,
+    ],
+    ["STATUS of a version without", request({ CNI_COMMAND: "STATUS" }), 1, /came with 1\.1\.0/],
     ["an unknown key", request({}, { frob: { x: 1 } }), 2, /"frob" with value \{"x":1\}/],
     ["an unknown key inside", request({}, { dns: { frob: 1 } }), 2, /"dns\.frob" with value 1/],
     ["a network name with a slash", request({}, { name: "a/b" }), 7, /name: must start/],
@@ -121,7 +212,7 @@ describe("parseCniRequest() refuses with the specification's code", () => {
       "a namespace that is none",
       request({ CNI_ARGS: "K8S_POD_NAMESPACE=a/b" }),
       4,
-      /K8S_POD_NAMESPACE "a\/b"/,
+      /K8S_POD_NAMESPACE of CNI_ARGS: "a\/b"/,
     ],
     [
       "another IPAM plugin",
@@ -145,7 +236,40 @@ describe("parseCniRequest() refuses with the specification's code", () => {
     ["IPv6 addresses", request({}, { ipam: { assign_ipv6: "true" } }), 7, /ipam\.assign_ipv6: want "false"/],
     ["no IPv4 address", request({}, { ipam: { assign_ipv4: "false" } }), 7, /ipam\.assign_ipv4: want "true"/],
     ["masquerading", request({}, { ipMasq: true }), 7, /ipMasq/],
-    ["ADD with a previous result", request({}, { prevResult: {} }), 7, /first in its chain/],
+    [
+      "two addresses of a family",
+      request({}, { runtimeConfig: { ips: ["10.1.0.1", "10.1.0.2"] } }),
+      7,
+      /one of a family/,
+    ],
+    ["an address that is none", request({}, { args: { cni: { ips: ["10.1.0"] } } }), 7, /args\.cni\.ips\.0/],
+    ["an argument's address that is none", request({ CNI_ARGS: "IP=frob" }), 4, /IP of CNI_ARGS: .*"frob"/],
+    [
+      "a group's MAC address",
+      request({}, { runtimeConfig: { mac: "01:00:5e:00:00:01" } }),
+      7,
+      /no single interface/,
+    ],
+    ["the gateway's MAC address", request({ CNI_ARGS: "MAC=ee:ee:ee:ee:ee:ee" }), 4, /it is the gateway's/],
+    [
+      "ranges of addresses",
+      request({}, { runtimeConfig: { ipRanges: [] } }),
+      7,
+      /ipRanges: addresses come from IPPools/,
+    ],
+    [
+      "annotations that are no JSON",
+      request({}, annotated({ "cni.projectcalico.org/ipAddrs": "10.1.0.4" })),
+      7,
+      /want JSON/,
+    ],
+    [
+      "annotations of what is not done",
+      request({}, annotated({ "cni.projectcalico.org/floatingIPs": "[]" })),
+      7,
+      /not done here/,
+    ],
+    ["a previous result that is none", request({}, { prevResult: { ips: 1 } }), 7, /prevResult\.ips/],
     ["CHECK without one", request({ CNI_COMMAND: "CHECK" }), 7, /no prevResult/],
     ["a configuration that is no object", { environment: ENVIRONMENT, config: [] }, 7, /configuration/],
   ];

@@ -236,6 +236,11 @@ export class Calculation {
     return [...(this.#blocksOfNode.get(name) ?? [])];
   }
 
+  /** The containers of this node, by the names of their endpoints. */
+  endpoints(): Iterable<readonly [name: string, EndpointFacts]> {
+    return this.#endpoints;
+  }
+
   /** Whether a node has the address. */
   isNode(address: Ip): boolean {
     return this.#nodes.values().some((node) => node.address === address || node.ipv6?.address === address);

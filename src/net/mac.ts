@@ -13,6 +13,12 @@ export function parseMac(text: string): Mac {
   return text.toLowerCase() as Mac;
 }
 
+/** Whether it is the address of a single interface: not a group's (bit 0 of the first octet, IEEE 802-2014, 8.2), and not all zeros. */
+export function isUnicastMac(mac: Mac): boolean {
+  const bytes = macToBytes(mac);
+  return ((bytes[0] ?? 0) & 1) === 0 && bytes.some((byte) => byte !== 0);
+}
+
 /** The address's 6 octets, first transmitted first. */
 export function macToBytes(mac: Mac): Uint8Array {
   return Uint8Array.from(mac.split(":"), (pair) => parseInt(pair, 16));

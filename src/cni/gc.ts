@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describeError } from "../system/log.ts";
+import { type Attachment, type AttachmentId, describeAttachment } from "./attachment.ts";
+import type { CniCollaborators, NodeView } from "./collaborators.ts";
+import { CniError } from "./error.ts";
+import { removeForGood } from "./remove.ts";
+import type { GcRequest } from "./request.ts";
+
+/** Runs a task that nothing else about the attachment may run beside. */
+export type Exclusively = <T>(attachment: Attachment, task: () => Promise<T>) => Promise<T>;
+
+/**
+ * Takes away what there is of the network on this node beyond the attachments that are valid (specification section 4, "GC"). One that cannot be taken away keeps none of the others;
+ * what went wrong is told at the end.
+ */
+export async function collectGarbage(
+  { network, valid }: GcRequest,
+  collaborators: CniCollaborators,
+  node: NodeView,
+  exclusively: Exclusively,
+): Promise<void> {
+  const kept = new Set(valid.map(identityOf));
+  const stale = (await node.recorded(network)).filter((id) => !kept.has(identityOf(id)));
+  const failures: string[] = [];
+  for (const id of stale) {
+    const attachment = describeAttachment(id);
+    try {
+      await exclusively(attachment, () => removeForGood(attachment, collaborators, node));
+    } catch (error) {
+      failures.push(`"${id.ifName}" of container "${id.containerId}": ${describeError(error)}`);
+    }
+  }
+  if (failures.length > 0)
+    throw new CniError("internal", `Cannot take away all that is left of network "${network}"`, {
+      details: failures.join("; "),
+    });
+}
+
+/** No part may hold a slash. */
+function identityOf({ containerId, ifName }: AttachmentId): string {
+  return `${containerId}/${ifName}`;
+}
