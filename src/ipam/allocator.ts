@@ -237,5 +237,7 @@ function assigned(attempt: Attempt & { readonly kind: "assigned" }, pools: reado
 function taken(ip: Ip, by: Allocation | undefined): AssignResult {
   const holder = by ?? { ip, handleId: undefined, attributes: {}, sequence: 0n };
   const name = holder.handleId === undefined ? "a holder without a handle" : `"${holder.handleId}"`;
-  return { kind: "taken", address: ip, by: holder, message: `Cannot assign "${ip}": it is held by ${name}` };
+  const { node } = holder.attributes;
+  const message = `Cannot assign "${ip}": it is held by ${name}${node === undefined ? "" : ` on node "${node}"`}`;
+  return { kind: "taken", address: ip, by: holder, message };
 }

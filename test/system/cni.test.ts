@@ -123,10 +123,11 @@ describe("the CNI plugin", () => {
       env: { CNI_COMMAND: "VERSION" },
     });
     assert.equal(code, 0);
-    assert.deepEqual(JSON.parse(stdout), { cniVersion: "1.0.0", supportedVersions: ["0.4.0", "1.0.0"] });
+    const supportedVersions = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
+    assert.deepEqual(JSON.parse(stdout), { cniVersion: "1.0.0", supportedVersions });
   });
 
-  for (const cniVersion of ["0.4.0", "1.0.0"]) {
+  for (const cniVersion of ["0.4.0", "1.0.0", "1.1.0"]) {
     it(`adds, checks and deletes with results of ${cniVersion}`, async () => {
       const start = await inventory();
       const result = await add({ cniVersion });
