@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+import { resolve } from "node:path";
+import { Command } from "commander";
+import { attachedInterfaces } from "../../install/attached.ts";
+import type { InstallTools } from "../../install/install.ts";
+import { readRecord } from "../../install/record.ts";
+import { disableService, isSystemdRunning, reloadUnits } from "../../install/service.ts";
+import { planUninstall, uninstallNode } from "../../install/uninstall.ts";
+import { systemProcesses } from "../../system/process.ts";
+import type { CommandContext } from "../context.ts";
+import { CommandError } from "../exit.ts";
+import { print } from "../print.ts";
+import { renderSteps } from "./install-steps.ts";
+
+interface Options {
+  readonly root: string;
+  readonly force?: boolean;
+  readonly overwrite?: boolean;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+/** What outlives the agent on purpose, so its operator is told. */
+const REMAINS = `What forwards packets goes on until the next boot: BIRD, routes, tunnels. What nodes share stays where it is kept.
+docs/install.md says how to take that away too.`;
+
+export function createUninstallCommand({ signal }: CommandContext): Command {
+  const command = new Command("uninstall")
+    .description("stop the agent, and take away what install has written; forwarding goes on")
+    .option(
+      "--root <directory>",
+      "the file system of the node, if it is not this machine's",
+      (text) => resolve(text),
+      "/",
+    )
+    .option("--force", "also while containers are attached, which then nobody detaches")
+    .option("--overwrite", "also remove what was changed since")
+    .option("--dry-run", "only say what would be done");
+  return command.action(async () => {
+    const {
+      root,
+      force = false,
+      overwrite = false,
+      dryRun = false,
+      json = false,
+    } = command.optsWithGlobals<Options>();
+    const record = await readRecord(root);
+    if (record === undefined)
+      throw new CommandError("absent", `Cannot uninstall: nothing is installed in "${root}"`);
+    if (root === "/" && !force && !dryRun) await requireNoContainers();
+    const isHere = root === "/" && !dryRun && isSystemdRunning();
+    const tools: InstallTools = { processes: systemProcesses, signal };
+    if (isHere) await disableService(tools);
+    const steps = await (dryRun ? planUninstall : uninstallNode)(record, { root, overwrite });
+    if (isHere) await reloadUnits(tools);
+    const remains = dryRun ? [] : [REMAINS];
+    print({ json }, { steps, dryRun }, () => [...renderSteps(steps, { dryRun }), ...remains].join("\n"));
+  });
+}
+
+/** Throws {@link CommandError} while this machine has containers: without plugin and agent nobody takes their interfaces away. */
+async function requireNoContainers(): Promise<void> {
+  const attached = await attachedInterfaces();
+  if (attached.length === 0) return;
+  const message = `Cannot uninstall: ${attached.length} containers are attached (${attached.slice(0, 3).join(", ")}${attached.length > 3 ? ", …" : ""})`;
+  throw new CommandError("conflict", `${message}; remove them first, or use --force`);
+}
