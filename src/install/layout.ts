@@ -10,6 +10,8 @@ import { renderService } from "./templates/service.ts";
 
 export const AGENT_CONFIG = "/etc/margay/agent.yaml";
 export const SERVICE = "margay-agent.service";
+/** Where units of a machine's operator are (systemd.unit(5)). */
+export const UNIT_DIRECTORY = "/etc/systemd/system";
 
 /** Where things go on a node, by the node's own paths. */
 export interface LayoutOptions {
@@ -39,7 +41,7 @@ export function nodeFiles(
     { kind: "text", path: "/etc/NetworkManager/conf.d/margay.conf", text: NETWORK_MANAGER },
     { kind: "text", path: "/etc/systemd/network/10-margay.network", text: NETWORKD_LINKS },
     { kind: "text", path: "/etc/systemd/networkd.conf.d/margay.conf", text: NETWORKD_ROUTES },
-    { kind: "text", path: `/etc/systemd/system/${SERVICE}`, text: renderService(program, AGENT_CONFIG) },
+    { kind: "text", path: join(UNIT_DIRECTORY, SERVICE), text: renderService(program, AGENT_CONFIG) },
     {
       kind: "text",
       path: join(cniConfigDirectory, "10-margay.conflist"),

@@ -13,6 +13,7 @@ const ENTER = `
   mount -t overlay overlay -o "lowerdir=/,upperdir=\${root%/root}/written,workdir=\${root%/root}/work" "$root"
   for folder in proc sys dev; do mount --rbind "/$folder" "$root/$folder"; done
   mount -t tmpfs tmpfs "$root/run"
+  mkdir -p "$root$repository"
   mount -t tmpfs tmpfs "$root$repository"
   exec chroot "$root" "$@"`;
 /** As after a login as root; npm is where this machine has it. */

@@ -28,6 +28,16 @@ function leftOvers(machine: Machine): readonly string[] {
   return machine.written().filter((path) => /margay|cni|cali/.test(path));
 }
 
+async function inNamespace(action: (netns: string) => Promise<void>): Promise<void> {
+  const netns = `pkg${process.pid}`;
+  await succeed("ip", ["netns", "add", netns]);
+  try {
+    await action(netns);
+  } finally {
+    await succeed("ip", ["netns", "del", netns]);
+  }
+}
+
 describe("packages", () => {
   before(async () => {
     await succeed(join(REPOSITORY, "scripts/package"), []);
@@ -49,9 +59,7 @@ describe("packages", () => {
     ];
     assert.match(succeeded(await machine.run(plugin)), /supportedVersions/);
     // While a container is attached, nobody may take the plugin away.
-    const netns = `pkg${process.pid}`;
-    await succeed("ip", ["netns", "add", netns]);
-    try {
+    await inNamespace(async (netns) => {
       await succeed("ip", [
         "-n",
         netns,
@@ -67,9 +75,7 @@ describe("packages", () => {
       const refused = await machine.run(["dpkg", "--purge", "margay"], { netns });
       assert.notEqual(refused.code, 0);
       assert.match(refused.stderr, /1 containers are attached \(cali0123456789a\)/);
-    } finally {
-      await succeed("ip", ["netns", "del", netns]);
-    }
+    });
     assert.match(succeeded(await machine.run(plugin)), /supportedVersions/);
     succeeded(await machine.run(["dpkg", "--purge", "margay"]));
     assert.deepEqual(leftOvers(machine), []);
@@ -89,7 +95,18 @@ describe("packages", () => {
       succeeded(service),
       /^ExecStart=\/usr\/local\/lib\/node_modules\/margay\/bin\/margay agent /m,
     );
-    succeeded(await machine.run(["margay", "node", "uninstall"]));
+    await inNamespace(async (netns) => {
+      // Of others, on an interface of others.
+      await succeed("ip", ["-n", netns, "link", "set", "lo", "up"]);
+      const route = ["-n", netns, "route", "add", "198.51.100.0/24", "dev", "lo", "proto"];
+      await succeed("ip", [...route, "static"]);
+      await succeed("ip", [...route, "80", "metric", "1024"]);
+      succeeded(await machine.run(["margay", "node", "uninstall", "--purge"], { netns }));
+      assert.match(
+        await succeed("ip", ["-n", netns, "route"]),
+        /^198.51.100.0\/24 dev lo proto static[^\n]*\n$/,
+      );
+    });
     succeeded(await machine.run([...npm, "uninstall", "margay"]));
     succeeded(await machine.run(["rm", "-rf", "/var/cache/margay", "/root/.npm"]));
     assert.deepEqual(leftOvers(machine), []);
