@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { resolve } from "node:path";
 import { Command } from "commander";
-import { askAgent } from "../../agent/client.ts";
-import { type AgentConfig, readAgentConfig } from "../../agent/config.ts";
 import { attachedInterfaces } from "../../install/attached.ts";
 import type { InstallTools } from "../../install/install.ts";
-import { AGENT_CONFIG } from "../../install/layout.ts";
-import { readRecord } from "../../install/record.ts";
+import type { Step } from "../../install/plan.ts";
+import { type InstallRecord, readRecord } from "../../install/record.ts";
 import { disableService, isSystemdRunning, reloadUnits } from "../../install/service.ts";
 import { planUninstall, uninstallNode } from "../../install/uninstall.ts";
-import { systemClock } from "../../system/clock.ts";
-import { createLog } from "../../system/log.ts";
 import { systemProcesses } from "../../system/process.ts";
 import type { CommandContext } from "../context.ts";
 import { CommandError } from "../exit.ts";
 import { print } from "../print.ts";
 import { renderSteps } from "./install-steps.ts";
+import { clearKernel, requireNoAgent } from "./purge.ts";
 
 interface Options {
   readonly root: string;
@@ -28,7 +25,7 @@ interface Options {
 
 /** What outlives the agent on purpose, so its operator is told. */
 const REMAINS = `What forwards packets goes on until the next boot: BIRD, routes, tunnels. What nodes share stays where it is kept.
-With --purge, uninstall takes away what is in the kernel too.`;
+"margay node uninstall --purge" takes away what is in the kernel too.`;
 
 export function createUninstallCommand({ signal }: CommandContext): Command {
   const command = new Command("uninstall")
@@ -48,45 +45,28 @@ export function createUninstallCommand({ signal }: CommandContext): Command {
     .option("--dry-run", "only say what would be done");
   return command.action(async () => {
     const options = command.optsWithGlobals<Options>();
-    const { root, force = false, purge = false, overwrite = false, dryRun = false } = options;
+    const { root, force = false, purge = false, dryRun = false } = options;
     if (purge && root !== "/")
       throw new CommandError("invalid", "Cannot purge another root's kernel: leave out --root");
     const record = await readRecord(root);
-    if (record === undefined)
+    if (record === undefined && !purge)
       throw new CommandError("absent", `Cannot uninstall: nothing is installed in "${root}"`);
     if (root === "/" && !force && !dryRun) await requireNoContainers();
     const isHere = root === "/" && !dryRun && isSystemdRunning();
     const tools: InstallTools = { processes: systemProcesses, signal };
     if (isHere) await disableService(tools);
     const agent = purge && !dryRun ? await requireNoAgent(signal) : undefined;
-    const steps = await (dryRun ? planUninstall : uninstallNode)(record, { root, overwrite });
+    const steps = record === undefined ? [] : await takeAway(record, options);
     if (isHere) await reloadUnits(tools);
     const remains = dryRun || purge ? [] : [REMAINS];
     print(options, { steps, dryRun }, () => [...renderSteps(steps, { dryRun }), ...remains].join("\n"));
-    if (agent !== undefined) await clear(agent, signal);
+    if (agent !== undefined) await clearKernel(agent, signal);
   });
 }
 
-/** The configuration of the node's agent. Throws {@link CommandError} while that agent runs: it would put everything back. */
-async function requireNoAgent(signal: AbortSignal): Promise<AgentConfig> {
-  const config = await readAgentConfig(AGENT_CONFIG);
-  const isRunning = await askAgent(config.socket, "/status", { signal }).then(
-    () => true,
-    (error: unknown) => !(error instanceof Error && "syscall" in error),
-  );
-  if (isRunning)
-    throw new CommandError("conflict", `Cannot purge: an agent answers on "${config.socket}"; stop it first`);
-  return config;
-}
-
-async function clear(config: AgentConfig, signal: AbortSignal): Promise<void> {
-  // Of the commands, this one alone needs the data plane.
-  const { clearNode } = await import("../../agent/clear.ts");
-  const log = createLog({ level: "warn" });
-  const left = await clearNode(config, { clock: systemClock, log, processes: systemProcesses }, { signal });
-  if (left.length === 0) return;
-  const lines = left.map(({ kind, key, reason }) => `Cannot remove ${kind} "${key}": ${reason}`);
-  throw new CommandError("failed", lines);
+async function takeAway(record: InstallRecord, options: Options): Promise<readonly Step[]> {
+  const { root, overwrite = false, dryRun = false } = options;
+  return await (dryRun ? planUninstall : uninstallNode)(record, { root, overwrite });
 }
 
 /** Throws {@link CommandError} while this machine has containers: without plugin and agent nobody takes their interfaces away. */
