@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A machine to install things on: this one's file system, with all that is written kept aside. Processes see neither this repository nor what
 // runs here, but for network namespaces that are entered before.
+import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -37,7 +38,12 @@ export function createMachine(): Machine {
     const status = lstatSync(at(path));
     return !status.isCharacterDevice() && !(status.isDirectory() && existsSync(join("/", path)));
   };
+  // Margay's processes write there all the time, and what a mounted overlay lies on must not change (overlayfs.rst, "Changes to underlying
+  // filesystems").
+  const hidden = "/var/cache/margay";
   for (const part of ["root", "written", "work"]) mkdirSync(join(folder, part));
+  mkdirSync(dirname(at(hidden)), { recursive: true });
+  execFileSync("mknod", [at(hidden), "c", "0", "0"]);
   return {
     async run(command, { netns } = {}) {
       const enter = [
