@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { SUPPORTED_VERSIONS } from "../../src/cni/version.ts";
+import { LATEST_VERSION, SUPPORTED_VERSIONS } from "../../src/cni/version.ts";
 import { type Lab, type Outcome, createLab, execute, killAgent, succeed } from "./harness.ts";
 
 const BUILD = join(import.meta.dirname, "../../scripts/build");
@@ -85,7 +85,7 @@ describe("the plugin's executable, alone in a file system", () => {
     assert.deepEqual(JSON.parse(stdout), { cniVersion: "1.0.0", supportedVersions: SUPPORTED_VERSIONS });
   });
 
-  for (const cniVersion of SUPPORTED_VERSIONS) {
+  for (const cniVersion of [SUPPORTED_VERSIONS[0], LATEST_VERSION]) {
     it(`adds and deletes with results of ${cniVersion}`, async () => {
       const added = await call("ADD", { cniVersion });
       assert.deepEqual([added.code, added.stderr], [0, ""], added.stdout);
@@ -104,6 +104,15 @@ describe("the plugin's executable, alone in a file system", () => {
     await succeed("ip", ["-n", netns, "route", "del", "default"]);
     assert.equal(codeOf(await call("CHECK", { prevResult })), 101);
     assert.equal((await call("DEL")).code, 0);
+  });
+
+  it("tells that the node is ready, and collects what no runtime knows of", async () => {
+    const latest = { cniVersion: LATEST_VERSION };
+    assert.deepEqual(await call("STATUS", latest), { code: 0, stdout: "", stderr: "" });
+    assert.equal((await call("ADD", latest)).code, 0);
+    const collected = await call("GC", { ...latest, "cni.dev/valid-attachments": [] });
+    assert.deepEqual(collected, { code: 0, stdout: "", stderr: "" });
+    assert.doesNotMatch(await succeed("ip", ["-n", netns, "-br", "link"]), /eth0/);
   });
 
   it("gives the specification's codes for what it refuses itself", async () => {
@@ -132,6 +141,7 @@ describe("the plugin's executable, alone in a file system", () => {
   it("answers with code 11 while the agent is down", async () => {
     await killAgent(lab, "host1");
     assert.equal(codeOf(await call("ADD")), 11);
+    assert.equal(codeOf(await call("STATUS", { cniVersion: LATEST_VERSION })), 50);
     assert.equal(codeOf(await call("DEL")), 11);
   });
 });
