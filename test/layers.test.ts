@@ -18,7 +18,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   cni: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane"],
   agent: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane", "bird", "cni"],
   lab: ["net", "system", "model", "datastore", "dataplane", "cni", "agent"],
-  cli: ["net", "system", "model", "datastore", "ipam", "agent", "lab"],
+  install: ["system", "model", "cni"],
+  cli: ["net", "system", "model", "datastore", "ipam", "agent", "lab", "install"],
   bin: ["cli", "cni"],
 };
 /** Folders without effects: no Node API, no clock, no randomness, no environment. */

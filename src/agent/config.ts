@@ -57,7 +57,7 @@ export async function readAgentConfig(path: string): Promise<AgentConfig> {
 }
 
 /** Where BIRD's configuration, sockets and log are kept. */
-export function birdDirectory({ stateDirectory }: AgentConfig): string {
+export function birdDirectory({ stateDirectory }: Pick<AgentConfig, "stateDirectory">): string {
   return join(stateDirectory, "bird");
 }
 
@@ -67,6 +67,6 @@ export function journalDirectory({ stateDirectory }: AgentConfig): string {
 }
 
 /** Where the sockets of a WireGuard outside the kernel are kept. */
-export function wireguardDirectory({ stateDirectory }: AgentConfig): string {
+export function wireguardDirectory({ stateDirectory }: Pick<AgentConfig, "stateDirectory">): string {
   return join(stateDirectory, "wireguard");
 }

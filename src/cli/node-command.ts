@@ -9,6 +9,8 @@ import { nodeCheck, renderNodeCheck } from "./node-check.ts";
 import { nodeStatus, renderNodeStatus } from "./node-status.ts";
 import { createCheckSystemCommand } from "./node/checksystem-command.ts";
 import { createDiagsCommand } from "./node/diags-command.ts";
+import { createInstallCommand } from "./node/install-command.ts";
+import { createUninstallCommand } from "./node/uninstall-command.ts";
 import { print } from "./print.ts";
 
 const rotation = z.strictObject({ publicKey: z.string() });
@@ -32,6 +34,8 @@ export function createNodeCommand(context: CommandContext): Command {
     createRotateKeysCommand(context),
     createCheckSystemCommand(context),
     createDiagsCommand(context),
+    createInstallCommand(context),
+    createUninstallCommand(context),
   ];
   for (const child of children) node.addCommand(child.configureHelp({ showGlobalOptions: true }));
   return node;
