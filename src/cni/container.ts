@@ -174,14 +174,9 @@ function containerRoutes({ index: ifIndex }: Link): readonly KernelRoute[] {
   ];
 }
 
+/** In whichever table: a plugin that comes later may have moved it, as `sbr` does (specification section 4, "CHECK"). */
 function isSameRoute(a: KernelRoute, b: KernelRoute): boolean {
-  return (
-    a.table === b.table &&
-    a.dst === b.dst &&
-    a.ifIndex === b.ifIndex &&
-    a.gateway === b.gateway &&
-    a.type === b.type
-  );
+  return a.dst === b.dst && a.ifIndex === b.ifIndex && a.gateway === b.gateway && a.type === b.type;
 }
 
 function ipv6Switch(ifName: string): readonly string[] {

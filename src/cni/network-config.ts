@@ -70,20 +70,31 @@ const Annotations = z.looseObject({
   "cni.projectcalico.org/allowedSourcePrefixes": notDone("sending from other addresses"),
 });
 
+/** containerd writes these keys as Go has its fields. */
+const GO_NAMES: ReadonlyMap<string, string> = new Map([
+  ["Servers", "servers"],
+  ["Searches", "searches"],
+  ["Options", "options"],
+]);
+
+/** `null` is Go's empty list. */
+const runtimeList = z.array(z.string()).nullish();
+
+const RuntimeDns = z
+  .record(z.string(), z.unknown())
+  .transform((dns) =>
+    Object.fromEntries(Object.entries(dns).map(([key, value]) => [GO_NAMES.get(key) ?? key, value])),
+  )
+  .pipe(z.strictObject({ servers: runtimeList, searches: runtimeList, options: runtimeList }));
+
 /** What a runtime fills in where the network says that this plugin is capable of it (CNI conventions, "Dynamic Plugin specific Fields"). Others are for other plugins of the chain. */
 const RuntimeConfig = z.looseObject({
   ips: ipsField.optional(),
   mac: macField.optional(),
-  dns: z
-    .strictObject({
-      servers: z.array(z.string()).optional(),
-      searches: z.array(z.string()).optional(),
-      options: z.array(z.string()).optional(),
-    })
-    .optional(),
+  dns: RuntimeDns.optional(),
   ipRanges: z.never("addresses come from IPPools").optional(),
-  /** containerd's name for the annotations of a sandbox. */
-  "io.kubernetes.cri.pod-annotations": Annotations.optional(),
+  /** containerd's name for the annotations of a sandbox; `null` where it has none. */
+  "io.kubernetes.cri.pod-annotations": Annotations.nullish(),
 });
 
 /** CNI conventions, "args"; `labels` and others are for whoever knows them. */

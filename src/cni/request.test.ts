@@ -123,6 +123,16 @@ describe("parseCniRequest() takes a good call", () => {
     });
   });
 
+  it("as containerd writes it, with Go's names of fields and its nulls", () => {
+    const runtimeConfig = {
+      "io.kubernetes.cri.pod-annotations": null,
+      dns: { Servers: ["10.1.0.2"], Searches: null, Options: null },
+      portMappings: [{ HostPort: 80, ContainerPort: 80, Protocol: "tcp", HostIP: "" }],
+    };
+    const { ips, dns } = wishOf({ runtimeConfig });
+    assert.deepEqual([ips, dns], [[], { nameservers: ["10.1.0.2"] }]);
+  });
+
   it("with every key of the specification, and what is for other plugins of the chain", () => {
     const config = {
       dns: { nameservers: ["10.1.0.1"] },

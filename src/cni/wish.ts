@@ -53,9 +53,9 @@ function dnsOf({ dns, runtimeConfig }: NetworkConfig): Dns | undefined {
   const { servers, searches, options } = runtimeConfig.dns;
   return {
     ...dns,
-    ...(servers !== undefined && { nameservers: servers }),
-    ...(searches !== undefined && { search: searches }),
-    ...(options !== undefined && { options }),
+    ...(servers && { nameservers: servers }),
+    ...(searches && { search: searches }),
+    ...(options && { options }),
   };
 }
 
