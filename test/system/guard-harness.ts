@@ -4,6 +4,9 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { type DataplaneStatus, createDataplane } from "../../src/dataplane/dataplane.ts";
+import type { Nft } from "../../src/dataplane/nft/nft.ts";
+import { renderTransaction } from "../../src/dataplane/nft/render.ts";
+import type { NftTransaction } from "../../src/dataplane/nft/statement.ts";
 import { Calculation } from "../../src/desired/calculation.ts";
 import { DEFAULT_SETTINGS, type Fact } from "../../src/desired/facts.ts";
 import { parseCidr } from "../../src/net/cidr.ts";
@@ -11,7 +14,6 @@ import { parseIfName } from "../../src/net/if-name.ts";
 import { parseIp } from "../../src/net/ip.ts";
 import { type Ipv4, parseIpv4 } from "../../src/net/ipv4.ts";
 import { parseMac } from "../../src/net/mac.ts";
-import { type ProcessRunner, systemProcesses } from "../../src/system/process.ts";
 import { eventually } from "./harness.ts";
 import { openKernel } from "./kernel-harness.ts";
 
@@ -76,7 +78,7 @@ interface Receiver extends AsyncDisposable {
 }
 
 export interface GuardedNode extends AsyncDisposable {
-  /** What nft was given so far, by the dataplane. */
+  /** What nftables was given so far for the guard, by the dataplane. */
   readonly transactions: readonly string[];
   status(): DataplaneStatus;
   start(): Promise<void>;
@@ -108,13 +110,8 @@ export async function createGuardedNode({ nft }: GuardedNodeOptions = {}): Promi
   await using stack = new AsyncDisposableStack();
   const { host, outside, container } = layNetwork(stack);
   const transactions: string[] = [];
-  const processes: ProcessRunner = {
-    run(program, args, options) {
-      if (args.includes("-f")) transactions.push(options?.input ?? "");
-      return systemProcesses.run(program, args, options);
-    },
-  };
-  const kernel = openKernel(stack, host, { processes, ...(nft !== undefined && { nftCommand: [nft] }) });
+  const opened = openKernel(stack, host, nft === undefined ? {} : { nftCommand: [nft] });
+  const kernel = { ...opened, nft: recordingNft(opened.nft, transactions) };
   const facts: Fact[] = [];
   let calculation = new Calculation("host1");
   let dataplane = createDataplane(kernel);
@@ -150,6 +147,24 @@ export async function createGuardedNode({ nft }: GuardedNodeOptions = {}): Promi
     },
     receive: () => startReceiver(container),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Takes down what is asked for of the guard, by whatever way it goes. */
+function recordingNft(nft: Nft, transactions: string[]): Nft {
+  const record = (transaction: NftTransaction): void => {
+    if (transaction.table.name === "margay") transactions.push(renderTransaction(transaction));
+  };
+  return {
+    ...nft,
+    run(transaction) {
+      record(transaction);
+      return nft.run(transaction);
+    },
+    change(table, statements, types) {
+      record({ table, statements });
+      return nft.change(table, statements, types);
+    },
   };
 }
 
