@@ -72,7 +72,7 @@ export function factsWith(tunnel: "vxlan" | "ipip"): readonly Fact[] {
 }
 
 /** A program that reads namespace's datagrams, or the like. */
-interface Receiver extends AsyncDisposable {
+export interface Receiver extends AsyncDisposable {
   /** Waits for a text, and gives all that came before it. */
   until(text: string): Promise<readonly string[]>;
 }
@@ -103,7 +103,7 @@ export interface GuardedNodeOptions {
   readonly nft?: string;
 }
 
-const DATAGRAMS = fileURLToPath(new URL("./datagrams.ts", import.meta.url));
+export const DATAGRAMS = fileURLToPath(new URL("./datagrams.ts", import.meta.url));
 let count = 0;
 
 export async function createGuardedNode({ nft }: GuardedNodeOptions = {}): Promise<GuardedNode> {
@@ -111,7 +111,7 @@ export async function createGuardedNode({ nft }: GuardedNodeOptions = {}): Promi
   const { host, outside, container } = layNetwork(stack);
   const transactions: string[] = [];
   const opened = openKernel(stack, host, nft === undefined ? {} : { nftCommand: [nft] });
-  const kernel = { ...opened, nft: recordingNft(opened.nft, transactions) };
+  const kernel = { ...opened, nft: recordingNft(opened.nft, "margay", transactions) };
   const facts: Fact[] = [];
   let calculation = new Calculation("host1");
   let dataplane = createDataplane(kernel);
@@ -150,10 +150,10 @@ export async function createGuardedNode({ nft }: GuardedNodeOptions = {}): Promi
   };
 }
 
-/** Takes down what is asked for of the guard, by whatever way it goes. */
-function recordingNft(nft: Nft, transactions: string[]): Nft {
+/** Takes down what is asked for of a table, by whatever way it goes. */
+export function recordingNft(nft: Nft, name: string, transactions: string[]): Nft {
   const record = (transaction: NftTransaction): void => {
-    if (transaction.table.name === "margay") transactions.push(renderTransaction(transaction));
+    if (transaction.table.name === name) transactions.push(renderTransaction(transaction));
   };
   return {
     ...nft,
@@ -183,7 +183,7 @@ function layNetwork(stack: AsyncDisposableStack): Readonly<Record<"host" | "outs
   return { host, outside, container };
 }
 
-function addNamespace(stack: AsyncDisposableStack): string {
+export function addNamespace(stack: AsyncDisposableStack): string {
   const name = `mnf${process.pid}n${++count}`;
   execFileSync("ip", ["netns", "add", name]);
   stack.defer(() => {
@@ -192,23 +192,27 @@ function addNamespace(stack: AsyncDisposableStack): string {
   return name;
 }
 
-function runIn(netns: string, command: readonly string[]): string {
+export function runIn(netns: string, command: readonly string[]): string {
   return execFileSync("ip", ["netns", "exec", netns, ...command], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
   });
 }
 
-async function startReceiver(netns: string): Promise<Receiver> {
-  const child = spawn("ip", ["netns", "exec", netns, process.execPath, DATAGRAMS, "receive", String(PORT)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+/** `senders` names them too: `<address> <port> <text>`. */
+export async function startReceiver(
+  netns: string,
+  mode: "receive" | "senders" = "receive",
+): Promise<Receiver> {
+  const command = [process.execPath, DATAGRAMS, mode, String(PORT)];
+  const child = spawn("ip", ["netns", "exec", netns, ...command], { stdio: ["ignore", "pipe", "inherit"] });
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
   const until = async (text: string): Promise<readonly string[]> => {
     const lines = (): readonly string[] => output.split("\n");
-    await eventually(() => Promise.resolve(lines().includes(text)), `"${text}" in the container`);
-    return lines().slice(1, lines().indexOf(text));
+    const at = (): number => lines().findIndex((line) => line === text || line.endsWith(` ${text}`));
+    await eventually(() => Promise.resolve(at() >= 0), `"${text}" at the receiver`);
+    return lines().slice(1, at());
   };
   await until("ready");
   return { until, [Symbol.asyncDispose]: () => end(child) };
