@@ -23,9 +23,8 @@ import { makeWireguard } from "./wireguard.ts";
 
 /**
  * Brings the kernel closer to what is wanted, one batch per kind of object. An interface has to be up before routes and neighbours hold on
- * it, a packet may only meet a node end that is fully set, and a tunnel only opens behind its guard; so the order is guard, source check,
- * outgoing translation, links, checksums,
- * MTUs, addresses, sysctls, forwarding entries, neighbours, IPIP, WireGuard and its peers, rules, routes. What IPIP no longer needs, and peers, go last, for
+ * it, a packet may only meet a node end that is fully set, and a tunnel only opens behind its guard; so the order is guard, check of
+ * source addresses, outgoing translation, links, checksums, MTUs, addresses, sysctls, forwarding entries, neighbours, IPIP, WireGuard and its peers, rules, routes. What IPIP no longer needs, and peers, go last, for
  * until then routes may still lead there, and then what the guard does not.
  */
 export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
@@ -53,8 +52,8 @@ export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
   try {
     // What waits for its guard is looked at again when that may have changed.
     if (await guard.make(kernel)) links.table.markFaults();
-    await source.make(kernel);
-    await nat.make(kernel);
+    await source.apply(kernel);
+    await nat.apply(kernel);
     await applyTable(
       {
         kind: "link",
@@ -90,8 +89,6 @@ export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
     await unmakePeers({ peer, links, own }, kernel);
     await ipip.unmake(kernel);
     await guard.unmake(kernel);
-    await source.unmake(kernel);
-    await nat.unmake(kernel);
   } finally {
     for (const table of allTables(tables)) table.giveUp();
   }

@@ -75,11 +75,15 @@ export class Ruleset<W extends object> {
       this.table.see(this.#form.keyOf(element), event.change === "new" ? element : undefined);
   }
 
+  /** All at once. */
+  async apply(kernel: Kernel): Promise<void> {
+    await this.#look(kernel);
+    await this.#apply(kernel, () => true);
+  }
+
   /** What is wanted. Comes before what relies on it. @returns whether something was looked at that others may wait for */
   async make(kernel: Kernel): Promise<boolean> {
-    if (this.#isInDoubt || this.table.nextRetryMs <= kernel.clock.now()) await this.#list(kernel);
-    // It is made anew with everything that is in it, in one transaction.
-    if (this.#isOutdated()) this.table.reset(new Map());
+    await this.#look(kernel);
     const isBusy = this.table.isBusy;
     await this.#apply(kernel, (key) => this.table.wanted(key) !== undefined);
     return isBusy;
@@ -88,6 +92,12 @@ export class Ruleset<W extends object> {
   /** What is not wanted. Comes when what it was for is gone. */
   async unmake(kernel: Kernel): Promise<void> {
     await this.#apply(kernel, (key) => this.table.wanted(key) === undefined);
+  }
+
+  async #look(kernel: Kernel): Promise<void> {
+    if (this.#isInDoubt || this.table.nextRetryMs <= kernel.clock.now()) await this.#list(kernel);
+    // It is made anew with everything that is in it, in one transaction.
+    if (this.#isOutdated()) this.table.reset(new Map());
   }
 
   async #list({ nft, log }: Kernel): Promise<void> {
@@ -189,23 +199,25 @@ export class Ruleset<W extends object> {
     return requests.map(() => outcome);
   }
 
-  /** All in one transaction: what holds others comes before them, and goes after them. */
+  /** All in one transaction. */
   async #run(statements: readonly NftStatement[], nft: Nft): Promise<void> {
     const { table } = this.#form;
     const types = setTypes(this.#seenFrame() ?? []);
     const elements = statements.flatMap((statement) =>
       "element" in statement && types.has(statement.element.set) ? [statement] : [],
     );
-    if (elements.length === statements.length && elements.length <= MOST_ELEMENTS) {
+    if (elements.length === statements.length && elements.length <= MOST_ELEMENTS)
       await nft.change(table, elements, types);
-      return;
-    }
-    const first = statements.filter(({ kind }) => kind === "replaceTable");
-    const last = statements.filter(({ kind }) => kind === "deleteTable");
-    const between = statements.filter((statement) => "element" in statement);
-    // What it holds goes with the table.
-    await nft.run({ table, statements: last.length > 0 ? last : [...first, ...between] });
+    else await nft.run({ table, statements: inOrder(statements) });
   }
+}
+
+/** What holds others comes before them; a prefix goes before another takes its place. What a table holds goes with it. */
+function inOrder(statements: readonly NftStatement[]): readonly NftStatement[] {
+  const of = (wanted: NftStatement["kind"]): readonly NftStatement[] =>
+    statements.filter(({ kind }) => kind === wanted);
+  const last = of("deleteTable");
+  return last.length > 0 ? last : [...of("replaceTable"), ...of("deleteElement"), ...of("addElement")];
 }
 
 /** Objects are plain data whose fields stand in one order; nft lists them in the order in which they were made. */

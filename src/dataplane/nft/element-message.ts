@@ -2,12 +2,11 @@
 // Elements of sets, as nfnetlink has them. They change with every container, so they have no time for a process of nft's.
 import { parseIfName } from "../../net/if-name.ts";
 import { ipFromBytes, ipToBytes, parseIp } from "../../net/ip.ts";
-import { AttributeDecoder, AttributeEncoder } from "../netlink/attribute.ts";
+import { type AttributeDecoder, AttributeEncoder } from "../netlink/attribute.ts";
 import { getU16be, getU8, putU16be, putU8 } from "../netlink/integer.ts";
 import { NLM_F_CREATE } from "../netlink/message.ts";
 import type { NetlinkRequest } from "../netlink/request.ts";
 import {
-  type NftElement,
   type NftElementStatement,
   type NftFrame,
   type NftTable,
