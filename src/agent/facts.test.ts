@@ -122,9 +122,9 @@ describe("the facts of an endpoint", () => {
   });
 });
 
-it("a pool's facts are its prefix, how its packets travel, and whether it is announced", () => {
+it("a pool's facts are its prefix, how its packets travel, whether it is announced, and whether they are translated", () => {
   const cidr = "10.1.0.0/16";
-  const plain = { cidr, encapsulation: { kind: "none" }, disableBgpExport: false };
+  const plain = { cidr, encapsulation: { kind: "none" }, disableBgpExport: false, natOutgoing: false };
   assert.deepEqual(poolFacts(resource("IPPool", { cidr })), plain);
   for (const [mode, encapsulation] of [
     [{ vxlanMode: "Always" }, { kind: "vxlan", crossSubnet: false }],
@@ -134,6 +134,7 @@ it("a pool's facts are its prefix, how its packets travel, and whether it is ann
     assert.deepEqual(poolFacts(resource("IPPool", { cidr, ...mode })).encapsulation, encapsulation);
   }
   assert.equal(poolFacts(resource("IPPool", { cidr, disableBGPExport: true })).disableBgpExport, true);
+  assert.equal(poolFacts(resource("IPPool", { cidr, natOutgoing: true })).natOutgoing, true);
 });
 
 describe("the cluster's settings", () => {
@@ -157,7 +158,8 @@ describe("the cluster's settings", () => {
     wireguardEnabled: false,
     wireguardPort: 51_820,
   };
-  const defaults = { ...bgpDefaults, ...tunnelDefaults };
+  const natDefaults = { natAddress: undefined, natPorts: undefined, natSparesHosts: false };
+  const defaults = { ...bgpDefaults, ...tunnelDefaults, ...natDefaults };
 
   it("have defaults where nothing is stored", () => {
     assert.deepEqual(settingsOf(undefined, undefined), defaults);
@@ -192,6 +194,19 @@ describe("the cluster's settings", () => {
       const featureDetectOverride = `ChecksumOffloadBroken=${isChecksumOffloadBroken}`;
       const felix = resource("FelixConfiguration", { featureDetectOverride });
       assert.deepEqual(settingsOf(felix, undefined), { ...defaults, isChecksumOffloadBroken });
+    }
+    for (const [natPortRange, natPorts] of [
+      ["1000:1999", [1000, 1999]],
+      ["1000", [1000, 1000]],
+      [1000, [1000, 1000]],
+    ] as const) {
+      const translating = resource("FelixConfiguration", {
+        natOutgoingAddress: "192.0.2.1",
+        natPortRange,
+        natOutgoingExclusions: "IPPoolsAndHostIPs",
+      });
+      const wanted = { ...defaults, natAddress: "192.0.2.1", natPorts, natSparesHosts: true };
+      assert.deepEqual(settingsOf(translating, undefined), wanted);
     }
     const off = resource("FelixConfiguration", { programClusterRoutes: "Disabled" });
     assert.deepEqual(settingsOf(off, undefined), defaults);

@@ -82,7 +82,12 @@ export function endpointFacts({ spec }: WorkloadEndpoint): EndpointFacts | undef
 }
 
 export function poolFacts({ spec }: IPPool): PoolFacts {
-  return { cidr: spec.cidr, encapsulation: encapsulationOf(spec), disableBgpExport: spec.disableBGPExport };
+  return {
+    cidr: spec.cidr,
+    encapsulation: encapsulationOf(spec),
+    disableBgpExport: spec.disableBGPExport,
+    natOutgoing: spec.natOutgoing,
+  };
 }
 
 /** The two modes exclude each other. */
@@ -121,7 +126,16 @@ export function settingsOf(
     tunnelMtus: { ipip: felixSpec.ipipMTU, vxlan: felixSpec.vxlanMTU, wireguard: felixSpec.wireguardMTU },
     wireguardEnabled: felixSpec.wireguardEnabled,
     wireguardPort: felixSpec.wireguardListeningPort,
+    natAddress: felixSpec.natOutgoingAddress,
+    natPorts: portsOf(felixSpec.natPortRange),
+    natSparesHosts: felixSpec.natOutgoingExclusions === "IPPoolsAndHostIPs",
   };
+}
+
+function portsOf(written: FelixConfiguration["spec"]["natPortRange"]): Settings["natPorts"] {
+  if (written === undefined) return undefined;
+  const [first = 0, last = first] = String(written).split(":").map(Number);
+  return [first, last];
 }
 
 /** As long as BIRD's own. */

@@ -23,13 +23,15 @@ import { makeWireguard } from "./wireguard.ts";
 
 /**
  * Brings the kernel closer to what is wanted, one batch per kind of object. An interface has to be up before routes and neighbours hold on
- * it, a packet may only meet a node end that is fully set, and a tunnel only opens behind its guard; so the order is guard, links, checksums,
- * MTUs, addresses, sysctls, forwarding entries, neighbours, IPIP, WireGuard and its peers, rules, routes. What IPIP no longer needs, and peers, go last, for
+ * it, a packet may only meet a node end that is fully set, and a tunnel only opens behind its guard; so the order is guard, check of
+ * source addresses, outgoing translation, links, checksums, MTUs, addresses, sysctls, forwarding entries, neighbours, IPIP, WireGuard and its peers, rules, routes. What IPIP no longer needs, and peers, go last, for
  * until then routes may still lead there, and then what the guard does not.
  */
 export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
   const {
     guard,
+    source,
+    nat,
     link: links,
     checksum,
     mtu,
@@ -50,6 +52,8 @@ export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
   try {
     // What waits for its guard is looked at again when that may have changed.
     if (await guard.make(kernel)) links.table.markFaults();
+    await source.apply(kernel);
+    await nat.apply(kernel);
     await applyTable(
       {
         kind: "link",

@@ -13,6 +13,7 @@ import {
   noteEvent,
   noteWanted,
   restoresTunnel,
+  rulesets,
   type Tables,
   tableOf,
 } from "./tables.ts";
@@ -105,7 +106,7 @@ class KernelDataplane implements Dataplane {
   readonly #abort = new AbortController();
   #tasks: readonly Promise<void>[] = [];
   #events: AsyncIterable<readonly RtEvent[]> | undefined;
-  #guardFollowed: Promise<void> | undefined;
+  #rulesetsFollowed: Promise<void> | undefined;
   /** Events since a listing began, while it goes on. */
   #held: RtEvent[] | undefined;
   #isListingDue = false;
@@ -138,10 +139,10 @@ class KernelDataplane implements Dataplane {
     const { signal } = this.#abort;
     // Subscribed before the first listing, so that no change falls between the two.
     this.#events ??= this.#subscribe(signal);
-    this.#guardFollowed ??= this.#followGuard(signal);
+    this.#rulesetsFollowed ??= this.#followRulesets(signal);
     await this.#list();
     this.#tasks = [
-      this.#guardFollowed,
+      this.#rulesetsFollowed,
       this.#followEvents(this.#events, signal),
       this.#audit(signal),
       this.#run(signal),
@@ -300,19 +301,19 @@ class KernelDataplane implements Dataplane {
   }
 
   /** Where nftables cannot be followed, the audit finds what others change. */
-  async #followGuard(signal: AbortSignal): Promise<void> {
-    const { guard } = this.#tables;
+  async #followRulesets(signal: AbortSignal): Promise<void> {
+    const all = rulesets(this.#tables);
     while (!signal.aborted) {
       try {
         for await (const events of this.#kernel.nft.events({ signal })) {
-          for (const event of events) guard.note(event);
+          for (const event of events) for (const ruleset of all) ruleset.note(event);
           this.#wake.resolve(undefined);
         }
       } catch (error) {
         this.#kernel.log.warn("Cannot follow changes of nftables", { error });
         await this.#pause(this.#auditIntervalMs, signal);
       }
-      guard.doubt();
+      for (const ruleset of all) ruleset.doubt();
     }
   }
 

@@ -11,11 +11,12 @@ import {
 import { AddressTable } from "./address.ts";
 import { type ForwardingTable, createForwardingTable, seenForwardingKey } from "./forwarding.ts";
 import { type ChecksumTable, createChecksumTable } from "./checksum.ts";
-import { Guard } from "./guard.ts";
+import { type Guard, createGuard } from "./guard.ts";
 import { IpipPrograms } from "./ipip.ts";
 import type { Kernel } from "./kernel.ts";
 import { LinkTable, isTunnel } from "./link.ts";
 import { type MtuTable, createMtuTable } from "./mtu.ts";
+import { type Nat, createNat } from "./nat.ts";
 import { type NeighbourTable, createNeighbourTable, seenNeighbourKey } from "./neighbour.ts";
 import { listAddresses } from "./netlink/address.ts";
 import { listForwardingEntries } from "./netlink/fdb.ts";
@@ -27,6 +28,7 @@ import { listRules } from "./netlink/rule.ts";
 import { PeerTable } from "./peer.ts";
 import { RouteTable } from "./route.ts";
 import { type RuleTable, createRuleTable, seenRuleKey } from "./rule.ts";
+import { type SourceCheck, createSourceCheck } from "./source-check.ts";
 import { type SysctlTable, createSysctlTable } from "./sysctl.ts";
 import type { ReconcileTable } from "./table.ts";
 import { type WireguardTable, createWireguardTable, forgetWireguard, listWireguard } from "./wireguard.ts";
@@ -34,6 +36,8 @@ import { type WireguardTable, createWireguardTable, forgetWireguard, listWiregua
 /** Every kind of object that is reconciled, wanted and seen side by side. */
 export interface Tables {
   readonly guard: Guard;
+  readonly source: SourceCheck;
+  readonly nat: Nat;
   readonly link: LinkTable;
   readonly checksum: ChecksumTable;
   readonly mtu: MtuTable;
@@ -64,7 +68,9 @@ type AnyTable = Pick<
 
 export function createTables(): Tables {
   return {
-    guard: new Guard(),
+    guard: createGuard(),
+    source: createSourceCheck(),
+    nat: createNat(),
     link: new LinkTable(),
     checksum: createChecksumTable(),
     mtu: createMtuTable(),
@@ -83,16 +89,23 @@ export function createTables(): Tables {
 /** The part of each kind in which wanted and seen are compared. */
 type Reconciled = { readonly [K in Kind]: AnyTable & { want(delta: Delta<Wanted[K]>): void } };
 
-function reconciled({ guard, link, address, ipip, peer, route, ...plain }: Tables): Reconciled {
+function reconciled({ guard, source, nat, link, address, ipip, peer, route, ...plain }: Tables): Reconciled {
   return {
     ...plain,
     guard: guard.table,
+    source: source.table,
+    nat: nat.table,
     link: link.table,
     address: address.table,
     ipip: ipip.table,
     peer: peer.table,
     route: route.table,
   };
+}
+
+/** The tables of nftables, each of which hears of changes by itself. */
+export function rulesets({ guard, source, nat }: Tables): readonly (Guard | SourceCheck | Nat)[] {
+  return [guard, source, nat];
 }
 
 export function tableOf(tables: Tables, kind: Kind): AnyTable {
@@ -112,21 +125,9 @@ export function noteWanted(tables: Tables, delta: DesiredDelta): void {
 /** Lists the kernel's objects anew. Links come first: the others are recognised by the interface they are on. */
 export async function listSeen(tables: Tables, kernel: Kernel): Promise<void> {
   const { rtnetlink } = kernel;
-  const {
-    guard,
-    link: links,
-    checksum,
-    mtu,
-    address,
-    sysctl,
-    forwarding,
-    neighbour,
-    ipip,
-    rule,
-    route,
-  } = tables;
-  // Listed when it is applied: whether it can be concerns nothing else.
-  guard.doubt();
+  const { link: links, checksum, mtu, address, sysctl, forwarding, neighbour, ipip, rule, route } = tables;
+  // Listed when they are applied: whether they can be concerns nothing else.
+  for (const ruleset of rulesets(tables)) ruleset.doubt();
   links.reset(await rtnetlink.list(listLinks));
   address.reset(await rtnetlink.list(listAddresses), links);
   forwarding.reset(

@@ -2,6 +2,7 @@
 // Named states of a cluster, and what a node should have in each. The outcome depends on what is so, never on how it came to be, so every
 // way from one state to any other has to end at the same outcome.
 import assert from "node:assert/strict";
+import { natKey, sourceKey } from "./wanted-tables.ts";
 import { describe, it } from "node:test";
 import { type Cidr, parseCidr } from "../net/cidr.ts";
 import { parseIfName } from "../net/if-name.ts";
@@ -93,6 +94,16 @@ const VXLAN_NODES = [
 ] as const;
 const OWN_END: Fact = { kind: "vxlanEnd", value: END1 };
 const UNDERLAY: Fact = { kind: "underlay", mtu: 1500 };
+
+function natPool(name: string, cidr: string, natOutgoing: boolean): Fact {
+  const value = {
+    cidr: parseCidr(cidr),
+    encapsulation: { kind: "none" },
+    disableBgpExport: false,
+    natOutgoing,
+  } as const;
+  return { kind: "pool", name, value };
+}
 
 function vxlanPool(crossSubnet: boolean): Fact {
   const value = {
@@ -949,5 +960,69 @@ describe("the cost of one change", () => {
     calculation.update([node("host1", "192.168.0.254"), BY_DATASTORE, ...nodes.flat()]);
     const delta = calculation.update([node("node7", "192.168.0.253")]);
     assert.deepEqual([...delta.route.keys()], ["10.0.7.0/26 metric 1024"]);
+  });
+});
+
+describe("outgoing translation", () => {
+  const natOf = (...facts: readonly Fact[]): readonly string[] => {
+    const calculation = new Calculation("host1");
+    calculation.update(facts);
+    return calculation.state().nat.map(natKey);
+  };
+  const NODES = [
+    node("host1", "192.168.0.101"),
+    node("host2", "192.168.0.102", { ipv6: { address: parseIp("fd01::2"), subnet: parseCidr("fd01::/64") } }),
+  ];
+  const SPARING = settings({ natSparesHosts: true });
+
+  it("is nothing as long as no pool asks for it", () => {
+    assert.deepEqual(natOf(...NODES, SPARING, natPool("p", "10.1.0.0/16", false)), []);
+  });
+
+  it("has pools that ask for it and all pools, each prefix within no other", () => {
+    const pools = [
+      natPool("p", "10.1.0.0/16", true),
+      natPool("inside", "10.1.2.0/24", true),
+      natPool("around", "10.0.0.0/8", false),
+      natPool("six", "fd00::/48", false),
+    ];
+    assert.deepEqual(natOf(...NODES, ...pools), [
+      "nat",
+      "nat pool 10.0.0.0/8",
+      "nat pool fd00::/48",
+      "nat translated 10.1.0.0/16",
+    ]);
+  });
+
+  it("spares each address of each node where it is to, whatever is learnt first", () => {
+    const facts = [...NODES, SPARING, natPool("p", "10.1.0.0/16", true)];
+    const hosts = ["nat host 192.168.0.101", "nat host 192.168.0.102", "nat host fd01::2"];
+    for (const order of [facts, facts.toReversed()])
+      assert.deepEqual(
+        natOf(...order).filter((key) => key.startsWith("nat host")),
+        hosts,
+      );
+    const undone = [...facts, settings({})];
+    assert.deepEqual(
+      natOf(...undone).filter((key) => key.startsWith("nat host")),
+      [],
+    );
+  });
+
+  it("costs one element for a node more", () => {
+    const calculation = new Calculation("host1");
+    calculation.update([...NODES, SPARING, natPool("p", "10.1.0.0/16", true)]);
+    const { nat } = calculation.update([node("host3", "192.168.0.103")]);
+    assert.deepEqual([...nat.keys()], ["nat host 192.168.0.103"]);
+  });
+});
+
+describe("the check of source addresses", () => {
+  it("is there from the first moment, with an element for each address of each endpoint", () => {
+    const calculation = new Calculation("host1");
+    calculation.update([]);
+    assert.deepEqual(calculation.state().source.map(sourceKey), ["source check"]);
+    const { source } = calculation.update([endpoint("a", "cali0123456789a", "10.1.1.2")]);
+    assert.deepEqual([...source.keys()], ["source cali0123456789a . 10.1.1.2"]);
   });
 });

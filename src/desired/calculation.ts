@@ -26,8 +26,10 @@ import { holdingsOf } from "./holding.ts";
 import { type Contributed, Outcome } from "./outcome.ts";
 import { guardPeer, openTunnels, ownGuard } from "./guard.ts";
 import { ipipPeer, ownIpip } from "./ipip.ts";
+import { natHost, ownNat, sparesHosts } from "./nat.ts";
 import { type RoomFor, containerMtu, mtuIssues, tunnelMtu } from "./mtu.ts";
 import { type PathToNode, type PathsContext, pathsTo } from "./paths.ts";
+import { ownSourceCheck } from "./source-check.ts";
 import { nodeSysctl } from "./sysctl.ts";
 import { ownVxlan, vxlanPeer } from "./vxlan.ts";
 import {
@@ -96,7 +98,7 @@ export class Calculation {
   #isBirdStale = true;
   /** What this node has ceased to announce since the last delta was given out. */
   #withdrawn: readonly Cidr[] = [];
-  /** Nodes whose end of the tunnel to look at again. */
+  /** Nodes to look at again, for what tunnels and outgoing translation need of them. */
   readonly #staleNodes = new Set<string>();
   #vxlanEnd: VxlanEnd | undefined;
   #ipipEnd: IpipEnd | undefined;
@@ -104,20 +106,28 @@ export class Calculation {
   readonly #keyHolders = new KeyHolders();
   /** What was found out, by itself. */
   #checksumFinding: boolean | undefined;
+  #isNatStale = true;
+  /** Whether packets to nodes are left out of outgoing translation. */
+  #isSparingHosts = false;
   #underlayMtu: number | undefined;
   #containerMtu: number | undefined;
 
   constructor(self: string) {
     this.#self = self;
-    this.#outcome.set("node", { sysctl: [nodeSysctl("ip_forward", "1")], route: [gatewayRoute()] });
+    this.#outcome.set("node", {
+      ...ownSourceCheck(),
+      sysctl: [nodeSysctl("ip_forward", "1")],
+      route: [gatewayRoute()],
+    });
   }
 
   update(facts: readonly Fact[]): DesiredDelta {
     for (const fact of facts) this.#learn(fact);
     this.#recalculateMtu();
+    this.#recalculateNat();
     for (const cidr of this.#stale) this.#recalculate(cidr);
     this.#stale.clear();
-    for (const name of this.#staleNodes) this.#recalculateTunnels(name);
+    for (const name of this.#staleNodes) this.#recalculateNode(name);
     this.#staleNodes.clear();
     const bird = this.#isBirdStale;
     this.#isBirdStale = false;
@@ -297,6 +307,7 @@ export class Calculation {
         if (JSON.stringify(fact.value) === JSON.stringify(this.#pools.get(fact.name))) break;
         setOrDelete(this.#pools, fact.name, fact.value);
         this.#isBirdStale = true;
+        this.#isNatStale = true;
         // Rare, and every route may travel otherwise now.
         this.#invalidate(this.#blocks.keys());
         break;
@@ -311,6 +322,7 @@ export class Calculation {
       case "settings":
         this.#settings = fact.value;
         this.#isBirdStale = true;
+        this.#isNatStale = true;
         // Rare, and each of them may change anything.
         this.#invalidateTunnels();
         break;
@@ -422,8 +434,25 @@ export class Calculation {
     return this.#underlayMtu && tunnelMtu(tunnel, this.#underlayMtu, this.#settings);
   }
 
-  /** This node's own ends of tunnels, or what its ends need to know of another node. */
-  #recalculateTunnels(name: string): void {
+  /** Rare: it follows pools and settings. */
+  #recalculateNat(): void {
+    if (!this.#isNatStale) return;
+    this.#isNatStale = false;
+    this.#outcome.set("nat", ownNat(this.#pools.values(), this.#settings));
+    const isSparing = sparesHosts(this.#pools.values(), this.#settings);
+    if (isSparing === this.#isSparingHosts) return;
+    this.#isSparingHosts = isSparing;
+    for (const name of this.#nodes.keys()) this.#staleNodes.add(name);
+  }
+
+  #natHost(name: string): Contributed {
+    const node = this.#nodes.get(name);
+    return !this.#isSparingHosts || node === undefined ? NOTHING : natHost(node);
+  }
+
+  /** This node's own ends of tunnels, or what they, and outgoing translation, need to know of another node. */
+  #recalculateNode(name: string): void {
+    this.#outcome.set(`nat ${name}`, this.#natHost(name));
     const isSelf = name === this.#self;
     this.#outcome.set(`guard ${name}`, this.#guard(name));
     this.#outcome.set(`vxlan ${name}`, isSelf ? this.#ownVxlan() : this.#vxlanPeer(name));

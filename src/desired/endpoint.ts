@@ -4,6 +4,7 @@ import { familyOf } from "../net/ip.ts";
 import type { Contribution } from "./contributions.ts";
 import type { EndpointFacts } from "./facts.ts";
 import type { Contributed } from "./outcome.ts";
+import { endpointSources } from "./source-check.ts";
 import { interfaceSysctl } from "./sysctl.ts";
 import {
   MAIN_TABLE,
@@ -20,6 +21,7 @@ import {
 
 export function endpointContributed(endpoint: EndpointFacts, mtu: number | undefined): Contributed {
   return {
+    source: endpointSources(endpoint),
     link: endpointLinks(endpoint),
     mtu: mtu === undefined ? [] : [{ key: endpoint.ifName, value: { ifName: endpoint.ifName, mtu } }],
     sysctl: endpointSysctls(endpoint),

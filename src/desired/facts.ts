@@ -9,6 +9,7 @@ import type { Ip } from "../net/ip.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
 import type { Mac } from "../net/mac.ts";
 import type { WireguardPublicKey } from "../net/wireguard-key.ts";
+import type { PortRange } from "./wanted-tables.ts";
 
 /** Tunnels of which a node has an end or not. */
 export type TunnelKind = "ipip" | "vxlan";
@@ -94,6 +95,8 @@ export interface PoolFacts {
   readonly cidr: Cidr;
   readonly encapsulation: Encapsulation;
   readonly disableBgpExport: boolean;
+  /** Packets that leave for an address in no pool get one of the node. @default false */
+  readonly natOutgoing?: boolean;
 }
 
 /** Where a password is found on each node. */
@@ -128,6 +131,12 @@ export interface Settings {
   readonly tunnelMtus: Readonly<Record<TunnelKind | "wireguard", number>>;
   readonly wireguardEnabled: boolean;
   readonly wireguardPort: number;
+  /** The IPv4 address that translated packets get; `undefined` for that of the interface that they leave by. */
+  readonly natAddress: Ipv4 | undefined;
+  /** The source ports that they get. */
+  readonly natPorts: PortRange | undefined;
+  /** Whether packets to nodes are not translated. */
+  readonly natSparesHosts: boolean;
 }
 
 /** Calico's defaults, and BIRD as the source of routes. */
@@ -148,6 +157,9 @@ export const DEFAULT_SETTINGS: Settings = {
   tunnelMtus: { ipip: 0, vxlan: 0, wireguard: 0 },
   wireguardEnabled: false,
   wireguardPort: 51820,
+  natAddress: undefined,
+  natPorts: undefined,
+  natSparesHosts: false,
 };
 
 /** One thing that is now so; `value: undefined` says that it is no more. */

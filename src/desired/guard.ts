@@ -2,14 +2,8 @@
 import type { Contribution } from "./contributions.ts";
 import type { IpipEnd, NodeFacts, Settings, VxlanEnd, WireguardEnd } from "./facts.ts";
 import type { Contributed } from "./outcome.ts";
-import {
-  IPIP_DEVICE,
-  IPIP_PROTOCOL,
-  VXLAN_DEVICE,
-  WIREGUARD_DEVICE,
-  type WantedGuard,
-  guardKey,
-} from "./wanted.ts";
+import { IPIP_DEVICE, IPIP_PROTOCOL, VXLAN_DEVICE, WIREGUARD_DEVICE } from "./wanted.ts";
+import { type WantedGuard, guardKey } from "./wanted-tables.ts";
 
 /** This node's ends of tunnels. */
 export interface TunnelEnds {

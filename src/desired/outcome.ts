@@ -11,6 +11,8 @@ type Tables = { readonly [K in Kind]: Contributions<Wanted[K]> };
 export class Outcome {
   readonly #tables: Tables = {
     guard: new Contributions(),
+    source: new Contributions(),
+    nat: new Contributions(),
     link: new Contributions(),
     checksum: new Contributions(),
     mtu: new Contributions(),

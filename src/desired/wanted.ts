@@ -11,6 +11,7 @@ import { parseIfName } from "../net/if-name.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
 import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import type { PrefixAdvertisement, SecretRef } from "./facts.ts";
+import type { WantedGuard, WantedNat, WantedSource } from "./wanted-tables.ts";
 
 /** The gateway of every container; no interface carries it, and no packet is ever addressed to it. */
 export const GATEWAY: Ipv4 = parseIpv4("169.254.1.1");
@@ -103,16 +104,6 @@ export type WantedIpip =
   | { readonly kind: "block"; readonly dst: Cidr; readonly node: Ipv4 }
   /** Packets inside others are taken from the node. */
   | { readonly kind: "node"; readonly address: Ipv4 };
-
-/** What the guard of tunnels needs: packets inside others are taken from nodes, and from nobody else. */
-export type WantedGuard =
-  /** What holds all the rest. */
-  | { readonly kind: "table" }
-  | { readonly kind: "node"; readonly address: Ipv4 }
-  /** The outer packets of the tunnel are those of an IP protocol. */
-  | { readonly kind: "protocol"; readonly ifName: IfName; readonly protocol: number }
-  /** The outer packets of the tunnel are those to a UDP port. */
-  | { readonly kind: "port"; readonly ifName: IfName; readonly port: number };
 
 /** What a WireGuard device is given. */
 export interface WantedWireguard {
@@ -244,6 +235,8 @@ export interface Unroutable {
 /** Every kind of object that a node should have, by the name that status and logs call it. */
 export interface Wanted {
   readonly guard: WantedGuard;
+  readonly source: WantedSource;
+  readonly nat: WantedNat;
   readonly link: WantedLink;
   readonly checksum: WantedChecksum;
   readonly mtu: WantedMtu;
@@ -263,6 +256,8 @@ export type Kind = keyof Wanted;
 /** Sorted as they are applied: what others rest on comes first. */
 export const KINDS = [
   "guard",
+  "source",
+  "nat",
   "link",
   "checksum",
   "mtu",
@@ -325,26 +320,6 @@ export function ipipKey(wanted: WantedIpip): string {
     case "node":
       return `node ${wanted.address}`;
   }
-}
-
-/** There is one table. */
-export const GUARD_TABLE_KEY = "guard";
-
-export function guardKey(wanted: WantedGuard): string {
-  switch (wanted.kind) {
-    case "table":
-      return GUARD_TABLE_KEY;
-    case "node":
-      return guardElementKey(wanted.kind, wanted.address);
-    case "protocol":
-      return guardElementKey(wanted.kind, String(wanted.protocol));
-    case "port":
-      return guardElementKey(wanted.kind, String(wanted.port));
-  }
-}
-
-export function guardElementKey(kind: string, value: string): string {
-  return `guard ${kind} ${value}`;
 }
 
 export function wireguardKey(ifName: IfName): string {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import { type Resource, clusterResource } from "./metadata.ts";
-import { type Output, logSeverityField, portField } from "./schema.ts";
+import { type Output, ipv4Field, logSeverityField, portField } from "./schema.ts";
 
 /** Calico's: physical interfaces by the kernel's and systemd's naming, nothing virtual. */
 const MTU_INTERFACES = "^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*)";
@@ -15,6 +15,18 @@ const mtuField = z
   .int()
   .refine((mtu) => mtu === 0 || (mtu >= 68 && mtu <= 65_535), "want 0, or 68 to 65535")
   .default(0);
+
+/** Calico's `numorstring.Port`: a number, or `first:last`. */
+const portRangeField = z.union([
+  portField,
+  z.string().refine(isPortRange, 'want a port, or a range of ports such as "32768:65535"'),
+]);
+
+function isPortRange(text: string): boolean {
+  if (!/^\d{1,5}(:\d{1,5})?$/.test(text)) return false;
+  const [first = 0, last = first] = text.split(":").map(Number);
+  return first >= 1 && first <= last && last <= 65_535;
+}
 
 const spec = z
   .strictObject({
@@ -41,6 +53,12 @@ const spec = z
     /** 3 is `RTPROT_BOOT`. */
     deviceRouteProtocol: routeProtocol.default(3),
     ipv4NormalRoutePriority: z.int().min(1).max(2_147_483_646).default(1024),
+    /** Destinations that packets of `natOutgoing` pools keep their address for. */
+    natOutgoingExclusions: z.enum(["IPPoolsOnly", "IPPoolsAndHostIPs"]).default("IPPoolsOnly"),
+    /** The source address that translated IPv4 packets get. @default that of the interface that they leave by */
+    natOutgoingAddress: ipv4Field.exactOptional(),
+    /** The source ports that translated TCP and UDP packets get. @default whatever the kernel takes */
+    natPortRange: portRangeField.exactOptional(),
     logSeverityScreen: logSeverityField,
   })
   .prefault({});

@@ -154,8 +154,15 @@ test("the agent's settings have Calico's defaults", () => {
     removeExternalRoutes: true,
     deviceRouteProtocol: 3,
     ipv4NormalRoutePriority: 1024,
+    natOutgoingExclusions: "IPPoolsOnly",
     logSeverityScreen: "Info",
   });
+  for (const natPortRange of ["", "0", 0, "2:1", "1:65536", "1-2", "1:2:3", "a"])
+    assert.match(faultsOf("FelixConfiguration", { natPortRange }), /^spec\.natPortRange: /);
+  assert.match(
+    faultsOf("FelixConfiguration", { natOutgoingAddress: "fd00::1" }),
+    /^spec\.natOutgoingAddress: /,
+  );
   assert.equal(
     faultsOf("FelixConfiguration", { mtuIfacePattern: "(" }),
     "spec.mtuIfacePattern: want a regular expression",

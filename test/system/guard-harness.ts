@@ -4,6 +4,9 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { type DataplaneStatus, createDataplane } from "../../src/dataplane/dataplane.ts";
+import type { Nft } from "../../src/dataplane/nft/nft.ts";
+import { renderTransaction } from "../../src/dataplane/nft/render.ts";
+import type { NftTransaction } from "../../src/dataplane/nft/statement.ts";
 import { Calculation } from "../../src/desired/calculation.ts";
 import { DEFAULT_SETTINGS, type Fact } from "../../src/desired/facts.ts";
 import { parseCidr } from "../../src/net/cidr.ts";
@@ -11,7 +14,6 @@ import { parseIfName } from "../../src/net/if-name.ts";
 import { parseIp } from "../../src/net/ip.ts";
 import { type Ipv4, parseIpv4 } from "../../src/net/ipv4.ts";
 import { parseMac } from "../../src/net/mac.ts";
-import { type ProcessRunner, systemProcesses } from "../../src/system/process.ts";
 import { eventually } from "./harness.ts";
 import { openKernel } from "./kernel-harness.ts";
 
@@ -70,13 +72,13 @@ export function factsWith(tunnel: "vxlan" | "ipip"): readonly Fact[] {
 }
 
 /** A program that reads namespace's datagrams, or the like. */
-interface Receiver extends AsyncDisposable {
+export interface Receiver extends AsyncDisposable {
   /** Waits for a text, and gives all that came before it. */
   until(text: string): Promise<readonly string[]>;
 }
 
 export interface GuardedNode extends AsyncDisposable {
-  /** What nft was given so far, by the dataplane. */
+  /** What nftables was given so far for the guard, by the dataplane. */
   readonly transactions: readonly string[];
   status(): DataplaneStatus;
   start(): Promise<void>;
@@ -101,20 +103,15 @@ export interface GuardedNodeOptions {
   readonly nft?: string;
 }
 
-const DATAGRAMS = fileURLToPath(new URL("./datagrams.ts", import.meta.url));
+export const DATAGRAMS = fileURLToPath(new URL("./datagrams.ts", import.meta.url));
 let count = 0;
 
 export async function createGuardedNode({ nft }: GuardedNodeOptions = {}): Promise<GuardedNode> {
   await using stack = new AsyncDisposableStack();
   const { host, outside, container } = layNetwork(stack);
   const transactions: string[] = [];
-  const processes: ProcessRunner = {
-    run(program, args, options) {
-      if (args.includes("-f")) transactions.push(options?.input ?? "");
-      return systemProcesses.run(program, args, options);
-    },
-  };
-  const kernel = openKernel(stack, host, { processes, ...(nft !== undefined && { nftCommand: [nft] }) });
+  const opened = openKernel(stack, host, nft === undefined ? {} : { nftCommand: [nft] });
+  const kernel = { ...opened, nft: recordingNft(opened.nft, "margay", transactions) };
   const facts: Fact[] = [];
   let calculation = new Calculation("host1");
   let dataplane = createDataplane(kernel);
@@ -153,6 +150,24 @@ export async function createGuardedNode({ nft }: GuardedNodeOptions = {}): Promi
   };
 }
 
+/** Takes down what is asked for of a table, by whatever way it goes. */
+export function recordingNft(nft: Nft, name: string, transactions: string[]): Nft {
+  const record = (transaction: NftTransaction): void => {
+    if (transaction.table.name === name) transactions.push(renderTransaction(transaction));
+  };
+  return {
+    ...nft,
+    run(transaction) {
+      record(transaction);
+      return nft.run(transaction);
+    },
+    change(table, statements, types) {
+      record({ table, statements });
+      return nft.change(table, statements, types);
+    },
+  };
+}
+
 /** Three namespaces: the node, the other machine, and a container on the node that is not wired up yet but for its link. */
 function layNetwork(stack: AsyncDisposableStack): Readonly<Record<"host" | "outside" | "container", string>> {
   const [host, outside, container] = [addNamespace(stack), addNamespace(stack), addNamespace(stack)];
@@ -168,7 +183,7 @@ function layNetwork(stack: AsyncDisposableStack): Readonly<Record<"host" | "outs
   return { host, outside, container };
 }
 
-function addNamespace(stack: AsyncDisposableStack): string {
+export function addNamespace(stack: AsyncDisposableStack): string {
   const name = `mnf${process.pid}n${++count}`;
   execFileSync("ip", ["netns", "add", name]);
   stack.defer(() => {
@@ -177,23 +192,27 @@ function addNamespace(stack: AsyncDisposableStack): string {
   return name;
 }
 
-function runIn(netns: string, command: readonly string[]): string {
+export function runIn(netns: string, command: readonly string[]): string {
   return execFileSync("ip", ["netns", "exec", netns, ...command], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
   });
 }
 
-async function startReceiver(netns: string): Promise<Receiver> {
-  const child = spawn("ip", ["netns", "exec", netns, process.execPath, DATAGRAMS, "receive", String(PORT)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+/** `senders` names them too: `<address> <port> <text>`. */
+export async function startReceiver(
+  netns: string,
+  mode: "receive" | "senders" = "receive",
+): Promise<Receiver> {
+  const command = [process.execPath, DATAGRAMS, mode, String(PORT)];
+  const child = spawn("ip", ["netns", "exec", netns, ...command], { stdio: ["ignore", "pipe", "inherit"] });
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
   const until = async (text: string): Promise<readonly string[]> => {
     const lines = (): readonly string[] => output.split("\n");
-    await eventually(() => Promise.resolve(lines().includes(text)), `"${text}" in the container`);
-    return lines().slice(1, lines().indexOf(text));
+    const at = (): number => lines().findIndex((line) => line === text || line.endsWith(` ${text}`));
+    await eventually(() => Promise.resolve(at() >= 0), `"${text}" at the receiver`);
+    return lines().slice(1, at());
   };
   await until("ready");
   return { until, [Symbol.asyncDispose]: () => end(child) };

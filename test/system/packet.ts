@@ -2,6 +2,7 @@
 // Packets made by hand, for what no socket of Node's sends.
 import { ipToBytes } from "../../src/net/ip.ts";
 import type { Ipv4 } from "../../src/net/ipv4.ts";
+import type { Ipv6 } from "../../src/net/ipv6.ts";
 import { type Mac, macToBytes } from "../../src/net/mac.ts";
 
 export interface Datagram {
@@ -37,6 +38,44 @@ export function vxlanPayload(vni: number, to: Mac, packet: Buffer): Buffer {
   header.set([0x02, 0, 0, 0, 0, 0x99], 14);
   header.writeUInt16BE(0x0800, 20);
   return Buffer.concat([header, packet]);
+}
+
+/** An Ethernet frame. */
+export function ethernetFrame(to: Mac, from: Mac, type: number, payload: Buffer): Buffer {
+  const header = Buffer.alloc(14);
+  header.set(macToBytes(to));
+  header.set(macToBytes(from), 6);
+  header.writeUInt16BE(type, 12);
+  return Buffer.concat([header, payload]);
+}
+
+/** RFC 826: `sender` is said to be at `mac`, as a request (1) or an answer (2). */
+export function arpPacket(operation: 1 | 2, sender: Ipv4, mac: Mac, target: Ipv4): Buffer {
+  const packet = Buffer.alloc(28);
+  packet.set([0, 1, 8, 0, 6, 4, 0, operation]);
+  packet.set(macToBytes(mac), 8);
+  packet.set(ipToBytes(sender), 14);
+  packet.set(ipToBytes(target), 24);
+  return packet;
+}
+
+/** RFC 4861 section 4.4: an unasked neighbour advertisement to all nodes, that overrides what was known. */
+export function neighbourAdvertisement(from: Ipv6, target: Ipv6, mac: Mac): Buffer {
+  const all = Buffer.from("ff020000000000000000000000000001", "hex");
+  const message = Buffer.alloc(32);
+  message.set([136]);
+  // Override (O).
+  message.set([0x20], 4);
+  message.set(ipToBytes(target), 8);
+  // Option 2, target link-layer address, of one unit of 8 octets.
+  message.set([2, 1], 24);
+  message.set(macToBytes(mac), 26);
+  const addresses = Buffer.concat([ipToBytes(from), all]);
+  // RFC 8200 section 8.1: the pseudo-header.
+  const pseudo = Buffer.concat([addresses, Buffer.from([0, 0, 0, message.length, 0, 0, 0, 58])]);
+  message.writeUInt16BE(checksum(Buffer.concat([pseudo, message])), 2);
+  const header = Buffer.from([0x60, 0, 0, 0, 0, message.length, 58, 255]);
+  return Buffer.concat([header, addresses, message]);
 }
 
 /** RFC 1071, of an even number of octets. */

@@ -65,7 +65,7 @@ describe("a machine", () => {
       ["bgp"],
       ["bird"],
     ],
-    ["nft", { processes: createFakeProcesses({ ...OTHERS, bird }) }, ["ipip"], ["nft"]],
+    ["nft", { processes: createFakeProcesses({ ...OTHERS, bird }) }, [], ["nft"]],
     ["vxlan", without("vxlan"), ["vxlan"], ["vxlan"]],
     ["ipip, with BPF", without("ipip"), ["ipip"], []],
     ["ipip and BPF", { ...without("ipip"), exists: () => false }, ["ipip"], ["ipip"]],

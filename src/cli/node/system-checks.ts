@@ -33,10 +33,10 @@ export const SYSTEM_CHECKS: readonly Check[] = [
   },
   {
     name: "nft",
-    neededFor: ["ipip", "vxlan", "wireguard"],
+    neededFor: "everything",
     run: programCheck("nft", "0.9.5", "install nftables"),
   },
-  { name: "nftables", neededFor: ["ipip", "vxlan", "wireguard"], run: checkNftables },
+  { name: "nftables", neededFor: "everything", run: checkNftables },
   {
     name: "vxlan",
     neededFor: ["vxlan"],

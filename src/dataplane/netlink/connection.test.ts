@@ -199,6 +199,43 @@ test("a table that never holds still is given up in the end", async () => {
   await assert.rejects(connection.list(OCTETS), /Cannot list octets: the table changed during each of 10/);
 });
 
+const TRANSACTION = { begin: request(100), end: request(101) };
+
+test("what takes effect together goes in one write, and its last request alone is acknowledged", async () => {
+  const sent: NetlinkMessage[] = [];
+  const socket = createFakeSocket((message) => {
+    sent.push(message);
+    return (message.flags & NLM_F_ACK) === 0 ? [] : [[acknowledgement(message, 0)]];
+  });
+  await using connection = new Connection(socket);
+  assert.equal(await connection.executeTogether([request(1), request(2)], TRANSACTION), undefined);
+  assert.deepEqual(
+    sent.map(({ body, flags }) => [body[0], flags]),
+    [
+      [100, NLM_F_REQUEST],
+      [1, NLM_F_REQUEST],
+      [2, NLM_F_REQUEST | NLM_F_ACK],
+      [101, NLM_F_REQUEST],
+    ],
+  );
+});
+
+for (const [what, failing] of [
+  ["one of the requests", 1],
+  ["the last of them", 2],
+  ["the transaction as a whole, after which nothing else is answered", 100],
+] as const)
+  test(`what takes effect together has failed with ${what}`, async () => {
+    const socket = createFakeSocket((message) => {
+      const value = message.body[0];
+      if (value === failing) return [[acknowledgement(message, ENOENT)]];
+      return (message.flags & NLM_F_ACK) === 0 || failing === 100 ? [] : [[acknowledgement(message, 0)]];
+    });
+    await using connection = new Connection(socket);
+    const error = await connection.executeTogether([request(1), request(2)], TRANSACTION);
+    assert.equal(error?.message.startsWith(`Cannot do ${failing}: `), true, error?.message);
+  });
+
 test("an error ends a listing, whether it comes alone or at the end", async () => {
   const refuse = createFakeSocket((message) => [[acknowledgement(message, ENOENT)]]);
   await using refused = new Connection(refuse);

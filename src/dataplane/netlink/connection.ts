@@ -22,6 +22,19 @@ export interface WaitOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What stands before and behind requests that take effect together. */
+export interface Transaction {
+  readonly begin: NetlinkRequest;
+  readonly end: NetlinkRequest;
+}
+
+/** Requests of a batch, by their index, whose answer is the last that comes. */
+interface Answers {
+  /** One that is answered only where nothing else has to be. */
+  readonly first: number | undefined;
+  readonly last: number;
+}
+
 /**
  * How many requests one write carries. More gain nothing, and should all of them fail, the answers must fit into
  * the receive buffer.
@@ -65,6 +78,22 @@ export class Connection implements AsyncDisposable {
     return results;
   }
 
+  /**
+   * Sends the requests in one write, between two that say where their transaction begins and ends: all of them take effect, or none. Returns what
+   * is wrong with them, if anything is; rejects as {@link execute} does.
+   */
+  async executeTogether(
+    requests: readonly NetlinkRequest[],
+    { begin, end }: Transaction,
+    { signal }: WaitOptions = {},
+  ): Promise<KernelError | undefined> {
+    const batch = [begin, ...requests, end];
+    // What begins and ends is answered only where the whole has failed (nfnetlink_rcv_batch(), net/netfilter/nfnetlink.c).
+    const answers = { first: 0, last: requests.length };
+    const results = await this.#inTurn(() => this.#executeBatch(batch, signal, answers), signal);
+    return results.find((result) => result !== undefined);
+  }
+
   /** Everything the dump's request is answered with. A listing that has begun is read to its end even if the signal aborts. */
   async list<T>(dump: Dump<T>, { signal }: WaitOptions = {}): Promise<readonly T[]> {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
@@ -85,10 +114,10 @@ export class Connection implements AsyncDisposable {
   async #executeBatch(
     batch: readonly NetlinkRequest[],
     signal: AbortSignal | undefined,
+    answers: Answers = { first: undefined, last: batch.length - 1 },
   ): Promise<readonly (KernelError | undefined)[]> {
     const first = this.#reserve(batch.length);
-    const last = batch.length - 1;
-    await this.#send(batch, first);
+    await this.#send(batch, first, answers.last);
     const results = Array<KernelError | undefined>(batch.length).fill(undefined);
     for (;;) {
       for (const message of await this.#receive(() => this.#socket.take(), signal)) {
@@ -97,14 +126,14 @@ export class Connection implements AsyncDisposable {
         // Another sequence number is an answer to something that was given up.
         if (request === undefined || message.type !== NLMSG_ERROR) continue;
         results[index] = decodeError(request.description, message);
-        if (index === last) return results;
+        if (index === answers.last || index === answers.first) return results;
       }
     }
   }
 
   async #listOnce<T>(dump: Dump<T>, signal: AbortSignal | undefined): Promise<readonly T[] | undefined> {
     const sequence = this.#reserve(1);
-    await this.#send([dump.request], sequence);
+    await this.#send([dump.request], sequence, 0);
     const items: T[] = [];
     let isInterrupted = false;
     let failure: Error | undefined;
@@ -133,11 +162,11 @@ export class Connection implements AsyncDisposable {
    * The kernel answers every request that fails, asked to or not, and works in the order of the messages. So the last one's
    * acknowledgement is enough: what was not answered by then has succeeded.
    */
-  async #send(requests: readonly NetlinkRequest[], first: number): Promise<void> {
+  async #send(requests: readonly NetlinkRequest[], first: number, last: number): Promise<void> {
     const bytes = encodeMessages(
       requests.map(({ type, flags, body }, index) => ({
         type,
-        flags: flags | NLM_F_REQUEST | (index === requests.length - 1 ? NLM_F_ACK : 0),
+        flags: flags | NLM_F_REQUEST | (index === last ? NLM_F_ACK : 0),
         sequence: (first + index) >>> 0,
         portId: 0,
         body,

@@ -18,6 +18,8 @@ const message = (type: number, body: Uint8Array): NetlinkMessage => ({
   body,
 });
 
+const OURS = { family: "ip", name: "margay" } as const;
+
 /** As Linux 6.18 sends them. */
 const NODE = wire`
   02 00 00 05  // nfgenmsg: NFPROTO_IPV4, version 0, the transaction's number
@@ -85,6 +87,7 @@ function patched(bytes: Uint8Array, at: number, ...octets: readonly number[]): U
 test("a new node is an element of its set", () => {
   assert.deepEqual(decodeNftEvent(message(NEWSETELEM, NODE)), {
     kind: "elements",
+    table: OURS,
     change: "new",
     elements: [{ kind: "element", set: "nodes", value: "192.168.0.102" }],
   });
@@ -104,6 +107,7 @@ test("several elements may come in one message", () => {
 test("a port that is taken away is named without what it counted", () => {
   assert.deepEqual(decodeNftEvent(message(DELSETELEM, PORT)), {
     kind: "elements",
+    table: OURS,
     change: "deleted",
     elements: [{ kind: "element", set: "ports", value: "4789" }],
   });
@@ -113,15 +117,19 @@ test("an element of an unknown kind means that the table is another", () => {
   const odd = patched(PORT, 40, 0x05);
   assert.deepEqual(decodeNftEvent(message(NEWSETELEM, patched(odd, 41, 0, 1, 0, 4))), {
     kind: "elements",
+    table: OURS,
     change: "new",
     elements: [{ kind: "element", set: "ports", value: "4" }],
   });
-  assert.deepEqual(decodeNftEvent(message(NEWSETELEM, patched(PORT, 40, 0x04))), { kind: "table" });
+  assert.deepEqual(decodeNftEvent(message(NEWSETELEM, patched(PORT, 40, 0x04))), {
+    kind: "table",
+    table: OURS,
+  });
 });
 
 for (const type of [0, 2, 3, 5, 6, 8, 9, 11, 18, 20, 22, 24])
   test(`message ${type} about the table means that it may be another`, () => {
-    assert.deepEqual(decodeNftEvent(message(0xa00 | type, TABLE)), { kind: "table" });
+    assert.deepEqual(decodeNftEvent(message(0xa00 | type, TABLE)), { kind: "table", table: OURS });
   });
 
 test("what is about another table, family or subsystem, or about none, is no event", () => {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { GUARD_FRAME, isGuardFrame } from "../guard-table.ts";
-import { parseListing } from "./listing.ts";
+import { GUARD_FRAME } from "../guard.ts";
+import { natFrame } from "../nat.ts";
+import { SOURCE_FRAME } from "../source-check.ts";
+import { parseIpv4 } from "../../net/ipv4.ts";
+import { type NftListing, parseListing } from "./listing.ts";
 import { NftError } from "./nft-error.ts";
 
 type Listed = Record<string, object>;
@@ -53,8 +56,13 @@ const WHOLE = [TABLE, NODES, PROTOCOLS, PORTS, CHAIN, ...RULES];
 const listed = (objects: readonly Listed[]): string =>
   JSON.stringify({ nftables: [{ metainfo: { version: "1.0.6", json_schema_version: 1 } }, ...objects] });
 
+const parse = (text: string): NftListing => parseListing({ family: "ip", name: "margay" }, text);
+/** As tables are compared: text, so that the order of fields counts too. */
+const isGuardFrame = (frame: NftListing["frame"]): boolean =>
+  JSON.stringify(frame) === JSON.stringify(GUARD_FRAME);
+
 test("parseListing() gives back what was made", () => {
-  const { frame, elements } = parseListing(listed(WHOLE));
+  const { frame, elements } = parse(listed(WHOLE));
   assert.deepEqual(frame, GUARD_FRAME);
   assert.ok(isGuardFrame(frame));
   assert.deepEqual(elements, [
@@ -62,6 +70,94 @@ test("parseListing() gives back what was made", () => {
     { kind: "element", set: "nodes", value: "192.168.0.102" },
     { kind: "element", set: "ports", value: "4789" },
   ]);
+});
+
+/** As nft 1.0.6 prints them, but for the fields that are not read. */
+const own = (version: 4 | 6, ...elem: readonly object[]): Listed => ({
+  set: { name: `own${version}`, type: ["ifname", `ipv${version}_addr`], elem },
+});
+const rule = (chain: string, ...expr: readonly object[]): Listed => ({ rule: { chain, expr } });
+const compare = (op: string, left: object, right: unknown): object => ({ match: { op, left, right } });
+const meta = (key: string): object => ({ meta: { key } });
+const field = (protocol: string, name: string): object => ({ payload: { protocol, field: name } });
+const FROM_CONTAINER = compare("==", meta("iifname"), "cali*");
+const ICMPV6 = compare("==", meta("l4proto"), 58);
+const notOwn = (protocol: string, set: string): object =>
+  compare("!=", { concat: [meta("iifname"), field(protocol, "saddr")] }, set);
+const COUNTED_DROP = [{ counter: { packets: 3, bytes: 252 } }, { drop: null }];
+const SOURCE: readonly Listed[] = [
+  own(4, { concat: ["cali0123456789a", "10.1.1.2"] }),
+  own(6, { elem: { val: { concat: ["cali0123456789a", "fd00::1.2.3.4"] }, comment: "a" } }),
+  { chain: { name: "containers", type: "filter", hook: "prerouting", prio: -300, policy: "accept" } },
+  rule("containers", FROM_CONTAINER, notOwn("ip", "@own4"), ...COUNTED_DROP),
+  rule(
+    "containers",
+    FROM_CONTAINER,
+    compare("==", field("ip6", "saddr"), { prefix: { addr: "fe80::", len: 10 } }),
+    ICMPV6,
+    { accept: null },
+  ),
+  rule("containers", FROM_CONTAINER, compare("==", field("ip6", "saddr"), "::"), ICMPV6, { accept: null }),
+  rule("containers", FROM_CONTAINER, notOwn("ip6", "@own6"), ...COUNTED_DROP),
+];
+
+test("parseListing() gives back the check of source addresses", () => {
+  const { frame, elements } = parse(listed(SOURCE));
+  assert.equal(JSON.stringify(frame), JSON.stringify(SOURCE_FRAME));
+  assert.deepEqual(
+    elements.map(({ set, value }) => [set, value]),
+    [
+      ["own4", "cali0123456789a . 10.1.1.2"],
+      ["own6", "cali0123456789a . fd00::102:304"],
+    ],
+  );
+});
+
+const natSets = (version: 4 | 6): readonly Listed[] => {
+  const type = `ipv${version}_addr`;
+  return [
+    { set: { name: `translated${version}`, type, flags: ["interval"] } },
+    { set: { name: `pools${version}`, type, flags: ["interval"], elem: poolElements(version) } },
+    { set: { name: `hosts${version}`, type } },
+  ];
+};
+const poolElements = (version: 4 | 6): readonly unknown[] =>
+  version === 4 ? [{ prefix: { addr: "10.1.0.0", len: 16 } }, "10.2.0.1"] : [];
+const outgoing = (protocol: string, version: 4 | 6, ...rest: readonly object[]): Listed =>
+  rule(
+    "outgoing",
+    compare("==", field(protocol, "saddr"), `@translated${version}`),
+    compare("!=", field(protocol, "daddr"), `@pools${version}`),
+    compare("!=", field(protocol, "daddr"), `@hosts${version}`),
+    ...rest,
+  );
+const PORTS_RANGE = { port: { range: [1000, 1999] } };
+const snat = (more: object): object => ({
+  snat: { family: "ip", addr: "192.0.2.1", ...more, flags: "fully-random" },
+});
+const OUTGOING: readonly Listed[] = [
+  ...natSets(4),
+  ...natSets(6),
+  { chain: { name: "outgoing", type: "nat", hook: "postrouting", prio: 100, policy: "accept" } },
+  ...[6, 17].map((l4) => outgoing("ip", 4, compare("==", meta("l4proto"), l4), snat(PORTS_RANGE))),
+  outgoing("ip", 4, snat({})),
+  ...[6, 17].map((l4) =>
+    outgoing("ip6", 6, compare("==", meta("l4proto"), l4), {
+      masquerade: { ...PORTS_RANGE, flags: "fully-random" },
+    }),
+  ),
+  // Newer versions of nft print a list.
+  outgoing("ip6", 6, { masquerade: { flags: ["fully-random"] } }),
+];
+
+test("parseListing() gives back outgoing translation", () => {
+  const { frame, elements } = parse(listed(OUTGOING));
+  const wanted = natFrame({ kind: "table", address: parseIpv4("192.0.2.1"), ports: [1000, 1999] });
+  assert.equal(JSON.stringify(frame), JSON.stringify(wanted));
+  assert.deepEqual(
+    elements.map(({ value }) => value),
+    ["10.1.0.0/16", "10.2.0.1"],
+  );
 });
 
 const changed = (object: Listed, change: object): Listed =>
@@ -107,13 +203,13 @@ const DIFFERENT: Readonly<Record<string, readonly Listed[]>> = {
 
 for (const [what, objects] of Object.entries(DIFFERENT))
   test(`parseListing() tells ${what} from what was made`, () => {
-    assert.equal(isGuardFrame(parseListing(listed(objects)).frame), false);
+    assert.equal(isGuardFrame(parse(listed(objects)).frame), false);
   });
 
 for (const text of ["", "{", "null", "[]", '{"nftables": {}}', '{"error": []}'])
   test(`parseListing() throws for "${text}"`, () => {
     assert.throws(
-      () => parseListing(text),
+      () => parse(text),
       (error) => error instanceof NftError && error.code === "unreadable",
     );
   });

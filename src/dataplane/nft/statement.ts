@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Margay's part of nftables, as values. `nft(8)` is driven, and not netlink, for its language is the documented interface
-// (wiki.nftables.org, "Scripting"). Needs nft 0.9.5 and Linux 5.7, for counters of elements.
+// Margay's part of nftables, as values. Needs nft 0.9.5 and Linux 5.7, for counters of elements.
 
-/** Every statement is about this table of the family `ip`, and about nothing else: other tables are never named. */
-export const NFT_TABLE = "margay";
+/** A table of ours; other tables are never named. */
+export interface NftTable {
+  readonly family: "ip" | "inet";
+  readonly name: string;
+}
 
-/** What a set holds. */
-export type NftType = "ipv4_addr" | "inet_proto" | "inet_service";
+/** What a set holds. Concatenations are written as nft writes them. */
+export type NftType =
+  "ipv4_addr" | "ipv6_addr" | "inet_proto" | "inet_service" | "ifname . ipv4_addr" | "ifname . ipv6_addr";
 
 export interface NftSet {
   readonly kind: "set";
@@ -14,40 +17,69 @@ export interface NftSet {
   readonly type: NftType;
   /** Whether each element counts the packets that were found by it. */
   readonly counter: boolean;
+  /** Whether elements may be prefixes. Such a set is changed by nft alone, and no event tells what it holds. */
+  readonly interval: boolean;
 }
 
-/** A chain of packets that end on this machine. What it does not drop, it accepts, and other chains still see. */
-export interface NftInputChain {
+/** A chain that the kernel's hook starts. What it does not decide, it accepts, and other chains still see. */
+export interface NftBaseChain {
   readonly kind: "chain";
   readonly name: string;
+  readonly type: "filter" | "nat";
+  readonly hook: "prerouting" | "input" | "postrouting";
   readonly priority: number;
 }
 
-/** Whether a field of the packet is in a set. */
-export interface NftMatch {
-  readonly field: "ip saddr" | "ip protocol" | "udp dport";
-  readonly isIn: boolean;
-  readonly set: string;
-}
+/** A field of the packet, or several side by side. */
+export type NftField =
+  | "iifname"
+  | "ip saddr"
+  | "ip daddr"
+  | "ip protocol"
+  | "ip6 saddr"
+  | "ip6 daddr"
+  | "udp dport"
+  | "meta l4proto"
+  | "iifname . ip saddr"
+  | "iifname . ip6 saddr";
 
-/** Drops the packets that match all. */
-export interface NftDropRule {
+export type NftMatch =
+  /** Whether the field is in a set. */
+  | { readonly field: NftField; readonly isIn: boolean; readonly set: string }
+  /** Whether the field is a number, an address, in a prefix, or a name that may end in `*`. */
+  | { readonly field: NftField; readonly value: string };
+
+/** What is done with the packets that match all. */
+export type NftVerdict =
+  | { readonly kind: "drop" }
+  | { readonly kind: "accept" }
+  /** Gives them the address of the interface that they leave by, or one that is said (IPv4), and a port drawn at random. */
+  | {
+      readonly kind: "translate";
+      readonly address: string | undefined;
+      readonly ports: readonly [first: number, last: number] | undefined;
+    };
+
+export interface NftRule {
   readonly kind: "rule";
   readonly chain: string;
   readonly matches: readonly NftMatch[];
+  /** Whether the rule counts the packets that match. */
+  readonly counter: boolean;
+  readonly verdict: NftVerdict;
 }
 
 export interface NftElement {
   readonly kind: "element";
   readonly set: string;
-  /** An IPv4 address, or a number. */
+  /** An address, a prefix or a number; of a concatenation, the name of an interface and an address with ` . ` between them. */
   readonly value: string;
   /** For people who list the table. */
   readonly comment?: string;
 }
 
-/** The table as a whole, without elements. */
-export type NftFrame = readonly (NftSet | NftInputChain | NftDropRule)[];
+/** A table as a whole, without elements. */
+export type NftFrame = readonly (NftSet | NftBaseChain | NftRule)[];
 
 export type NftStatement =
   /** Makes the table anew, without elements, whatever there was. */
@@ -55,85 +87,20 @@ export type NftStatement =
   /** The table must be there. */
   | { readonly kind: "deleteTable" }
   /** One that is there already stays. */
+  | NftElementStatement;
+
+export type NftElementStatement =
   | { readonly kind: "addElement"; readonly element: NftElement }
   /** The element must be there. */
   | { readonly kind: "deleteElement"; readonly element: NftElement };
 
-/** Statements that take effect together, or not at all. */
-export type NftTransaction = readonly NftStatement[];
-
-/** The exact text that `nft -f -` reads. Throws `SyntaxError` for what could mean something else in its language. */
-export function renderTransaction(transaction: NftTransaction): string {
-  return transaction
-    .flatMap(renderStatement)
-    .map((line) => `${line}\n`)
-    .join("");
+/** Statements about one table that take effect together, or not at all. */
+export interface NftTransaction {
+  readonly table: NftTable;
+  readonly statements: readonly NftStatement[];
 }
 
-function renderStatement(statement: NftStatement): readonly string[] {
-  switch (statement.kind) {
-    case "replaceTable":
-      // To add what is there already is no error, to delete what is not is one.
-      return [
-        `add table ip ${NFT_TABLE}`,
-        `delete table ip ${NFT_TABLE}`,
-        `add table ip ${NFT_TABLE}`,
-        ...statement.frame.map(renderObject),
-      ];
-    case "deleteTable":
-      return [`delete table ip ${NFT_TABLE}`];
-    case "addElement": {
-      const { comment } = statement.element;
-      return [
-        renderElement("add", statement.element, comment === undefined ? "" : ` ${renderComment(comment)}`),
-      ];
-    }
-    case "deleteElement":
-      return [renderElement("delete", statement.element)];
-  }
-}
-
-function renderObject(object: NftFrame[number]): string {
-  switch (object.kind) {
-    case "set": {
-      const { type, counter } = object;
-      return `add set ip ${NFT_TABLE} ${checkName(object.name)} { type ${type};${counter ? " counter;" : ""} }`;
-    }
-    case "chain": {
-      const priority = checkNumber(object.priority);
-      return `add chain ip ${NFT_TABLE} ${checkName(object.name)} { type filter hook input priority ${priority}; policy accept; }`;
-    }
-    case "rule":
-      return `add rule ip ${NFT_TABLE} ${checkName(object.chain)} ${object.matches.map(renderMatch).join(" ")} drop`;
-  }
-}
-
-function renderMatch({ field, isIn, set }: NftMatch): string {
-  return `${field} ${isIn ? "" : "!= "}@${checkName(set)}`;
-}
-
-function renderElement(verb: "add" | "delete", { set, value }: NftElement, suffix = ""): string {
-  return `${verb} element ip ${NFT_TABLE} ${checkName(set)} { ${checkValue(value)}${suffix} }`;
-}
-
-function renderComment(comment: string): string {
-  return `comment "${check("comment", comment, /^[\w .-]{1,100}$/)}"`;
-}
-
-function checkName(name: string): string {
-  return check("name", name, /^[a-z][a-z0-9-]{0,30}$/);
-}
-
-function checkValue(value: string): string {
-  return check("element", value, /^[0-9]{1,5}$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$/);
-}
-
-function checkNumber(number: number): number {
-  check("number", String(number), /^-?[0-9]{1,9}$/);
-  return number;
-}
-
-function check(what: string, text: string, pattern: RegExp): string {
-  if (pattern.test(text)) return text;
-  throw new SyntaxError(`Cannot render nftables ${what} "${text}": want ${String(pattern)}`);
+/** `inet margay-nat`, as nft writes it. */
+export function nftTableName({ family, name }: NftTable): string {
+  return `${family} ${name}`;
 }
