@@ -26,9 +26,9 @@ import { holdingsOf } from "./holding.ts";
 import { type Contributed, Outcome } from "./outcome.ts";
 import { guardPeer, openTunnels, ownGuard } from "./guard.ts";
 import { ipipPeer, ownIpip } from "./ipip.ts";
-import { type RoomFor, containerMtu, mtuIssues, tunnelMtu } from "./mtu.ts";
+import { type RoomFor, containerMtu, ipv6MtuIssues, mtuIssues, tunnelMtu } from "./mtu.ts";
 import { type PathToNode, type PathsContext, pathsTo } from "./paths.ts";
-import { nodeSysctl } from "./sysctl.ts";
+import { ipv6Forwarding, nodeSysctl } from "./sysctl.ts";
 import { ownVxlan, vxlanPeer } from "./vxlan.ts";
 import {
   type DesiredDelta,
@@ -144,7 +144,9 @@ export class Calculation {
   /** What is amiss with the sizes of the tunnels in use, in words. */
   mtuIssues(): readonly string[] {
     const mtu = this.#underlayMtu;
-    return mtu === undefined ? [] : mtuIssues(this.#tunnelsInUse(), mtu, this.#settings);
+    if (mtu === undefined) return [];
+    const issues = mtuIssues(this.#tunnelsInUse(), mtu, this.#settings);
+    return this.#hasIpv6 ? [...issues, ...ipv6MtuIssues(this.#containerMtu ?? mtu)] : issues;
   }
 
   /** This node's ends of tunnels. */
@@ -296,6 +298,7 @@ export class Calculation {
         // Nothing of a pool's status is told here, and that changes by itself.
         if (JSON.stringify(fact.value) === JSON.stringify(this.#pools.get(fact.name))) break;
         setOrDelete(this.#pools, fact.name, fact.value);
+        this.#recalculateForwarding();
         this.#isBirdStale = true;
         // Rare, and every route may travel otherwise now.
         this.#invalidate(this.#blocks.keys());
@@ -388,6 +391,11 @@ export class Calculation {
     setOrDelete(this.#originated, cidr, orUndefined(originated));
   }
 
+  /** A node forwards IPv6 as long as there is something that needs it: routers' announcements mean something else to one that does. */
+  #recalculateForwarding(): void {
+    this.#outcome.set("ipv6", this.#hasIpv6 ? { sysctl: [ipv6Forwarding()] } : NOTHING);
+  }
+
   #recalculateEndpoint(name: string): void {
     const endpoint = this.#endpoints.get(name);
     const wanted = endpoint === undefined ? NOTHING : endpointContributed(endpoint, this.#containerMtu);
@@ -400,6 +408,10 @@ export class Calculation {
     if (mtu === this.#containerMtu) return;
     this.#containerMtu = mtu;
     for (const name of this.#endpoints.keys()) this.#recalculateEndpoint(name);
+  }
+
+  get #hasIpv6(): boolean {
+    return this.#pools.values().some(({ cidr }) => cidrFamily(cidr) === 6);
   }
 
   /** A tunnel that no pool wants any more is in use for as long as its end is there. */
