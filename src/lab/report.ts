@@ -6,8 +6,8 @@ import { DEFAULT_LAB } from "./layout.ts";
 
 /** Hosts with their processes, and below each its containers. */
 export function renderStatus({ hosts, etcd, machines, containers }: LabStatus): string {
-  const lines = hosts.flatMap(({ name, address, agent, bird }) => [
-    `${name}  ${address}  ${describeProcess("agent", agent)}${bird === null ? "" : `  bird ${bird.pid}`}`,
+  const lines = hosts.flatMap(({ name, address, ipv6Address, agent, bird }) => [
+    `${name}  ${address}${ipv6Address === null ? "" : ` ${ipv6Address}`}  ${describeProcess("agent", agent)}${bird === null ? "" : `  bird ${bird.pid}`}`,
     ...containers
       .filter(({ host }) => host === name)
       .map((container) => `  ${container.name}  ${container.addresses.join(" ")}  ${container.interface}`),

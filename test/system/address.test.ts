@@ -162,11 +162,17 @@ describe("detection on a host of several interfaces", () => {
     for (const [text, address] of rows) {
       const method = parseAddressSetting(text);
       assert.ok(method.kind !== "fixed");
-      const { found } = detectAddress(method, await readNetwork(rtnetlink, method, { signal }));
+      const { found } = detectAddress(
+        method,
+        await readNetwork(rtnetlink, { setting: method, family: 4 }, { signal }),
+      );
       assert.equal(found?.address, address, text);
     }
     const first = { kind: "first-found" } as const;
-    const { passedOver } = detectAddress(first, await readNetwork(rtnetlink, first, { signal }));
+    const { passedOver } = detectAddress(
+      first,
+      await readNetwork(rtnetlink, { setting: first, family: 4 }, { signal }),
+    );
     assert.deepEqual(passedOver.map((other) => [other.address, other.interface]).sort(), [
       ["10.0.0.5/16", "eth1"],
       ["172.17.0.1/16", "docker0"],
@@ -182,8 +188,8 @@ describe("detection on a host of several interfaces", () => {
   it("finds nothing in a namespace that has never had a route", async () => {
     await using rtnetlink = openRtnetlink({ netns: host.netns });
     const method = { kind: "can-reach", ip: parseIpv4("192.0.2.1") } as const;
-    const network = await readNetwork(rtnetlink, method, new AbortController());
-    assert.deepEqual(detectAddress(method, network), { found: undefined, passedOver: [] });
+    const network = await readNetwork(rtnetlink, { setting: method, family: 4 }, new AbortController());
+    assert.deepEqual(detectAddress(method, network), { family: 4, found: undefined, passedOver: [] });
   });
 });
 
