@@ -10,7 +10,7 @@ import type { IPPool } from "../model/ip-pool.ts";
 import { formatIssues } from "../model/issue.ts";
 import { poolsForNode, poolsOfFamily } from "../model/pools.ts";
 import { ENDPOINT_NAMESPACE } from "../model/workload-endpoint.ts";
-import type { Family } from "../net/ip.ts";
+import { type Family, familyOf } from "../net/ip.ts";
 import type { NodeAddress } from "./address/node-address.ts";
 import { askedPools } from "./asked-pools.ts";
 import type { Catalog } from "./catalog.ts";
@@ -20,7 +20,7 @@ import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { AgentParts } from "./parts.ts";
 import { recordedAttachments } from "./recorded-attachments.ts";
-import { awaitPeers } from "./route-readiness.ts";
+import { type WayToNode, awaitPeers } from "./route-readiness.ts";
 import type { PoolReview } from "./pool-review.ts";
 import type { Withdrawals } from "./withdrawals.ts";
 
@@ -58,7 +58,7 @@ export function createNodeView(collaborators: NodeViewCollaborators): NodeView {
     routeReadiness: config.routeReadiness,
     async awaitPeers(ip, inside, { signal }) {
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(config.routeReadinessTimeoutMs)]);
-      const { late, silent } = await awaitPeers(calculation.pathsToNodes(), {
+      const { late, silent } = await awaitPeers(waysToNodes(calculation, familyOf(ip)), {
         inside,
         clock,
         settledMs: clock.now() + withdrawals.settlesIn(ip),
@@ -100,6 +100,10 @@ function poolChoices(
   if (wish.ips !== undefined && wish.ips.length > 0)
     return [catalog.pools.filter((pool) => !pool.spec.disabled && poolReview.issuesOf(pool).length === 0)];
   return [usablePools(catalog, poolReview, family, nodeName, wish.namespace ?? ENDPOINT_NAMESPACE)];
+}
+
+function waysToNodes(calculation: Calculation, family: Family): readonly WayToNode[] {
+  return family === 4 ? calculation.pathsToNodes() : calculation.ipv6Neighbours();
 }
 
 function usablePools(

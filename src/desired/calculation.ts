@@ -222,6 +222,16 @@ export class Calculation {
       .flatMap((there) => pathsTo(there, here, context));
   }
 
+  /** The other nodes that IPv6 packets can be for, by their own addresses, sorted by their names; none where this node has no IPv6 address. */
+  ipv6Neighbours(): readonly { readonly node: string; readonly address: Ip }[] {
+    if (this.#nodes.get(this.#self)?.ipv6 === undefined) return [];
+    return Array.from(this.#nodes, ([node, { ipv6 }]) => ({ node, address: ipv6?.address }))
+      .flatMap(({ node, address }) =>
+        address === undefined || node === this.#self ? [] : [{ node, address }],
+      )
+      .sort((a, b) => (a.node < b.node ? -1 : 1));
+  }
+
   /** Whether packets of this node enter a tunnel of the kind, as far as it knows. */
   isInUse(tunnel: TunnelKind): boolean {
     return this.#tunnels.values().some((tunnels) => tunnels.includes(tunnel));
