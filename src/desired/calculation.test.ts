@@ -624,6 +624,12 @@ describe("IPv6", () => {
     ]);
   });
 
+  it("takes no room from IPv4 for a tunnel that does not carry it", () => {
+    const calculation = new Calculation("host1");
+    calculation.update([POOL, ipv6Pool({ kind: "vxlan", crossSubnet: false }), UNDERLAY]);
+    assert.equal(calculation.containerMtu, 1500);
+  });
+
   it("does not enter WireGuard's tunnel", () => {
     const { peer, route } = outcomeOf([...WIREGUARD, IPV6_POOL, ...IPV6_BLOCKS]);
     assert.ok(!peer.some(({ allowedIps }) => allowedIps.some((cidr) => cidr.includes(":"))));

@@ -210,7 +210,7 @@ export class Calculation {
     const containerMtu = this.#containerMtu;
     if (here === undefined || containerMtu === undefined) return [];
     const context: PathsContext = {
-      pools: [...this.#pools.values()],
+      pools: this.#ipv4Pools(),
       encapsulation: (dst) => encapsulationOf(this.#pools, dst),
       containerMtu,
       isEncrypted: (name) => this.#isEncrypted(name),
@@ -420,13 +420,18 @@ export class Calculation {
     for (const name of this.#endpoints.keys()) this.#recalculateEndpoint(name);
   }
 
+  /** The pools whose packets a tunnel can carry. */
+  #ipv4Pools(): readonly PoolFacts[] {
+    return [...this.#pools.values()].filter(({ cidr }) => cidrFamily(cidr) === 4);
+  }
+
   get #hasIpv6(): boolean {
     return this.#pools.values().some(({ cidr }) => cidrFamily(cidr) === 6);
   }
 
   /** A tunnel that no pool wants any more is in use for as long as its end is there. */
   #tunnelsInUse(): ReadonlySet<RoomFor> {
-    const wanted = Array.from(this.#pools.values(), ({ encapsulation }) => encapsulation.kind);
+    const wanted = this.#ipv4Pools().map(({ encapsulation }) => encapsulation.kind);
     return new Set([
       ...wanted.filter((kind) => kind !== "none"),
       ...(this.#ipipEnd === undefined ? [] : ["ipip" as const]),
