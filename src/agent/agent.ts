@@ -6,6 +6,7 @@ import type { WaitOptions } from "../datastore/store.ts";
 import type { DesiredDelta } from "../desired/wanted.ts";
 import { type Allocator, createAllocator } from "../ipam/allocator.ts";
 import type { IPPool } from "../model/ip-pool.ts";
+import type { Family } from "../net/ip.ts";
 import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import { Conditions } from "../system/conditions.ts";
 import { Lock } from "../system/lock.ts";
@@ -50,6 +51,7 @@ export async function startAgent(
       conditions.check();
     },
     onJournal: () => running.agent?.noteJournal(),
+    onIpv6Address: () => running.agent?.register(),
   });
   const agent = stack.use(new Agent(config, collaborators, parts, conditions));
   running.agent = agent;
@@ -129,7 +131,7 @@ class Agent implements AsyncDisposable {
     this.#blockStock = createBlockStock(
       { allocator: this.#allocator, clock, log: log.scope("ipam") },
       {
-        pools: () => usablePools(this.#node),
+        pools: (family) => usablePools(this.#node, family),
         limits: () => this.#node.limits(),
         idleMs: config.garbageCollection.idleBlockSeconds * 1000,
       },
@@ -178,6 +180,15 @@ class Agent implements AsyncDisposable {
     this.#attachments.update();
   }
 
+  /** Records the node's addresses as they are now. */
+  register(): void {
+    const { log } = this.#collaborators;
+    const { signal } = this.#stopping;
+    this.#parts.registration.register({ signal }).catch((error: unknown) => {
+      if (!signal.aborted) log.warn("Cannot register the node again", { error });
+    });
+  }
+
   services(): AgentServices {
     const { store } = this.#parts;
     const log = this.#collaborators.log.scope("datastore");
@@ -206,10 +217,11 @@ class Agent implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { cluster, dataplane, nodeAddress, registration, routeSource } = this.#parts;
+    const { cluster, dataplane, nodeAddress, ipv6Address, registration, routeSource } = this.#parts;
     const { signal } = this.#stopping;
     const persistence = { ...this.#collaborators, signal };
     await persist("find the node's address", () => nodeAddress.resolve({ signal }), persistence);
+    await ipv6Address.begin({ signal });
     await persist("register the node", () => registration.register({ signal }), persistence);
     await cluster.synced({ signal });
     await persist("see the node's address", () => nodeAddress.present({ signal }), persistence);
@@ -316,26 +328,19 @@ class Agent implements AsyncDisposable {
 
   /** Sees to it that the node's record has its address. To take the record away is to accept what detection has found. */
   #noteRecord(): void {
-    const { catalog, nodeAddress } = this.#parts;
-    const recorded = catalog.self?.spec.bgp?.ipv4Address;
-    if (recorded === nodeAddress.current) return;
-    if (nodeAddress.accept(recorded)) this.#changeUnderlay();
-    if (recorded !== nodeAddress.current) this.#register();
+    const { catalog, nodeAddress, ipv6Address } = this.#parts;
+    const { ipv4Address: recorded, ipv6Address: recorded6 } = catalog.self?.spec.bgp ?? {};
+    const isOtherIpv6 = ipv6Address.review(recorded6);
+    if (recorded !== nodeAddress.current && nodeAddress.accept(recorded)) this.#changeUnderlay();
+    if (recorded === nodeAddress.current && !isOtherIpv6) return;
+    this.#collaborators.log.warn("Registering the node again: its record was deleted or changed");
+    this.register();
   }
 
   #changeUnderlay(): void {
     const { clock, log } = this.#collaborators;
     const { signal } = this.#stopping;
     persist("find the underlay", () => this.#learnUnderlay(), { clock, log, signal }).catch(() => undefined);
-  }
-
-  #register(): void {
-    const { log } = this.#collaborators;
-    const { signal } = this.#stopping;
-    log.warn("Registering the node again: its record was deleted or changed");
-    this.#parts.registration.register({ signal }).catch((error: unknown) => {
-      if (!signal.aborted) log.warn("Cannot register the node again", { error });
-    });
   }
 
   /** What keeps the node from having its address. */
@@ -348,10 +353,13 @@ class Agent implements AsyncDisposable {
   }
 
   #state(): AgentState {
-    const { catalog, cluster, calculation, bird, dataplane, nodeAddress, routeSource } = this.#parts;
+    const { catalog, cluster, calculation, bird, dataplane, nodeAddress, ipv6Address, routeSource } =
+      this.#parts;
     return {
       nodeName: this.#config.nodeName,
       address: nodeAddress.known,
+      ipv6Address: ipv6Address.known,
+      ipv6AddressTrouble: ipv6Address.trouble((ip) => !this.#isStarted || dataplane.hasAddress(ip)),
       addressTrouble: this.#addressTrouble(),
       datastoreTrouble: cluster.trouble,
       isSynced: this.#isStarted,
@@ -384,9 +392,9 @@ class Agent implements AsyncDisposable {
 }
 
 /** None where it is an error to ask for an address: what the node has of such pools goes back to them. */
-function usablePools(node: NodeView): readonly IPPool[] {
+function usablePools(node: NodeView, family: Family): readonly IPPool[] {
   try {
-    return node.pools().flatMap(({ choices }) => choices.flat());
+    return node.pools({ families: [family] }).flatMap(({ choices }) => choices.flat());
   } catch (error) {
     if (error instanceof CniError) return [];
     throw error;

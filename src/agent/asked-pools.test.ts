@@ -6,12 +6,14 @@ import { CNI_ERRORS, CniError } from "../cni/error.ts";
 import { parseAskedPool } from "../model/asked-pools.ts";
 import { judgePools } from "../model/pools.ts";
 import { parseResource, unwrap } from "../model/resource.ts";
+import type { Family } from "../net/ip.ts";
 import { askedPools } from "./asked-pools.ts";
 
 const pools = [
   ["wide", { cidr: "10.1.0.0/16" }] as const,
   ["within", { cidr: "10.1.1.0/24" }] as const,
   ["beside", { cidr: "10.2.0.0/16" }] as const,
+  ["six", { cidr: "fd10::/64" }] as const,
 ].map(([name, spec]) =>
   unwrap(
     parseResource("IPPool", { apiVersion: "projectcalico.org/v3", kind: "IPPool", metadata: { name }, spec }),
@@ -21,13 +23,15 @@ const pools = [
 const judged = judgePools(pools, []);
 const review = { issuesOf: (pool: (typeof pools)[number]) => judged.get(pool.metadata.name) ?? [] };
 
-function ask(wish: PoolWish): readonly string[] {
-  return askedPools({ pools }, review, wish).map(({ metadata }) => metadata.name);
+function ask(wish: PoolWish, family: Family = 4): readonly string[] {
+  return askedPools({ pools }, review, family, wish).map(({ metadata }) => metadata.name);
 }
 
 test("the pools that a network asks for are found", () => {
   assert.deepEqual(ask({}), []);
   assert.deepEqual(ask({ ipv4Pools: ["beside", "wide"].map(parseAskedPool) }), ["beside", "wide"]);
+  const both = { ipv4Pools: [parseAskedPool("wide")], ipv6Pools: [parseAskedPool("fd10::/64")] };
+  assert.deepEqual([ask(both), ask(both, 6)], [["wide"], ["six"]]);
 });
 
 test("one that cannot be used fails the whole, with every reason", () => {

@@ -9,6 +9,7 @@ import type { Limits } from "../ipam/assignment.ts";
 import { countingStore } from "../ipam/store-fakes.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { parseNodeName } from "../model/name.ts";
+import { poolsOfFamily } from "../model/pools.ts";
 import { createFakeClock } from "../system/clock.ts";
 import { silentLog } from "../system/log.ts";
 import { createBlockStock } from "./block-stock.ts";
@@ -27,7 +28,7 @@ function createTrial(store: Store, limits: Limits = LIMITS) {
   let pools: readonly IPPool[] = [POOL];
   const stock = createBlockStock(
     { allocator, clock, log: silentLog },
-    { pools: () => pools, limits: () => limits, idleMs: 60_000 },
+    { pools: (family) => poolsOfFamily(pools, family), limits: () => limits, idleMs: 60_000 },
   );
   const settle = async (): Promise<void> => {
     for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);

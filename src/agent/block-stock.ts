@@ -3,8 +3,8 @@ import type { Allocator } from "../ipam/allocator.ts";
 import type { Limits } from "../ipam/assignment.ts";
 import { isLow, surplusOf } from "../ipam/stock.ts";
 import type { IPPool } from "../model/ip-pool.ts";
-import { poolsOfFamily } from "../model/pools.ts";
 import type { Cidr } from "../net/cidr.ts";
+import type { Family } from "../net/ip.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import { type Settler, type Waiting, createSettler } from "./settler.ts";
@@ -16,15 +16,22 @@ export interface BlockStockCollaborators {
 }
 
 export interface BlockStockOptions {
-  /** Pools that the node takes addresses from now. */
-  readonly pools: () => readonly IPPool[];
+  /** Pools that the node takes addresses of the family from now. */
+  readonly pools: (family: Family) => readonly IPPool[];
   readonly limits: () => Limits;
   /** For how long a block is idle before it is given up, in milliseconds: containers that go are often followed by others. */
   readonly idleMs: number;
 }
 
+/** A block to give up, and from when on, in milliseconds of the clock. */
+interface Surplus {
+  readonly cidr: Cidr;
+  readonly fromMs: number;
+}
+
 /** Before another claim is tried after one that was refused: each reads the blocks of the cluster. */
 const REFUSED_MS = 60_000;
+const FAMILIES = [4, 6] as const satisfies readonly Family[];
 
 /**
  * Keeps the node's stock of blocks: one more is claimed when the last is nearly full, so that other nodes have a route to it
@@ -35,36 +42,41 @@ export function createBlockStock(
   { pools, limits, idleMs }: BlockStockOptions,
 ): Settler {
   /** block -> since when it is idle, in milliseconds of the clock */
-  let idleSince: ReadonlyMap<Cidr, number> = new Map();
-  let claimsFromMs = -Infinity;
+  const idleSince: Record<Family, ReadonlyMap<Cidr, number>> = { 4: new Map(), 6: new Map() };
+  const claimsFromMs = { 4: -Infinity, 6: -Infinity };
 
-  const claim = async (usable: readonly IPPool[], signal: AbortSignal): Promise<void> => {
-    const result = await allocator.claimSpareBlock({ ...limits(), pools: usable, family: 4, signal });
+  const claim = async (family: Family, usable: readonly IPPool[], signal: AbortSignal): Promise<void> => {
+    const result = await allocator.claimSpareBlock({ ...limits(), pools: usable, family, signal });
     if (result.kind === "claimed") return;
-    claimsFromMs = clock.now() + REFUSED_MS;
+    claimsFromMs[family] = clock.now() + REFUSED_MS;
     const reason = result.kind === "scarce" ? "few blocks are left for other nodes" : result.limit;
     log.info("Claimed no block ahead of need", { reason });
   };
+  /** The blocks of the family that the node can do without, and when each is to go. */
+  const review = async (family: Family, signal: AbortSignal): Promise<readonly Surplus[]> => {
+    const usable = pools(family);
+    const { reservations } = limits();
+    const look = (): ReturnType<typeof allocator.ownBlocks> =>
+      allocator.ownBlocks(family, { ...(reservations && { reservations }), signal });
+    if (isLow(await look(), usable) && clock.now() >= claimsFromMs[family])
+      await claim(family, usable, signal);
+    const blocks = await look();
+    const nowMs = clock.now();
+    const idle = blocks.filter(({ isIdle }) => isIdle);
+    const since = new Map(idle.map(({ cidr }) => [cidr, idleSince[family].get(cidr) ?? nowMs]));
+    idleSince[family] = since;
+    return surplusOf(blocks, usable).map((cidr) => ({ cidr, fromMs: (since.get(cidr) ?? nowMs) + idleMs }));
+  };
   const settle = async ({ signal, wait }: Waiting): Promise<void> => {
     for (;;) {
-      const usable = poolsOfFamily(pools(), 4);
-      const { reservations } = limits();
-      const look = (): ReturnType<typeof allocator.ownBlocks> =>
-        allocator.ownBlocks(4, { ...(reservations && { reservations }), signal });
-      if (isLow(await look(), usable) && clock.now() >= claimsFromMs) await claim(usable, signal);
-      const blocks = await look();
-      const nowMs = clock.now();
-      idleSince = new Map(
-        blocks.filter(({ isIdle }) => isIdle).map(({ cidr }) => [cidr, idleSince.get(cidr) ?? nowMs]),
-      );
-      const surplus = surplusOf(blocks, usable).map(
-        (cidr) => [cidr, (idleSince.get(cidr) ?? nowMs) + idleMs] as const,
-      );
+      const surplus: Surplus[] = [];
+      for (const family of FAMILIES) surplus.push(...(await review(family, signal)));
       if (surplus.length === 0) return;
-      const ripe = surplus.filter(([, fromMs]) => fromMs <= nowMs).map(([cidr]) => cidr);
+      const nowMs = clock.now();
+      const ripe = surplus.filter(({ fromMs }) => fromMs <= nowMs).map(({ cidr }) => cidr);
       for (const block of await allocator.releaseBlocks(ripe, { signal }))
         log.info("Gave up block", { block });
-      const nextMs = Math.min(...surplus.filter(([, fromMs]) => fromMs > nowMs).map(([, fromMs]) => fromMs));
+      const nextMs = Math.min(...surplus.filter(({ fromMs }) => fromMs > nowMs).map(({ fromMs }) => fromMs));
       if (nextMs === Infinity) return;
       await clock.sleep(nextMs - nowMs, { signal: wait });
     }

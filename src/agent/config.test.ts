@@ -31,6 +31,7 @@ describe("an agent's configuration", () => {
     assert.deepEqual(config, {
       nodeName: "host1",
       address: { kind: "fixed", address: "192.168.0.101/24" },
+      ipv6Address: { kind: "none" },
       stateDirectory: "/run/margay",
       secretsDirectory: "/etc/margay/secrets",
       garbageCollection: { graceSeconds: 900, idleBlockSeconds: 60 },
@@ -48,6 +49,7 @@ describe("an agent's configuration", () => {
     const config = {
       nodeName: "host2",
       address: "192.168.0.102/24",
+      ipv6Address: "fd00:1::102/64",
       stateDirectory: "/tmp/state",
       secretsDirectory: "/etc/margay/secrets",
       garbageCollection: { graceSeconds: 900, idleBlockSeconds: 60 },
@@ -59,7 +61,8 @@ describe("an agent's configuration", () => {
       log: { level: "debug" },
     };
     const address = { kind: "fixed", address: config.address };
-    assert.deepEqual(await read(JSON.stringify(config)), { ...config, address });
+    const ipv6Address = { kind: "fixed", address: config.ipv6Address };
+    assert.deepEqual(await read(JSON.stringify(config)), { ...config, address, ipv6Address });
   });
 
   const faults: readonly (readonly [what: string, text: string, code: string, at: string])[] = [
@@ -78,6 +81,7 @@ describe("an agent's configuration", () => {
     ],
     ["an address without a length", "nodeName: host1\naddress: 192.168.0.101\n", "invalid-value", "address"],
     ["an address of IPv6", "nodeName: host1\naddress: fd00::1/64\n", "invalid-value", "address"],
+    ["an address of IPv4 for IPv6", `${node}ipv6Address: 192.168.0.101/24\n`, "invalid-value", "ipv6Address"],
     ["an octet too large", "nodeName: host1\naddress: 192.168.0.256/24\n", "invalid-value", "address"],
     ["a relative path", `${node}stateDirectory: run\n`, "invalid-value", "stateDirectory"],
     ["an over-long socket", `${node}socket: ${socketOf(108)}\n`, "invalid-value", "socket"],

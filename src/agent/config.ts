@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { absolutePath, datastoreConfigSchema, socketPath } from "../datastore/config.ts";
-import { parseAddressSetting } from "../model/address-setting.ts";
+import { type AddressSetting, parseAddressSetting } from "../model/address-setting.ts";
 import { ResourceError, parseWith } from "../model/issue.ts";
 import { parseNodeName } from "../model/name.ts";
 import { type Output, textField } from "../model/schema.ts";
@@ -14,6 +14,8 @@ const schema = z.strictObject({
   nodeName: textField(parseNodeName),
   /** The node's address with the length of its underlay network, `192.168.0.101/24`, or how to find it. */
   address: textField(parseAddressSetting).default({ kind: "first-found" }),
+  /** Likewise its IPv6 address; `none` leaves the one that is recorded to whoever has recorded it. */
+  ipv6Address: textField(parseIpv6Setting).default({ kind: "none" }),
   /** Where BIRD's files live; made if it is not there. */
   stateDirectory: absolutePath.default("/run/margay"),
   /** Where CNI, status and the datastore are served. */
@@ -40,6 +42,10 @@ const schema = z.strictObject({
 
 /** An agent's configuration, defaults filled in. */
 export type AgentConfig = Output<typeof schema>;
+
+function parseIpv6Setting(text: string): AddressSetting | { readonly kind: "none" } {
+  return text === "none" ? { kind: text } : parseAddressSetting(text, 6);
+}
 
 /** Reads a configuration file in YAML (or JSON, which is YAML); throws {@link ResourceError} naming each fault. */
 export async function readAgentConfig(path: string): Promise<AgentConfig> {

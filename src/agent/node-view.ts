@@ -8,9 +8,9 @@ import type { Limits } from "../ipam/assignment.ts";
 import type { Calculation } from "../desired/calculation.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { formatIssues } from "../model/issue.ts";
-import { poolsForNode } from "../model/pools.ts";
+import { poolsForNode, poolsOfFamily } from "../model/pools.ts";
 import { ENDPOINT_NAMESPACE } from "../model/workload-endpoint.ts";
-import { familyOf } from "../net/ip.ts";
+import { type Family, familyOf } from "../net/ip.ts";
 import type { NodeAddress } from "./address/node-address.ts";
 import { askedPools } from "./asked-pools.ts";
 import type { Catalog } from "./catalog.ts";
@@ -20,7 +20,7 @@ import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { AgentParts } from "./parts.ts";
 import { recordedAttachments } from "./recorded-attachments.ts";
-import { awaitPeers } from "./route-readiness.ts";
+import { type WayToNode, awaitPeers } from "./route-readiness.ts";
 import type { PoolReview } from "./pool-review.ts";
 import type { Withdrawals } from "./withdrawals.ts";
 
@@ -58,7 +58,7 @@ export function createNodeView(collaborators: NodeViewCollaborators): NodeView {
     routeReadiness: config.routeReadiness,
     async awaitPeers(ip, inside, { signal }) {
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(config.routeReadinessTimeoutMs)]);
-      const { late, silent } = await awaitPeers(calculation.pathsToNodes(), {
+      const { late, silent } = await awaitPeers(waysToNodes(calculation, familyOf(ip)), {
         inside,
         clock,
         settledMs: clock.now() + withdrawals.settlesIn(ip),
@@ -74,14 +74,8 @@ export function createNodeView(collaborators: NodeViewCollaborators): NodeView {
     faults,
     recorded: (network) => recordedAttachments(network, collaborators),
     limits: () => limitsOf(catalog),
-    pools: (wish = {}) => {
-      if (wish.ips?.some((ip) => familyOf(ip) !== 4) === true)
-        throw new CniError(
-          "invalidConfig",
-          `Cannot give "${wish.ips.join(", ")}": containers have IPv4 addresses`,
-        );
-      return [{ family: 4, choices: poolChoices(collaborators, wish) }];
-    },
+    pools: (wish = {}) =>
+      (wish.families ?? [4]).map((family) => ({ family, choices: poolChoices(collaborators, family, wish) })),
     mtu: () => {
       const mtu = calculation.containerMtu;
       if (mtu !== undefined) return mtu;
@@ -97,31 +91,38 @@ export function createNodeView(collaborators: NodeViewCollaborators): NodeView {
 /** Pools that are asked for come one after the other; those that serve the node and the namespace are as good as each other. */
 function poolChoices(
   { catalog, poolReview, config: { nodeName } }: NodeViewCollaborators,
+  family: Family,
   wish: PoolWish,
 ): readonly (readonly IPPool[])[] {
-  const asked = askedPools(catalog, poolReview, wish);
+  const asked = askedPools(catalog, poolReview, family, wish);
   if (asked.length > 0) return asked.map((pool) => [pool]);
   // As in Calico, an address that is asked for may be of any pool that is enabled: that is told where it is of none.
   if (wish.ips !== undefined && wish.ips.length > 0)
     return [catalog.pools.filter((pool) => !pool.spec.disabled && poolReview.issuesOf(pool).length === 0)];
-  return [usablePools(catalog, poolReview, nodeName, wish.namespace ?? ENDPOINT_NAMESPACE)];
+  return [usablePools(catalog, poolReview, family, nodeName, wish.namespace ?? ENDPOINT_NAMESPACE)];
+}
+
+function waysToNodes(calculation: Calculation, family: Family): readonly WayToNode[] {
+  return family === 4 ? calculation.pathsToNodes() : calculation.ipv6Neighbours();
 }
 
 function usablePools(
   catalog: Catalog,
   review: PoolReview,
+  family: Family,
   nodeName: string,
   namespace: string,
 ): readonly IPPool[] {
-  const pools = poolsForNode(catalog.pools, { labels: catalog.self?.metadata.labels ?? {} }, namespace);
+  const candidates = poolsOfFamily(catalog.pools, family);
+  const pools = poolsForNode(candidates, { labels: catalog.self?.metadata.labels ?? {} }, namespace);
   const sound = pools.filter((pool) => review.issuesOf(pool).length === 0);
   if (sound.length > 0) return sound;
   const issues = pools.flatMap((pool) => review.issuesOf(pool));
   if (issues.length > 0)
     throw new CniError("invalidConfig", `Cannot take an address: ${formatIssues(issues)}`);
-  const known = catalog.pools.map(({ metadata }) => `"${metadata.name}"`).join(", ");
+  const known = candidates.map(({ metadata }) => `"${metadata.name}"`).join(", ");
   const none = `no IPPool is enabled for this node and namespace "${namespace}" among ${known}`;
-  const cause = known === "" ? "there is no IPPool" : none;
+  const cause = known === "" ? `there is no IPPool of IPv${family}` : none;
   throw new CniError("noAddress", `Cannot take an address on node "${nodeName}": ${cause}`);
 }
 

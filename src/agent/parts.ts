@@ -20,6 +20,7 @@ import type { IfName } from "../net/if-name.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { ProcessRunner } from "../system/process.ts";
+import { type Ipv6Address, createIpv6Address } from "./address/ipv6-address.ts";
 import { type NodeAddress, createNodeAddress } from "./address/node-address.ts";
 import { type BirdSecrets, createBirdSecrets } from "./bird-secrets.ts";
 import { Catalog } from "./catalog.ts";
@@ -49,6 +50,7 @@ export interface AgentParts {
   readonly dataplane: Dataplane;
   readonly bird: Bird;
   readonly nodeAddress: NodeAddress;
+  readonly ipv6Address: Ipv6Address;
   readonly registration: Registration;
   readonly routeSource: RouteSourceSwitch;
   readonly birdSecrets: BirdSecrets;
@@ -66,6 +68,8 @@ export interface PartsOptions {
   readonly onChange: () => void;
   /** Called after something has come into the journal. */
   readonly onJournal: () => void;
+  /** Called when the node has found an IPv6 address after it has started. */
+  readonly onIpv6Address: () => void;
 }
 
 /** Opens the parts in the order in which they need each other; `stack` closes them in reverse. */
@@ -73,16 +77,35 @@ export async function openParts(
   stack: AsyncDisposableStack,
   config: AgentConfig,
   { clock, log, processes }: AgentCollaborators,
-  { onDelta, onChange, onJournal }: PartsOptions,
+  { onDelta, onChange, onJournal, onIpv6Address }: PartsOptions,
 ): Promise<AgentParts> {
   const { nodeName } = config;
   const store = stack.use(await openStore(config.datastore));
-  const registration = createRegistration(store, { nodeName, address: () => nodeAddress.current });
+  const registration = createRegistration(store, {
+    nodeName,
+    address: () => nodeAddress.current,
+    ipv6Address: () => ipv6Address.known?.address,
+  });
   const rtnetlink = stack.use(openRtnetlink());
   const nodeAddress = stack.use(
     createNodeAddress(
-      { rtnetlink, recorded: (options) => registration.recordedAddress(options), log: log.scope("address") },
-      { nodeName, setting: config.address, onChange },
+      {
+        rtnetlink,
+        recorded: (options) => registration.recordedAddress(4, options),
+        log: log.scope("address"),
+      },
+      { nodeName, family: 4, setting: config.address, onChange },
+    ),
+  );
+  const ipv6Address = stack.use(
+    createIpv6Address(
+      {
+        rtnetlink,
+        recorded: (options) => registration.recordedAddress(6, options),
+        clock,
+        log: log.scope("address"),
+      },
+      { nodeName, setting: config.ipv6Address, onChange, onFound: onIpv6Address },
     ),
   );
   const nft = stack.use(createNft({ processes }));
@@ -191,6 +214,7 @@ export async function openParts(
     dataplane,
     bird,
     nodeAddress,
+    ipv6Address,
     registration,
     routeSource,
     birdSecrets,

@@ -6,15 +6,16 @@ import { resourceKey } from "../model/keys.ts";
 import { mergePatch } from "../model/merge-patch.ts";
 import type { Node } from "../model/node.ts";
 import { API_VERSION, parseStoredResource } from "../model/resource.ts";
+import type { Family } from "../net/ip.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
 import type { NodeName } from "../model/name.ts";
 import { ROUTE_SOURCE_ANNOTATION } from "./facts.ts";
 
 /** What an agent says of its node in the datastore. Whatever else the resource holds stays. */
 export interface Registration {
-  /** The address that the node has there, with its length; `undefined` where it has none. */
-  recordedAddress(options: WaitOptions): Promise<string | undefined>;
-  /** Records the node and its address. */
+  /** The address of the family that the node has there, with its length; `undefined` where it has none. */
+  recordedAddress(family: Family, options: WaitOptions): Promise<string | undefined>;
+  /** Records the node and its addresses. */
   register(options: WaitOptions): Promise<void>;
   /**
    * Tells the other nodes where this one's routes come from. `starting` leaves `bird` as it is, for a BIRD that an earlier agent left;
@@ -36,17 +37,25 @@ export interface RegistrationOptions {
   readonly nodeName: NodeName;
   /** The node's address with its length; not asked for before something is recorded. */
   readonly address: () => string;
+  /** Likewise of IPv6; `undefined` where the record is to stay as it is. */
+  readonly ipv6Address: () => string | undefined;
 }
 
-export function createRegistration(store: Store, { nodeName, address }: RegistrationOptions): Registration {
+export function createRegistration(
+  store: Store,
+  { nodeName, address, ipv6Address }: RegistrationOptions,
+): Registration {
   const key = resourceKey("Node", nodeName);
   const empty = { apiVersion: API_VERSION, kind: "Node", metadata: { name: nodeName }, spec: {} };
-  const bgp = (): object => ({ ipv4Address: address() });
+  const bgp = (): object => {
+    const six = ipv6Address();
+    return { ipv4Address: address(), ...(six !== undefined && { ipv6Address: six }) };
+  };
   const spec = (): object => ({ bgp: bgp() });
   return {
-    async recordedAddress(options) {
+    async recordedAddress(family, options) {
       const entry = await store.get(key, options);
-      return entry && readNode(entry).node.spec.bgp?.ipv4Address;
+      return entry && readNode(entry).node.spec.bgp?.[family === 4 ? "ipv4Address" : "ipv6Address"];
     },
     register: (options) => patchNode(store, key, empty, () => ({ spec: spec() }), options),
     recordVxlanEnd(end, options) {

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type EchoSocket, openEchoSocket } from "../dataplane/probe/echo-socket.ts";
-import type { PathToNode } from "../desired/paths.ts";
-import type { Ipv4 } from "../net/ipv4.ts";
+import type { Ip } from "../net/ip.ts";
 import type { Clock } from "../system/clock.ts";
+
+/** A node, and an address of it on a way that packets of this node take to it. */
+export interface WayToNode {
+  readonly node: string;
+  readonly address: Ip;
+}
 
 /** What came of waiting for the other nodes. */
 export interface Readiness {
@@ -33,10 +38,7 @@ const SILENCE_MS = 200;
  * Waits until the other nodes have a route to a container: its echo requests are answered then, and not before. It asks no agent and no datastore, so that nodes of any kind
  * can answer. Rejects with nothing: who is late is told.
  */
-export async function awaitPeers(
-  paths: readonly PathToNode[],
-  options: ReadinessOptions,
-): Promise<Readiness> {
+export async function awaitPeers(paths: readonly WayToNode[], options: ReadinessOptions): Promise<Readiness> {
   const outcomes = await Promise.all(
     waysTo(paths).map(async ({ node, address }) => ({
       node,
@@ -51,14 +53,14 @@ export async function awaitPeers(
 type Outcome = "routed" | "late" | "silent";
 
 /** One for each node: through the tunnel, where packets to it enter one. */
-function waysTo(paths: readonly PathToNode[]): readonly PathToNode[] {
+function waysTo(paths: readonly WayToNode[]): readonly WayToNode[] {
   return Array.from(Map.groupBy(paths, ({ node }) => node).values(), (ways) => ways.at(-1)).filter(
     (way) => way !== undefined,
   );
 }
 
 async function awaitPeer(
-  address: Ipv4,
+  address: Ip,
   { inside, clock, settledMs, deadline }: ReadinessOptions,
 ): Promise<Outcome> {
   using asking = openSocket(() => inside(() => openEchoSocket(address)));
@@ -78,7 +80,7 @@ async function awaitPeer(
 }
 
 /** Whether the node answers this one. */
-async function isHeardOf(address: Ipv4, deadline: AbortSignal): Promise<boolean> {
+async function isHeardOf(address: Ip, deadline: AbortSignal): Promise<boolean> {
   using socket = openSocket(() => openEchoSocket(address));
   return socket !== undefined && (await isAnswered(socket, SILENCE_MS, deadline));
 }

@@ -56,6 +56,8 @@ const WELL: AgentState = {
   nodeName: "host1",
   address: { address: "192.168.0.101/24", reason: "first-found: eth0 has the default route", passedOver: [] },
   addressTrouble: undefined,
+  ipv6Address: undefined,
+  ipv6AddressTrouble: undefined,
   datastoreTrouble: undefined,
   isSynced: true,
   routeSource: "bird",

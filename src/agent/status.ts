@@ -18,6 +18,10 @@ export interface AgentState {
   readonly address: KnownAddress | undefined;
   /** What keeps the node from having one, or from having it still. */
   readonly addressTrouble: string | undefined;
+  /** The node's IPv6 address; `undefined` where the agent looks for none, or has found none. */
+  readonly ipv6Address: KnownAddress | undefined;
+  /** What is amiss with that: the node does its work in IPv4 all the same. */
+  readonly ipv6AddressTrouble: string | undefined;
   readonly datastoreTrouble: string | undefined;
   readonly isSynced: boolean;
   readonly routeSource: RouteSource;
@@ -84,6 +88,8 @@ export interface AgentStatus {
   readonly ignored: readonly string[];
   /** `null` before it is chosen; what is waited for is among the reasons then. */
   readonly address: AddressStatus | null;
+  /** `null` where it looks for none, or has found none; then what is waited for is among what is degraded. */
+  readonly ipv6Address: AddressStatus | null;
   readonly routeSource: RouteSource;
   /** How packets of each pool travel between nodes. */
   readonly pools: readonly PoolModes[];
@@ -111,6 +117,7 @@ export function renderStatus(
     degraded: degradationsOf(state),
     ignored: state.ignored,
     address: state.address === undefined ? null : addressStatus(state.address),
+    ipv6Address: state.ipv6Address === undefined ? null : addressStatus(state.ipv6Address),
     routeSource: state.routeSource,
     pools: state.pools.map(poolModes),
     mtu: state.mtu,
@@ -155,6 +162,7 @@ export function degradationsOf(state: AgentState): readonly string[] {
   const { degradation } = state.address ?? {};
   return [
     ...(degradation === undefined ? [] : [degradation]),
+    ...(state.ipv6AddressTrouble === undefined ? [] : [state.ipv6AddressTrouble]),
     ...state.unreadable,
     ...state.poolIssues.map(({ message }) => `pools: ${message}: no address is taken from it`),
     ...state.mtuIssues,

@@ -5,6 +5,7 @@ import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import type { Calculation } from "../desired/calculation.ts";
 import type { Fact, IpipDriver, TunnelKind } from "../desired/facts.ts";
 import type { IPPool } from "../model/ip-pool.ts";
+import { poolsOfFamily } from "../model/pools.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Conditions } from "../system/conditions.ts";
 import type { Catalog } from "./catalog.ts";
@@ -28,9 +29,9 @@ export interface TunnelContext {
   readonly learn: (facts: readonly Fact[]) => void;
 }
 
-/** Pools that have the mode set; addresses of a disabled one may still be in use. */
+/** IPv4 pools that have the mode set; addresses of a disabled one may still be in use. No tunnel carries IPv6. */
 export function poolsWith({ pools }: Catalog, mode: "ipipMode" | "vxlanMode"): readonly IPPool[] {
-  return pools.filter(({ spec }) => spec[mode] !== "Never");
+  return poolsOfFamily(pools, 4).filter(({ spec }) => spec[mode] !== "Never");
 }
 
 /** What an end's address depends on: a pool's status does not count. */

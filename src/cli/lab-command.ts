@@ -93,14 +93,17 @@ function createExecCommand({ signal, exitWith }: CommandContext): Command {
 
 function createIpCommand(): Command {
   const command = new Command("ip")
-    .description("print the address of a host, or the addresses of a container")
+    .description("print the addresses of a host or of a container")
     .argument("<node>", "host or container");
   return command.action(async (node: string) => {
     const options = command.optsWithGlobals<LabOptions>();
     const status = await openNamedLab(options).status();
     namespaceOf(status, node);
     const addresses = [
-      ...[...status.hosts, ...status.etcd].filter(({ name }) => name === node).map(({ address }) => address),
+      ...status.hosts
+        .filter(({ name }) => name === node)
+        .flatMap(({ address, ipv6Address }) => [address, ...(ipv6Address === null ? [] : [ipv6Address])]),
+      ...status.etcd.filter(({ name }) => name === node).map(({ address }) => address),
       ...[...status.machines, ...status.containers]
         .filter(({ name }) => name === node)
         .flatMap((machine) => machine.addresses),

@@ -11,6 +11,7 @@ const WELL = {
   reasons: [],
   degraded: [],
   ignored: [],
+  ipv6Address: null,
   address: { current: "192.168.0.101/24", reason: "first-found: eth0 has the default route", passedOver: [] },
   routeSource: "datastore",
   pools: [{ name: "pool", cidr: "10.1.0.0/16", ipipMode: "Never", vxlanMode: "CrossSubnet" }],

@@ -2,6 +2,7 @@
 import { z } from "zod";
 
 const pending = z.object({ kind: z.string(), key: z.string(), reason: z.string() });
+const addressStatus = z.looseObject({ current: z.string(), reason: z.string() });
 const octets = z.int().nullable();
 
 /** What an agent's status tells, as far as people are shown it; what else there is, is passed on. */
@@ -11,7 +12,8 @@ export const nodeStatus = z.looseObject({
   reasons: z.array(z.string()),
   degraded: z.array(z.string()),
   ignored: z.array(z.string()),
-  address: z.looseObject({ current: z.string(), reason: z.string() }).nullable(),
+  address: addressStatus.nullable(),
+  ipv6Address: addressStatus.nullable(),
   routeSource: z.enum(["bird", "datastore"]),
   pools: z.array(
     z.looseObject({ name: z.string(), cidr: z.string(), ipipMode: z.string(), vxlanMode: z.string() }),
@@ -69,8 +71,10 @@ export function renderNodeStatus(status: NodeStatus): string {
   ].join("\n");
 }
 
-function addressLines({ address }: NodeStatus): readonly string[] {
-  return address === null ? [] : [`${address.current} (${address.reason})`];
+function addressLines({ address, ipv6Address }: NodeStatus): readonly string[] {
+  return [address, ipv6Address]
+    .filter((one) => one !== null)
+    .map(({ current, reason }) => `${current} (${reason})`);
 }
 
 function routeLines({ routeSource, bird }: NodeStatus): readonly string[] {

@@ -2,7 +2,7 @@
 import type { IPPool } from "../model/ip-pool.ts";
 import { type Family, type Ip, familyOf } from "../net/ip.ts";
 import { type Attachment, describeAttachment } from "./attachment.ts";
-import { awaitCarrier } from "./carrier.ts";
+import { awaitCarrier, awaitLocal } from "./carrier.ts";
 import type { CniCollaborators, NodeView, RouteReadiness } from "./collaborators.ts";
 import { type Container, configure, connect, findLink, openContainer } from "./container.ts";
 import { CniError } from "./error.ts";
@@ -60,6 +60,7 @@ async function attach(
     ],
     signal,
   );
+  await awaitLocal(container.rtnetlink, ips, signal);
   signal.throwIfAborted();
 }
 
@@ -110,6 +111,7 @@ async function assign(
   signal: AbortSignal,
 ): Promise<readonly Ip[]> {
   const ips: Ip[] = [];
+  // What fails with the second family is undone with the first.
   for (const { family, choices } of node.pools(wish)) {
     const ip = wish.ips.find((asked) => familyOf(asked) === family);
     ips.push(await assignOne({ family, ip, choices }, attachment, collaborators, node, signal));

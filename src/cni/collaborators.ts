@@ -40,8 +40,9 @@ export interface PoolWish {
   readonly namespace?: string | undefined;
   /** These alone; without any, those that serve the node and the namespace. */
   readonly ipv4Pools?: readonly AskedPool[] | undefined;
-  /** Only looked at: containers have no address of that family yet. */
   readonly ipv6Pools?: readonly AskedPool[] | undefined;
+  /** One address of each. @default IPv4 */
+  readonly families?: readonly Family[];
   /** These addresses and no others, one of a family at the most. */
   readonly ips?: readonly Ip[];
 }

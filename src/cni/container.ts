@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { GATEWAY, NODE_END_MAC } from "../desired/wanted.ts";
+import { NODE_END_MAC, gatewayOf } from "../desired/wanted.ts";
 import { addAddress, listAddresses } from "../dataplane/netlink/address.ts";
 import type { KernelError } from "../dataplane/netlink/kernel-error.ts";
 import { createVeth } from "../dataplane/netlink/link-veth.ts";
@@ -19,12 +19,12 @@ import {
 import { type Rtnetlink, openRtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import type { SysctlFiles } from "../dataplane/sysctl.ts";
 import { hostCidr, parseCidr } from "../net/cidr.ts";
-import { type Ip, addressBits, familyOf } from "../net/ip.ts";
+import { type Family, type Ip, addressBits, familyOf } from "../net/ip.ts";
 import { describeError } from "../system/log.ts";
 import type { Attachment } from "./attachment.ts";
 import { CniError } from "./error.ts";
 
-const DEFAULT_ROUTE = parseCidr("0.0.0.0/0");
+const DEFAULT_ROUTES = { 4: parseCidr("0.0.0.0/0"), 6: parseCidr("::/0") } as const;
 
 /** A container's network namespace, with a netlink socket in it; both are closed on disposal. */
 export interface Container extends AsyncDisposable {
@@ -82,7 +82,7 @@ export async function connect(
 }
 
 /**
- * Gives the container its view of the network: its own address as a /32, the gateway as the only neighbour, and everything else by way of
+ * Gives the container its view of the network: its own addresses as /32 and /128, the gateway of each family as the only neighbour, and everything else by way of
  * it. The gateway's entry is permanent, so the container never asks for it.
  */
 export async function configure(
@@ -94,31 +94,63 @@ export async function configure(
   const link = await findLink(container, attachment.ifName);
   if (link === undefined)
     throw new CniError("internal", `Cannot configure "${attachment.ifName}": it is gone again`);
+  const families = familiesOf(ips);
   container.netns.run(() => {
-    // Silent in IPv6 as long as the container has no address of that family.
-    if (sysctls.read(ipv6Switch(link.name)) !== undefined) sysctls.write(ipv6Switch(link.name), "1");
-    // A container routes for nobody.
-    sysctls.write(["net", "ipv4", "ip_forward"], "0");
+    for (const [path, value] of containerSysctls(link.name, families)) {
+      if (sysctls.read(path) !== undefined) sysctls.write(path, value);
+    }
   });
   await executeAll(container.rtnetlink, [
     setLink({ index: link.index, up: true }),
     ...ips.map((ip) =>
-      addAddress({
+      addAddress(
+        {
+          ifIndex: link.index,
+          ip,
+          prefixLength: addressBits(familyOf(ip)),
+          scope: RT_SCOPE_UNIVERSE,
+        },
+        // Nobody else is on the link, and addresses are given out once.
+        { skipDuplicateDetection: familyOf(ip) === 6 },
+      ),
+    ),
+    ...containerRoutes(link, families).map(addRoute),
+    ...families.map((family) =>
+      replaceNeighbour({
         ifIndex: link.index,
-        ip,
-        prefixLength: addressBits(familyOf(ip)),
-        scope: RT_SCOPE_UNIVERSE,
+        ip: gatewayOf(family),
+        mac: NODE_END_MAC,
+        state: NUD_PERMANENT,
+        flags: 0,
       }),
     ),
-    ...containerRoutes(link).map(addRoute),
-    replaceNeighbour({
-      ifIndex: link.index,
-      ip: GATEWAY,
-      mac: NODE_END_MAC,
-      state: NUD_PERMANENT,
-      flags: 0,
-    }),
   ]);
+}
+
+function familiesOf(ips: readonly Ip[]): readonly Family[] {
+  return [...new Set(ips.map(familyOf))];
+}
+
+/** Those of a kernel without IPv6 are not there. */
+function containerSysctls(
+  ifName: string,
+  families: readonly Family[],
+): readonly (readonly [path: readonly string[], value: string])[] {
+  const ipv6 = (name: string): readonly string[] => ["net", "ipv6", "conf", ifName, name];
+  return [
+    // A container routes for nobody.
+    [["net", "ipv4", "ip_forward"], "0"],
+    ...(families.includes(6)
+      ? ([
+          [["net", "ipv6", "conf", "all", "forwarding"], "0"],
+          // Its link-local address counts at once as well, and no router is looked for or believed.
+          [ipv6("accept_dad"), "0"],
+          [ipv6("accept_ra"), "0"],
+          [ipv6("disable_ipv6"), "0"],
+        ] as const)
+      : // Silent in IPv6 as long as the container has no address of that family.
+        ([[ipv6("disable_ipv6"), "1"]] as const)),
+  ];
 }
 
 /** What of the container's view is not as {@link configure} made it, in words; empty where all of it is. */
@@ -133,10 +165,12 @@ export async function inspect(
   const addresses = (await rtnetlink.list(listAddresses)).filter(({ ifIndex }) => ifIndex === link.index);
   const routes = await rtnetlink.list(listRoutes);
   const neighbours = await rtnetlink.list(listNeighbours);
-  const isGatewayKnown = neighbours.some(
-    ({ ifIndex, ip, mac, state }) =>
-      ifIndex === link.index && ip === GATEWAY && mac === NODE_END_MAC && state === NUD_PERMANENT,
-  );
+  const families = familiesOf(ips);
+  const isKnown = (gateway: Ip): boolean =>
+    neighbours.some(
+      ({ ifIndex, ip, mac, state }) =>
+        ifIndex === link.index && ip === gateway && mac === NODE_END_MAC && state === NUD_PERMANENT,
+    );
   const checks: readonly (readonly [boolean, string])[] = [
     [link.up, `interface "${link.name}" is down in the container`],
     [
@@ -149,17 +183,22 @@ export async function inspect(
       );
       return [isThere, `address "${hostCidr(ip)}" is missing on "${link.name}" in the container`] as const;
     }),
-    ...containerRoutes(link).map((route) => {
+    ...containerRoutes(link, families).map((route) => {
       const isThere = routes.some((seen) => isSameRoute(seen, route));
       return [isThere, `route "${route.dst}" is missing or different in the container`] as const;
     }),
-    [isGatewayKnown, `the permanent neighbour entry for ${GATEWAY} is missing in the container`],
+    ...families.map(gatewayOf).map((gateway) => {
+      return [
+        isKnown(gateway),
+        `the permanent neighbour entry for ${gateway} is missing in the container`,
+      ] as const;
+    }),
   ];
   return checks.filter(([isRight]) => !isRight).map(([, fault]) => fault);
 }
 
-/** The gateway first: a route by way of it is refused before it is known to be on the link. */
-function containerRoutes({ index: ifIndex }: Link): readonly KernelRoute[] {
+/** The gateway of IPv4 first: a route by way of it is refused before it is known to be on the link. That of IPv6 can be nowhere else. */
+function containerRoutes({ index: ifIndex }: Link, families: readonly Family[]): readonly KernelRoute[] {
   const common = {
     table: RT_TABLE_MAIN,
     type: "unicast",
@@ -168,19 +207,18 @@ function containerRoutes({ index: ifIndex }: Link): readonly KernelRoute[] {
     onlink: false,
     ifIndex,
   } as const;
-  return [
-    { ...common, dst: hostCidr(GATEWAY), scope: RT_SCOPE_LINK },
-    { ...common, dst: DEFAULT_ROUTE, scope: RT_SCOPE_UNIVERSE, gateway: GATEWAY },
-  ];
+  return families.flatMap((family) => {
+    const gateway = gatewayOf(family);
+    const throughIt = { ...common, dst: DEFAULT_ROUTES[family], scope: RT_SCOPE_UNIVERSE, gateway };
+    return family === 4
+      ? [{ ...common, dst: hostCidr(gateway), scope: RT_SCOPE_LINK }, throughIt]
+      : [throughIt];
+  });
 }
 
 /** In whichever table: a plugin that comes later may have moved it, as `sbr` does (specification section 4, "CHECK"). */
 function isSameRoute(a: KernelRoute, b: KernelRoute): boolean {
   return a.dst === b.dst && a.ifIndex === b.ifIndex && a.gateway === b.gateway && a.type === b.type;
-}
-
-function ipv6Switch(ifName: string): readonly string[] {
-  return ["net", "ipv6", "conf", ifName, "disable_ipv6"];
 }
 
 async function executeAll(rtnetlink: Rtnetlink, requests: readonly NetlinkRequest[]): Promise<void> {

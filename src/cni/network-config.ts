@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { type AskedPool, parseAskedPool } from "../model/asked-pools.ts";
 import { textField } from "../model/schema.ts";
-import { familyOf } from "../net/ip.ts";
+import { type Family, familyOf } from "../net/ip.ts";
 import { parseContainerIp, parseContainerMac } from "./container-address.ts";
 import { CniError } from "./error.ts";
 
@@ -29,9 +29,17 @@ const Ipam = z.strictObject({
   type: z.literal("calico-ipam", 'want "calico-ipam", or none: addresses come from IPPools').optional(),
   ipv4_pools: askedPools.optional(),
   ipv6_pools: askedPools.optional(),
-  assign_ipv4: z.literal("true", 'want "true": containers have an IPv4 address').optional(),
-  assign_ipv6: z.literal("false", 'want "false": containers have no IPv6 address').optional(),
+  assign_ipv4: z.enum(["true", "false"]).optional(),
+  assign_ipv6: z.enum(["true", "false"]).optional(),
 });
+
+/** The families of which a container gets an address each. As in Calico, that is IPv4 unless the network says otherwise, whatever pools there are. */
+export function familiesOf({
+  assign_ipv4: four = "true",
+  assign_ipv6: six = "false",
+}: Pick<z.infer<typeof Ipam>, "assign_ipv4" | "assign_ipv6"> = {}): readonly Family[] {
+  return [...(four === "true" ? [4 as const] : []), ...(six === "true" ? [6 as const] : [])];
+}
 
 /** Specification section 5, "Success"; `dns`. */
 const Dns = z.strictObject({
@@ -122,7 +130,10 @@ const NetworkConfig = z.strictObject({
   routeReadiness: z.enum(["none", "local", "peers"]).optional(),
   /** The agent's unix socket. */
   agentSocket: z.string().startsWith("/").optional(),
-  ipam: Ipam.optional(),
+  ipam: Ipam.refine(
+    (ipam) => familiesOf(ipam).length > 0,
+    'assign_ipv4 and assign_ipv6: want "true" for one of them at least',
+  ).optional(),
   dns: Dns.optional(),
   capabilities: z.record(z.string(), z.boolean()).optional(),
   runtimeConfig: RuntimeConfig.optional(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { GATEWAY, NODE_END_MAC } from "../desired/wanted.ts";
+import { NODE_END_MAC, gatewayOf } from "../desired/wanted.ts";
 import { hostCidr } from "../net/cidr.ts";
 import { type Ip, familyOf } from "../net/ip.ts";
 import type { Attachment } from "./attachment.ts";
@@ -39,7 +39,7 @@ export function renderResult(cniVersion: CniVersion, made: Made): object {
       ...ips.map((ip) => ({
         ...(!isAtLeast(cniVersion, "1.0.0") && { version: String(familyOf(ip)) }),
         address: hostCidr(ip),
-        gateway: GATEWAY,
+        gateway: gatewayOf(familyOf(ip)),
         interface: before.length + 1,
       })),
     ],
@@ -51,10 +51,15 @@ export function renderResult(cniVersion: CniVersion, made: Made): object {
 /** Until 0.2.0 a result knew no interfaces, and one address of each family. */
 function renderFirst(ips: readonly Ip[]): object {
   return Object.fromEntries(
-    ips.map((ip) => [`ip${familyOf(ip)}`, { ip: hostCidr(ip), gateway: GATEWAY, routes: routesOf([ip]) }]),
+    ips.map((ip) => [
+      `ip${familyOf(ip)}`,
+      { ip: hostCidr(ip), gateway: gatewayOf(familyOf(ip)), routes: routesOf([ip]) },
+    ]),
   );
 }
 
 function routesOf(ips: readonly Ip[]): readonly object[] {
-  return ips.map(() => ({ dst: "0.0.0.0/0", gw: GATEWAY }));
+  return ips
+    .map(familyOf)
+    .map((family) => ({ dst: family === 4 ? "0.0.0.0/0" : "::/0", gw: gatewayOf(family) }));
 }

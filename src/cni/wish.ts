@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { AskedPool } from "../model/asked-pools.ts";
 import { isIdentifier } from "../model/name.ts";
-import type { Ip } from "../net/ip.ts";
+import { type Family, type Ip, familyOf } from "../net/ip.ts";
 import type { Mac } from "../net/mac.ts";
 import { parseContainerIp, parseContainerMac } from "./container-address.ts";
 import { CniError } from "./error.ts";
-import type { Dns, NetworkConfig } from "./network-config.ts";
+import { type Dns, type NetworkConfig, familiesOf } from "./network-config.ts";
 
 /** What is wanted of an attachment, from wherever it may be said. */
 export interface Wish {
   /** The namespace that an orchestrator says the container is in. */
   readonly namespace: string | undefined;
+  /** One address of each: those of the addresses that are asked for, as in Calico, and else what the network says. */
+  readonly families: readonly Family[];
   /** These addresses and no others, one of a family at the most; empty where any will do. */
   readonly ips: readonly Ip[];
   /** The container end's MAC address; any where there is none. */
@@ -29,14 +31,16 @@ export function parseWish(config: NetworkConfig, cniArgs: string | undefined): W
   const args = parseArgs(cniArgs);
   const { runtimeConfig, ipam } = config;
   const annotations = runtimeConfig?.["io.kubernetes.cri.pod-annotations"];
+  const ips =
+    runtimeConfig?.ips ??
+    config.args?.cni?.ips ??
+    readArg(args, "IP", (text) => [parseContainerIp(text)]) ??
+    annotations?.["cni.projectcalico.org/ipAddrs"] ??
+    [];
   return {
     namespace: readArg(args, "K8S_POD_NAMESPACE", parseNamespace),
-    ips:
-      runtimeConfig?.ips ??
-      config.args?.cni?.ips ??
-      readArg(args, "IP", (text) => [parseContainerIp(text)]) ??
-      annotations?.["cni.projectcalico.org/ipAddrs"] ??
-      [],
+    families: ips.length > 0 ? ips.map(familyOf).sort() : familiesOf(ipam),
+    ips,
     mac:
       runtimeConfig?.mac ??
       readArg(args, "MAC", parseContainerMac) ??

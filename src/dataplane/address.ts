@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { LOOPBACK, type WantedAddress, addressKey } from "../desired/wanted.ts";
+import { cidrContainsIp, parseCidr } from "../net/cidr.ts";
 import { type Ip, addressBits, familyOf } from "../net/ip.ts";
 import { type LinkTable, missing } from "./link.ts";
-import { type LinkAddress, addAddress, deleteAddress } from "./netlink/address.ts";
+import { type LinkAddress, addAddress, deleteAddress, replaceAddress } from "./netlink/address.ts";
 import { RT_SCOPE_HOST, RT_SCOPE_UNIVERSE } from "./netlink/route.ts";
 import { DONE, type Plan } from "./plan.ts";
 import { ReconcileTable } from "./table.ts";
@@ -21,20 +22,22 @@ export class AddressTable {
 
   see(address: LinkAddress, links: LinkTable): void {
     this.#hold(address);
-    const key = seenAddressKey(address, links);
+    const key = seenAddressKey(address, links, this.#isWanted);
     if (key !== undefined) this.table.see(key, address);
   }
 
   remove(address: LinkAddress, links: LinkTable): void {
     this.#release(address.ip, address.ifIndex);
-    const key = seenAddressKey(address, links);
+    const key = seenAddressKey(address, links, this.#isWanted);
     if (key !== undefined) this.table.see(key, undefined);
   }
 
   reset(addresses: readonly LinkAddress[], links: LinkTable): void {
     this.#holders.clear();
     for (const address of addresses) this.#hold(address);
-    const keyed = addresses.map((address) => [seenAddressKey(address, links), address] as const);
+    const keyed = addresses.map(
+      (address) => [seenAddressKey(address, links, this.#isWanted), address] as const,
+    );
     this.table.reset(new Map(keyed.flatMap(([key, address]) => (key === undefined ? [] : [[key, address]]))));
   }
 
@@ -43,6 +46,8 @@ export class AddressTable {
     this.table.forget((address) => address.ifIndex === index);
     for (const ip of this.#holders.keys()) this.#release(ip, index);
   }
+
+  readonly #isWanted = (key: string): boolean => this.table.wanted(key) !== undefined;
 
   #hold({ ip, ifIndex }: LinkAddress): void {
     this.#holders.set(ip, (this.#holders.get(ip) ?? new Set()).add(ifIndex));
@@ -58,12 +63,30 @@ export class AddressTable {
 /** Marks our addresses, for those on interfaces that are not ours. */
 export const ADDRESS_LABEL = "margay";
 
-/** Ownership: every IPv4 address on a tunnel device is ours, and elsewhere those with our label. `undefined` for all others, which are not ours to look at. */
-function seenAddressKey(address: LinkAddress, links: LinkTable): string | undefined {
+const LINK_LOCAL = parseCidr("fe80::/10");
+/** RFC 4291 section 2.5.6. */
+const LINK_LOCAL_LENGTH = 64;
+
+function isLinkLocal(ip: Ip): boolean {
+  return cidrContainsIp(LINK_LOCAL, ip);
+}
+
+/**
+ * Ownership: every address on a tunnel device is ours but for those that the kernel gives it by itself, and elsewhere IPv4 addresses with our label.
+ * `undefined` for all others, which are not ours to look at unless they are wanted.
+ */
+function seenAddressKey(
+  address: LinkAddress,
+  links: LinkTable,
+  isWanted: (key: string) => boolean,
+): string | undefined {
   const link = links.byIndex(address.ifIndex);
-  if (link === undefined || familyOf(address.ip) !== 4) return undefined;
-  const isOurs = links.isTunnelIndex(link.index) || address.label === ADDRESS_LABEL;
-  return isOurs ? addressKey(link.name, address.ip) : undefined;
+  if (link === undefined) return undefined;
+  const key = addressKey(link.name, address.ip);
+  const isOfTunnel = links.isTunnelIndex(link.index) && !isLinkLocal(address.ip);
+  // The kernel makes the link-local address of a node end too: that it is there is all that matters.
+  const isGateway = isLinkLocal(address.ip) && isWanted(key);
+  return isOfTunnel || isGateway || address.label === ADDRESS_LABEL ? key : undefined;
 }
 
 export function planAddress(key: string, { table }: AddressTable, links: LinkTable): Plan<LinkAddress> {
@@ -73,9 +96,15 @@ export function planAddress(key: string, { table }: AddressTable, links: LinkTab
     return seen === undefined ? DONE : { kind: "remove", requests: [deleteAddress(seen)] };
   const link = links.byName(wanted.ifName);
   if (link === undefined) return { kind: "blocked", reason: missing(wanted.ifName) };
-  const prefixLength = addressBits(familyOf(wanted.ip));
+  const prefixLength = isLinkLocal(wanted.ip) ? LINK_LOCAL_LENGTH : addressBits(familyOf(wanted.ip));
   if (seen?.ifIndex === link.index && seen.prefixLength === prefixLength) return DONE;
   if (seen !== undefined) return { kind: "remove", requests: [deleteAddress(seen)] };
+  if (familyOf(wanted.ip) === 6) {
+    const address = { ifIndex: link.index, ip: wanted.ip, prefixLength, scope: RT_SCOPE_UNIVERSE };
+    // The kernel may be about to make it by itself.
+    const request = replaceAddress(address, { skipDuplicateDetection: true });
+    return { kind: "change", requests: [request], after: address };
+  }
   const address = {
     ifIndex: link.index,
     ip: wanted.ip,

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Kind, WIREGUARD_DEVICE, wireguardKey } from "../desired/wanted.ts";
+import { IPV6_FORWARDING } from "../desired/sysctl.ts";
+import { type Kind, WIREGUARD_DEVICE, sysctlKey, wireguardKey } from "../desired/wanted.ts";
 import { describeError } from "../system/log.ts";
 import { planAddress } from "./address.ts";
+import { keepAdvertisements } from "./advertisements.ts";
 import { applyTable } from "./apply-table.ts";
 import { applyChecksums } from "./checksum.ts";
 import { planForwarding } from "./forwarding.ts";
 import { planBehindGuard } from "./guard.ts";
 import type { Kernel } from "./kernel.ts";
-import { planLink } from "./link.ts";
+import { type LinkTable, planLink } from "./link.ts";
 import { changeLinks } from "./link-request.ts";
 import { planMtu, setMtus } from "./mtu.ts";
 import { planNeighbour } from "./neighbour.ts";
@@ -24,7 +26,7 @@ import { makeWireguard } from "./wireguard.ts";
 /**
  * Brings the kernel closer to what is wanted, one batch per kind of object. An interface has to be up before routes and neighbours hold on
  * it, a packet may only meet a node end that is fully set, and a tunnel only opens behind its guard; so the order is guard, check of
- * source addresses, outgoing translation, links, checksums, MTUs, addresses, sysctls, forwarding entries, neighbours, IPIP, WireGuard and its peers, rules, routes. What IPIP no longer needs, and peers, go last, for
+ * source addresses, outgoing translation, links, checksums, MTUs, sysctls (which say whether an interface takes IPv6 addresses), addresses, forwarding entries, neighbours, IPIP, WireGuard and its peers, rules, routes. What IPIP no longer needs, and peers, go last, for
  * until then routes may still lead there, and then what the guard does not.
  */
 export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
@@ -73,8 +75,8 @@ export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
       },
       kernel,
     );
+    applySysctls(sysctl, links, kernel);
     await reconcile("address", address.table, (key) => planAddress(key, address, links));
-    applySysctls(sysctl, kernel);
     await reconcile("forwarding", forwarding, (key) => planForwarding(key, forwarding, links));
     await reconcile("neighbour", neighbour, (key) => planNeighbour(key, neighbour, links));
     await ipip.make(kernel, address);
@@ -94,7 +96,7 @@ export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
   }
 }
 
-function applySysctls(table: SysctlTable, { sysctls, clock, log }: Kernel): void {
+function applySysctls(table: SysctlTable, links: LinkTable, { sysctls, clock, log }: Kernel): void {
   for (const key of table.takeDirty(clock.now())) {
     const wanted = table.wanted(key);
     if (wanted === undefined) {
@@ -102,6 +104,11 @@ function applySysctls(table: SysctlTable, { sysctls, clock, log }: Kernel): void
       continue;
     }
     try {
+      if (key === sysctlKey(IPV6_FORWARDING)) {
+        const kept = keepAdvertisements(links.othersNames(), sysctls);
+        if (kept.length > 0)
+          log.info("Interfaces go on to heed routers' advertisements", { interfaces: kept });
+      }
       const outcome = applySysctl(wanted, sysctls);
       if (outcome.kind === "blocked") table.block(key, outcome.reason);
       else table.done(key);

@@ -41,6 +41,15 @@ export class LinkTable {
     return this.#byName.get(name);
   }
 
+  /** The names of all interfaces that are not ours. */
+  othersNames(): readonly string[] {
+    return this.#byName
+      .values()
+      .filter((link) => !isOurs(link))
+      .map(({ name }) => name)
+      .toArray();
+  }
+
   /** Whether the interface is a node end. */
   isNodeEndIndex(index: number | undefined): boolean {
     const link = index === undefined ? undefined : this.#byIndex.get(index);

@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import {
-  BLOCK_METRIC,
-  MAIN_TABLE,
-  type RouteTarget,
-  WIREGUARD_TABLE,
-  type WantedRoute,
-  routeKey,
-} from "../desired/wanted.ts";
-import { type Cidr, cidrContains } from "../net/cidr.ts";
+import { BLOCK_METRIC, MAIN_TABLE, WIREGUARD_TABLE, type WantedRoute, routeKey } from "../desired/wanted.ts";
+import { type Cidr, cidrContains, cidrFamily } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
 import { type LinkTable, missing } from "./link.ts";
 import {
@@ -190,7 +183,7 @@ export function planRoute(key: string, routes: RouteTable, links: LinkTable): Pl
     if (routes.isBirds(wanted.dst) || routes.standIns.isOver(key))
       return { kind: "remove", requests: [deleteRoute(seen)] };
   }
-  const resolved = resolveTarget(wanted.target, links, routes);
+  const resolved = resolveTarget(wanted, links, routes);
   if (typeof resolved === "string") return { kind: "blocked", reason: resolved };
   const { table: id, dst, metric } = wanted;
   const route: KernelRoute = { ...COMMON, ...resolved, table: id, dst, metric };
@@ -206,13 +199,22 @@ type ResolvedTarget = Pick<KernelRoute, "type" | "scope"> &
   Partial<Pick<KernelRoute, "ifIndex" | "gateway" | "onlink" | "mtu" | "prefSrc">>;
 
 /** The target in the kernel's terms, or why there is none now. */
-function resolveTarget(target: RouteTarget, links: LinkTable, routes: RouteTable): ResolvedTarget | string {
+function resolveTarget(
+  { target, dst }: WantedRoute,
+  links: LinkTable,
+  routes: RouteTable,
+): ResolvedTarget | string {
   switch (target.kind) {
     case "link": {
       const link = links.byName(target.ifName);
       if (link === undefined) return missing(target.ifName);
       return link.up
-        ? { type: "unicast", scope: RT_SCOPE_LINK, ifIndex: link.index }
+        ? // Routes of IPv6 have no scope.
+          {
+            type: "unicast",
+            scope: cidrFamily(dst) === 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+            ifIndex: link.index,
+          }
         : `interface "${target.ifName}" is down`;
     }
     case "gateway":

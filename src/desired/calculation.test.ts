@@ -589,6 +589,58 @@ describe("IPv6", () => {
     assert.deepEqual(unroutable(here, there, vxlan(true)), []);
   });
 
+  it("gives a node end the gateway's address, and the container's route a metric that the kernel takes as it is", () => {
+    const ifName = "cali00000000001";
+    const value = { ifName: parseIfName(ifName), mac: parseMac("02:00:00:00:00:01") };
+    const ips = [parseIp("10.1.1.2"), parseIp("fd10::2")];
+    const { address, neighbour, route, sysctl } = outcomeOf([
+      { kind: "endpoint", name: "a", value: { ...value, ips } },
+    ]);
+    assert.deepEqual(address, [{ ifName, ip: "fe80::ecee:eeff:feee:eeee" }]);
+    assert.deepEqual(
+      neighbour.map(({ ip }) => ip),
+      ips,
+    );
+    const own = route.filter(({ target }) => target.kind === "link" && target.ifName === ifName);
+    assert.deepEqual(
+      own.map(({ dst, metric }) => [dst, metric]),
+      [
+        ["10.1.1.2/32", 0],
+        ["fd10::2/128", 1],
+      ],
+    );
+    assert.ok(sysctl.some(({ path, value }) => path.at(-1) === "disable_ipv6" && value === "0"));
+  });
+
+  it("is forwarded by nodes as long as there is a pool of it", () => {
+    const isForwarding = (...facts: readonly Fact[]): boolean =>
+      outcomeOf(facts).sysctl.some(({ path }) => path.join("/") === "net/ipv6/conf/all/forwarding");
+    assert.deepEqual([isForwarding(POOL), isForwarding(POOL, IPV6_POOL)], [false, true]);
+  });
+
+  it("needs more octets than some underlays and tunnels leave, which is told", () => {
+    const issues = (mtu: number, ...facts: readonly Fact[]): readonly string[] => {
+      const calculation = new Calculation("host1");
+      calculation.update([...facts, { kind: "underlay", mtu }]);
+      return calculation.mtuIssues();
+    };
+    assert.deepEqual(issues(1279, POOL), []);
+    assert.deepEqual(issues(1280, IPV6_POOL), []);
+    assert.deepEqual(issues(1279, IPV6_POOL), [
+      "MTU: 1279 octets for containers are too few, IPv6 wants 1280",
+    ]);
+    assert.deepEqual(issues(1300, IPV6_POOL, ipipPool(true)), []);
+    assert.deepEqual(issues(1299, IPV6_POOL, ipipPool(true)), [
+      "MTU: 1279 octets for containers are too few, IPv6 wants 1280",
+    ]);
+  });
+
+  it("takes no room from IPv4 for a tunnel that does not carry it", () => {
+    const calculation = new Calculation("host1");
+    calculation.update([POOL, ipv6Pool({ kind: "vxlan", crossSubnet: false }), UNDERLAY]);
+    assert.equal(calculation.containerMtu, 1500);
+  });
+
   it("does not enter WireGuard's tunnel", () => {
     const { peer, route } = outcomeOf([...WIREGUARD, IPV6_POOL, ...IPV6_BLOCKS]);
     assert.ok(!peer.some(({ allowedIps }) => allowedIps.some((cidr) => cidr.includes(":"))));

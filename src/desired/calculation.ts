@@ -27,10 +27,10 @@ import { type Contributed, Outcome } from "./outcome.ts";
 import { guardPeer, openTunnels, ownGuard } from "./guard.ts";
 import { ipipPeer, ownIpip } from "./ipip.ts";
 import { natHost, ownNat, sparesHosts } from "./nat.ts";
-import { type RoomFor, containerMtu, mtuIssues, tunnelMtu } from "./mtu.ts";
+import { type RoomFor, containerMtu, ipv6MtuIssues, mtuIssues, tunnelMtu } from "./mtu.ts";
 import { type PathToNode, type PathsContext, pathsTo } from "./paths.ts";
 import { ownSourceCheck } from "./source-check.ts";
-import { nodeSysctl } from "./sysctl.ts";
+import { ipv6Forwarding, nodeSysctl } from "./sysctl.ts";
 import { ownVxlan, vxlanPeer } from "./vxlan.ts";
 import {
   type DesiredDelta,
@@ -154,7 +154,9 @@ export class Calculation {
   /** What is amiss with the sizes of the tunnels in use, in words. */
   mtuIssues(): readonly string[] {
     const mtu = this.#underlayMtu;
-    return mtu === undefined ? [] : mtuIssues(this.#tunnelsInUse(), mtu, this.#settings);
+    if (mtu === undefined) return [];
+    const issues = mtuIssues(this.#tunnelsInUse(), mtu, this.#settings);
+    return this.#hasIpv6 ? [...issues, ...ipv6MtuIssues(this.#containerMtu ?? mtu)] : issues;
   }
 
   /** This node's ends of tunnels. */
@@ -218,7 +220,7 @@ export class Calculation {
     const containerMtu = this.#containerMtu;
     if (here === undefined || containerMtu === undefined) return [];
     const context: PathsContext = {
-      pools: [...this.#pools.values()],
+      pools: this.#ipv4Pools(),
       encapsulation: (dst) => encapsulationOf(this.#pools, dst),
       containerMtu,
       isEncrypted: (name) => this.#isEncrypted(name),
@@ -228,6 +230,16 @@ export class Calculation {
       .filter(({ name }) => name !== this.#self)
       .sort((a, b) => (a.name < b.name ? -1 : 1))
       .flatMap((there) => pathsTo(there, here, context));
+  }
+
+  /** The other nodes that IPv6 packets can be for, by their own addresses, sorted by their names; none where this node has no IPv6 address. */
+  ipv6Neighbours(): readonly { readonly node: string; readonly address: Ip }[] {
+    if (this.#nodes.get(this.#self)?.ipv6 === undefined) return [];
+    return Array.from(this.#nodes, ([node, { ipv6 }]) => ({ node, address: ipv6?.address }))
+      .flatMap(({ node, address }) =>
+        address === undefined || node === this.#self ? [] : [{ node, address }],
+      )
+      .sort((a, b) => (a.node < b.node ? -1 : 1));
   }
 
   /** Whether packets of this node enter a tunnel of the kind, as far as it knows. */
@@ -306,6 +318,7 @@ export class Calculation {
         // Nothing of a pool's status is told here, and that changes by itself.
         if (JSON.stringify(fact.value) === JSON.stringify(this.#pools.get(fact.name))) break;
         setOrDelete(this.#pools, fact.name, fact.value);
+        this.#recalculateForwarding();
         this.#isBirdStale = true;
         this.#isNatStale = true;
         // Rare, and every route may travel otherwise now.
@@ -400,6 +413,11 @@ export class Calculation {
     setOrDelete(this.#originated, cidr, orUndefined(originated));
   }
 
+  /** A node forwards IPv6 as long as there is something that needs it: routers' announcements mean something else to one that does. */
+  #recalculateForwarding(): void {
+    this.#outcome.set("ipv6", this.#hasIpv6 ? { sysctl: [ipv6Forwarding()] } : NOTHING);
+  }
+
   #recalculateEndpoint(name: string): void {
     const endpoint = this.#endpoints.get(name);
     const wanted = endpoint === undefined ? NOTHING : endpointContributed(endpoint, this.#containerMtu);
@@ -414,9 +432,18 @@ export class Calculation {
     for (const name of this.#endpoints.keys()) this.#recalculateEndpoint(name);
   }
 
+  /** The pools whose packets a tunnel can carry. */
+  #ipv4Pools(): readonly PoolFacts[] {
+    return [...this.#pools.values()].filter(({ cidr }) => cidrFamily(cidr) === 4);
+  }
+
+  get #hasIpv6(): boolean {
+    return this.#pools.values().some(({ cidr }) => cidrFamily(cidr) === 6);
+  }
+
   /** A tunnel that no pool wants any more is in use for as long as its end is there. */
   #tunnelsInUse(): ReadonlySet<RoomFor> {
-    const wanted = Array.from(this.#pools.values(), ({ encapsulation }) => encapsulation.kind);
+    const wanted = this.#ipv4Pools().map(({ encapsulation }) => encapsulation.kind);
     return new Set([
       ...wanted.filter((kind) => kind !== "none"),
       ...(this.#ipipEnd === undefined ? [] : ["ipip" as const]),

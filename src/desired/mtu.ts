@@ -46,6 +46,15 @@ export function mtuIssues(
   });
 }
 
+/** RFC 8200 section 5. The kernel takes IPv6 off an interface with less (`IPV6_MIN_MTU`, linux/ipv6.h). */
+const IPV6_MIN_MTU = 1280;
+
+/** What is amiss with the MTU of containers that have IPv6 addresses, in words. */
+export function ipv6MtuIssues(containerMtu: number): readonly string[] {
+  if (containerMtu >= IPV6_MIN_MTU) return [];
+  return [`MTU: ${containerMtu} octets for containers are too few, IPv6 wants ${IPV6_MIN_MTU}`];
+}
+
 /** The MTU of containers: of their packets, any may enter the smallest of the tunnels in use. */
 export function containerMtu(inUse: ReadonlySet<RoomFor>, underlayMtu: number, settings: Settings): number {
   return Math.min(underlayMtu, ...Array.from(inUse, (tunnel) => tunnelMtu(tunnel, underlayMtu, settings)));

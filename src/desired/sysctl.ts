@@ -8,6 +8,14 @@ export function nodeSysctl(name: string, value: string): Contribution<WantedSysc
   return sysctl(["net", "ipv4", name], value, undefined);
 }
 
+/**
+ * What makes the node forward IPv6: the setting of all interfaces at once, which those of each do not stand for (`ip6_forward()`,
+ * net/ipv6/ip6_output.c).
+ */
+export function ipv6Forwarding(): Contribution<WantedSysctl> {
+  return sysctl(IPV6_FORWARDING, "1", undefined);
+}
+
 export function interfaceSysctl(
   family: "ipv4" | "ipv6",
   group: "conf" | "neigh",
@@ -27,6 +35,8 @@ export function tunnelSysctls(ifName: IfName): readonly Contribution<WantedSysct
     interfaceSysctl("ipv4", "conf", ifName, "rp_filter", "2"),
   ];
 }
+
+export const IPV6_FORWARDING = ["net", "ipv6", "conf", "all", "forwarding"] as const;
 
 function sysctl(
   path: readonly string[],

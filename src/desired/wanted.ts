@@ -4,11 +4,12 @@ import type { BGPFilterSpec } from "../model/bgp-filter.ts";
 import type { BgpSession } from "../model/bgp-session.ts";
 import type { Cidr } from "../net/cidr.ts";
 import type { IfName } from "../net/if-name.ts";
-import type { Ip } from "../net/ip.ts";
+import type { Family, Ip } from "../net/ip.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
 import { type Mac, parseMac } from "../net/mac.ts";
 import { parseIfName } from "../net/if-name.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
+import { type Ipv6, parseIpv6 } from "../net/ipv6.ts";
 import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import type { PrefixAdvertisement, SecretRef } from "./facts.ts";
 import type { WantedGuard, WantedNat, WantedSource } from "./wanted-tables.ts";
@@ -17,6 +18,13 @@ import type { WantedGuard, WantedNat, WantedSource } from "./wanted-tables.ts";
 export const GATEWAY: Ipv4 = parseIpv4("169.254.1.1");
 /** The MAC address of every node end, so that it is known before the interface exists. */
 export const NODE_END_MAC: Mac = parseMac("ee:ee:ee:ee:ee:ee");
+/** The gateway of every container in IPv6: the link-local address that follows from {@link NODE_END_MAC} (RFC 4291 appendix A). Every node end has it. */
+export const GATEWAY6: Ipv6 = parseIpv6("fe80::ecee:eeff:feee:eeee");
+
+export function gatewayOf(family: Family): Ip {
+  return family === 4 ? GATEWAY : GATEWAY6;
+}
+
 export const LOOPBACK: IfName = parseIfName("lo");
 
 /** `RT_TABLE_MAIN` (linux/rtnetlink.h). */
@@ -24,6 +32,8 @@ export const MAIN_TABLE = 254;
 
 /** Metric of routes to local containers: it beats any other route to the same address. */
 export const WORKLOAD_METRIC = 0;
+/** Likewise of IPv6, where the kernel takes 0 for 1024 (`IP6_RT_PRIO_USER`, linux/ipv6_route.h). */
+export const WORKLOAD_METRIC6 = 1;
 /** Metric of block routes: Calico's `ipv4NormalRoutePriority`, behind BIRD's own 32. */
 export const BLOCK_METRIC = 1024;
 
@@ -82,7 +92,7 @@ export interface WantedMtu {
   readonly mtu: number;
 }
 
-/** An address on an interface of ours, as a /32. */
+/** An address on an interface of ours, as a /32 or /128; one of IPv6 that counts on its link alone, as the /64 that all such are on. */
 export interface WantedAddress {
   readonly ifName: IfName;
   readonly ip: Ip;
@@ -261,8 +271,8 @@ export const KINDS = [
   "link",
   "checksum",
   "mtu",
-  "address",
   "sysctl",
+  "address",
   "forwarding",
   "neighbour",
   "ipip",

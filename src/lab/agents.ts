@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { DatastoreConfig } from "../datastore/config.ts";
 import type { IPPool } from "../model/ip-pool.ts";
+import { cidrFamily } from "../net/cidr.ts";
 import { type AgentReadiness, readReadiness } from "./agent-client.ts";
 import { startDaemon } from "./daemon.ts";
 import { LabError } from "./error.ts";
@@ -12,7 +13,7 @@ import { type Occupant, listOccupants, netnsIdAt } from "./occupants.ts";
 import { firstHost } from "./resources.ts";
 import type { LabTools } from "./tools.ts";
 import type { Host, Topology } from "./topology-schema.ts";
-import { interfaceAddress } from "./underlay-plan.ts";
+import { interfaceAddress, ipv6InterfaceAddress } from "./underlay-plan.ts";
 
 const PROGRAM = fileURLToPath(new URL("../bin/margay.ts", import.meta.url));
 /** From its start until an agent answers: mostly Node's own start, on a slow machine that starts many at once. One that ends is not waited for. */
@@ -127,14 +128,24 @@ async function writeConfigs(layout: Layout, topology: Topology, host: Host): Pro
     name: "margay",
     type: "margay-cni",
     agentSocket: paths.agentSocket,
+    ...(hasIpv6Pool(topology) && { ipam: { type: "calico-ipam", assign_ipv6: "true" } }),
   });
 }
 
-function agentConfig(layout: Layout, topology: Topology, { name, address }: Host): object {
+/** Whether containers are to have an IPv6 address too. */
+function hasIpv6Pool({ pools }: Topology): boolean {
+  return pools.some(({ spec }) => cidrFamily(spec.cidr) === 6 && spec.allowedUses.includes("Workload"));
+}
+
+function agentConfig(layout: Layout, topology: Topology, host: Host): object {
+  const { name, address } = host;
   const { directory, agentSocket } = layout.host(name);
+  const { segments } = topology.underlay;
+  const ipv6Address = ipv6InterfaceAddress(segments, host);
   return {
     nodeName: name,
-    address: interfaceAddress(topology.underlay.segments, address),
+    address: interfaceAddress(segments, address),
+    ...(ipv6Address !== undefined && { ipv6Address }),
     stateDirectory: directory,
     socket: agentSocket,
     secretsDirectory: layout.secrets,

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Ipv4 } from "../net/ipv4.ts";
+import { type Family, type Ip, familyOf } from "../net/ip.ts";
 import { Conditions } from "../system/conditions.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Layout } from "./layout.ts";
 import { type Prober, createProbeNonce, openProber } from "./probe.ts";
 import type { LabState } from "./state.ts";
 
-/** Who takes part: a container, or a host that probes its own containers. */
+/** Who takes part, by an address of each family that it has: a container, or a host that probes its own containers. */
 export interface Participant {
   readonly name: string;
   readonly kind: "host" | "container";
-  readonly address: Ipv4;
+  readonly address: Ip;
 }
 
-/** One ordered pair. */
+/** One ordered pair, in one family. */
 export interface PairResult {
+  readonly family: Family;
   readonly from: string;
   readonly to: string;
   /** A probe went there and its answer came back. */
@@ -53,7 +54,7 @@ interface Pair {
 
 /**
  * Sends UDP probes between sockets inside the lab's namespaces, for every ordered pair of containers, and from every host
- * to its own containers.
+ * to its own containers, in every family of which both have an address.
  */
 export async function checkLab(
   { clock }: { readonly clock: Clock },
@@ -81,8 +82,9 @@ export async function checkLab(
     },
   };
   for (const participant of participants) {
-    const path = layout.namespacePath(participant.name);
-    probers.set(participant, stack.use(openProber(path, nonce, observer)));
+    const netnsPath = layout.namespacePath(participant.name);
+    const family = familyOf(participant.address);
+    probers.set(participant, stack.use(openProber({ netnsPath, family, nonce }, observer)));
   }
   const deadline = clock.now() + timeoutMs;
   while (open > 0 && clock.now() < deadline) {
@@ -96,25 +98,33 @@ function planPairs({ topology, containers }: LabState): {
   readonly participants: readonly Participant[];
   readonly pairs: readonly Pair[];
 } {
-  const attached = containers.flatMap(({ name, host, addresses: [address] }) =>
-    address === undefined ? [] : [{ name, kind: "container" as const, address, host }],
-  );
-  const hosts = topology.hosts.map(({ name, address }) => ({
-    name,
-    kind: "host" as const,
-    address,
-    host: name,
-  }));
-  const pair = (from: Participant, to: Participant): Pair => ({ from, to, source: null, answered: false });
+  const plans = ([4, 6] as const).map((family) => {
+    const attached = containers.flatMap(({ name, host, addresses }) => {
+      const address = addresses.find((candidate) => familyOf(candidate) === family);
+      return address === undefined ? [] : [{ name, kind: "container" as const, address, host }];
+    });
+    const hosts = topology.hosts.flatMap(({ name, address: four, ipv6Address: six }) => {
+      const address = family === 4 ? four : six;
+      return address === undefined ? [] : [{ name, kind: "host" as const, address, host: name }];
+    });
+    return { participants: [...hosts, ...attached], pairs: pairsOf(hosts, attached) };
+  });
   return {
-    participants: [...hosts, ...attached],
-    pairs: [
-      ...hosts.flatMap((from) =>
-        attached.filter(({ host }) => host === from.name).map((to) => pair(from, to)),
-      ),
-      ...attached.flatMap((from) => attached.filter((to) => to !== from).map((to) => pair(from, to))),
-    ],
+    participants: plans.flatMap(({ participants }) => participants),
+    pairs: plans.flatMap(({ pairs }) => pairs),
   };
+}
+
+type Located = Participant & { readonly host: string };
+
+function pairsOf(hosts: readonly Located[], containers: readonly Located[]): readonly Pair[] {
+  const pair = (from: Participant, to: Participant): Pair => ({ from, to, source: null, answered: false });
+  return [
+    ...hosts.flatMap((from) =>
+      containers.filter(({ host }) => host === from.name).map((to) => pair(from, to)),
+    ),
+    ...containers.flatMap((from) => containers.filter((to) => to !== from).map((to) => pair(from, to))),
+  ];
 }
 
 async function sendOpen(
@@ -149,6 +159,7 @@ async function untilRepeat(
 
 function report(participants: readonly Participant[], pairs: readonly Pair[]): CheckReport {
   const results = pairs.map(({ from, to, source, answered }) => ({
+    family: familyOf(from.address),
     from: from.name,
     to: to.name,
     reachable: answered,

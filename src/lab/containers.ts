@@ -4,7 +4,6 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { cidrAddress, parseCidr } from "../net/cidr.ts";
-import { parseIpv4 } from "../net/ipv4.ts";
 import { LabError } from "./error.ts";
 import { type Layout, labCommand } from "./layout.ts";
 import { createNamespaces, deleteNamespaces } from "./namespaces.ts";
@@ -40,7 +39,7 @@ export async function attach(
     await bringUpLoopback(layout.namespacePath(name));
     const { interfaces, ips } = result.parse(await callPlugin(tools, layout, "ADD", container, signal));
     const hostEnd = interfaces.find(({ sandbox }) => sandbox === undefined || sandbox === "");
-    const addresses = ips.map(({ address }) => parseIpv4(cidrAddress(parseCidr(address))));
+    const addresses = ips.map(({ address }) => cidrAddress(parseCidr(address)));
     return { name, host, interface: hostEnd?.name ?? "", addresses };
   } catch (error) {
     // What an ADD that failed has taken, a DEL gives back (CNI specification, section 2), if there is someone to ask.

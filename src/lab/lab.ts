@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from "node:fs";
+import type { Ip } from "../net/ip.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
+import type { Ipv6 } from "../net/ipv6.ts";
 import { inspectHosts } from "./agents.ts";
 import { type CheckOptions, type CheckReport, checkLab } from "./check.ts";
 import { attach, detach } from "./containers.ts";
@@ -28,6 +30,8 @@ export interface LabStatus {
 export interface HostStatus {
   readonly name: string;
   readonly address: Ipv4;
+  /** Null where it has none. */
+  readonly ipv6Address: Ipv6 | null;
   /** The name of its network namespace. */
   readonly netns: string;
   /** Null where it does not run. */
@@ -46,7 +50,7 @@ export interface EtcdStatus {
 
 export interface MachineStatus {
   readonly name: string;
-  readonly addresses: readonly Ipv4[];
+  readonly addresses: readonly Ip[];
   readonly netns: string;
 }
 
@@ -56,7 +60,7 @@ export interface ContainerStatus {
   readonly netns: string;
   /** The host's end of the container's link. */
   readonly interface: string;
-  readonly addresses: readonly Ipv4[];
+  readonly addresses: readonly Ip[];
 }
 
 interface Waiting {
@@ -185,9 +189,10 @@ function describe(layout: Layout, { topology, containers }: LabState): LabStatus
     topology.hosts.map(({ name }) => name),
   );
   return {
-    hosts: topology.hosts.map(({ name, address }) => ({
+    hosts: topology.hosts.map(({ name, address, ipv6Address = null }) => ({
       name,
       address,
+      ipv6Address,
       netns: layout.namespace(name),
       agent: processOf(processes.get(name)?.agentPid),
       bird: processOf(processes.get(name)?.birdPid),
@@ -199,7 +204,10 @@ function describe(layout: Layout, { topology, containers }: LabState): LabStatus
       process: processOf(memberPid(layout, name)),
     })),
     machines: [
-      ...topology.underlay.routers,
+      ...topology.underlay.routers.map(({ name, addresses, ipv6Addresses }) => ({
+        name,
+        addresses: [...addresses, ...ipv6Addresses],
+      })),
       ...topology.machines.map(({ name, address }) => ({ name, addresses: [address] })),
     ].map(({ name, addresses }) => ({ name, addresses, netns: layout.namespace(name) })),
     containers: containers.map((container) => containerStatus(layout, container)),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { familyOf, parseIp } from "../net/ip.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
 import type { Participant } from "./check.ts";
 import { renderMatrix } from "./matrix.ts";
@@ -12,6 +13,7 @@ const PARTICIPANTS = [HOST, A, B];
 
 function pair(from: Participant, to: Participant, source: string | null = from.address, reachable = true) {
   return {
+    family: familyOf(from.address),
     from: from.name,
     to: to.name,
     reachable,
@@ -63,4 +65,25 @@ test("a lab too wide for a terminal shows its faults alone", () => {
   const pairs = many.slice(1).map((to) => pair(A, to));
   const text = renderMatrix({ ok: true, participants: many, pairs });
   assert.equal(text, "29 of 29 pairs reach each other. No source address was translated.");
+});
+
+test("a second family has a table of its own", () => {
+  const [host, a, b] = [HOST, A, B].map((one, index) => ({ ...one, address: parseIp(`fd10::${index}`) }));
+  assert.ok(host && a && b);
+  const pairs = [pair(A, B), pair(B, A), pair(a, b), pair(b, a, null, false)];
+  assert.equal(
+    renderMatrix({ ok: false, participants: [...PARTICIPANTS, host, a, b], pairs }),
+    [
+      "from  address   a  bob",
+      "a     10.1.0.1  ·  ✓",
+      "bob   10.1.0.2  ✓  ·",
+      "",
+      "from  address  a  bob",
+      "a     fd10::1  ·  ✓",
+      "bob   fd10::2  ✗  ·",
+      "",
+      "3 of 4 pairs reach each other. 1 wrong:",
+      "  bob -> a by IPv6: nothing arrived",
+    ].join("\n"),
+  );
 });

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { familyOf } from "../net/ip.ts";
 import type { CheckReport, PairResult } from "./check.ts";
 
 /** More columns than this do not fit a terminal; then only rows that have a fault are shown. */
@@ -6,9 +7,9 @@ const MAX_COLUMNS = 24;
 
 /** Who reaches whom, as text: a row for each sender, a column for each receiver, then what is wrong in words. */
 export function renderMatrix({ ok, participants, pairs }: CheckReport): string {
-  const containers = participants.filter(({ kind }) => kind === "container");
   const faults = pairs.filter(isFault);
-  const lines = containers.length <= MAX_COLUMNS ? renderTable({ participants, pairs }) : [];
+  const names = new Set(participants.filter(({ kind }) => kind === "container").map(({ name }) => name));
+  const lines = names.size <= MAX_COLUMNS ? renderTables({ participants, pairs }) : [];
   const reached = pairs.filter(({ reachable }) => reachable).length;
   const verdict = ok ? "No source address was translated." : `${faults.length} wrong:`;
   return [
@@ -17,6 +18,19 @@ export function renderMatrix({ ok, participants, pairs }: CheckReport): string {
     `${reached} of ${pairs.length} pairs reach each other. ${pairs.length === 0 ? "" : verdict}`.trim(),
     ...faults.map((fault) => `  ${explain(fault)}`),
   ].join("\n");
+}
+
+/** One of IPv4, and one of IPv6 below it where anybody has an address of that. */
+function renderTables({ participants, pairs }: Pick<CheckReport, "participants" | "pairs">): string[] {
+  const tables = ([4, 6] as const).map((family) =>
+    renderTable({
+      participants: participants.filter(({ address }) => familyOf(address) === family),
+      pairs: pairs.filter((pair) => pair.family === family),
+    }),
+  );
+  return tables
+    .filter((table, index) => index === 0 || table.length > 1)
+    .flatMap((table, index) => (index === 0 ? table : ["", ...table]));
 }
 
 function renderTable({ participants, pairs }: Pick<CheckReport, "participants" | "pairs">): string[] {
@@ -46,11 +60,11 @@ function isFault({ reachable, translated }: PairResult): boolean {
   return !reachable || translated;
 }
 
-function explain({ from, to, reachable, source, translated }: PairResult): string {
-  if (translated)
-    return `${from} -> ${to}: the receiver saw ${source ?? "nothing"}, which is not ${from}'s address`;
-  if (!reachable && source !== null) return `${from} -> ${to}: the probe arrived, its answer did not`;
-  return `${from} -> ${to}: nothing arrived`;
+function explain({ family, from, to, reachable, source, translated }: PairResult): string {
+  const pair = `${from} -> ${to}${family === 6 ? " by IPv6" : ""}`;
+  if (translated) return `${pair}: the receiver saw ${source ?? "nothing"}, which is not ${from}'s address`;
+  if (!reachable && source !== null) return `${pair}: the probe arrived, its answer did not`;
+  return `${pair}: nothing arrived`;
 }
 
 function key(from: string, to: string): string {

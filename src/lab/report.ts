@@ -6,8 +6,8 @@ import { DEFAULT_LAB } from "./layout.ts";
 
 /** Hosts with their processes, and below each its containers. */
 export function renderStatus({ hosts, etcd, machines, containers }: LabStatus): string {
-  const lines = hosts.flatMap(({ name, address, agent, bird }) => [
-    `${name}  ${address}  ${describeProcess("agent", agent)}${bird === null ? "" : `  bird ${bird.pid}`}`,
+  const lines = hosts.flatMap(({ name, address, ipv6Address, agent, bird }) => [
+    `${name}  ${address}${ipv6Address === null ? "" : ` ${ipv6Address}`}  ${describeProcess("agent", agent)}${bird === null ? "" : `  bird ${bird.pid}`}`,
     ...containers
       .filter(({ host }) => host === name)
       .map((container) => `  ${container.name}  ${container.addresses.join(" ")}  ${container.interface}`),
@@ -19,16 +19,20 @@ export function renderStatus({ hosts, etcd, machines, containers }: LabStatus): 
   return [...others, ...members, ...lines].join("\n");
 }
 
-/** The main routing table of every host, as `ip route` shows it. */
+/** The main routing tables of every host, as `ip route` shows them. */
 export async function renderRoutes(
   processes: ProcessRunner,
   { hosts }: LabStatus,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<string> {
-  const sections = hosts.map(async ({ name, netns }) => {
-    const { code, stdout, stderr } = await processes.run("ip", ["-n", netns, "route"], { signal });
-    if (code !== 0) throw new LabError("failed", `Cannot show routes of host "${name}": ${stderr.trim()}`);
-    const routes = stdout.trimEnd().split("\n");
+  const sections = hosts.map(async ({ name, netns, ipv6Address }) => {
+    const list = async (...options: readonly string[]): Promise<readonly string[]> => {
+      const args = ["-n", netns, ...options, "route"];
+      const { code, stdout, stderr } = await processes.run("ip", args, { signal });
+      if (code === 0) return stdout.trimEnd().split("\n");
+      throw new LabError("failed", `Cannot show routes of host "${name}": ${stderr.trim()}`);
+    };
+    const routes = [...(await list()), ...(ipv6Address === null ? [] : await list("-6"))];
     return [`Routes of ${name}:`, ...routes.map((route) => `  ${route.trimEnd()}`)].join("\n");
   });
   return (await Promise.all(sections)).join("\n\n");

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { z } from "zod";
-import { ipv4Field } from "../model/schema.ts";
+import { ipField } from "../model/schema.ts";
 import { parseWith, unwrap } from "../model/issue.ts";
 import { LabError } from "./error.ts";
 import { type Layout, labCommand } from "./layout.ts";
@@ -21,7 +21,7 @@ const container = z.strictObject({
   host: z.string(),
   /** The host's end of its link. */
   interface: z.string(),
-  addresses: z.array(ipv4Field).readonly(),
+  addresses: z.array(ipField).readonly(),
 });
 
 /** A container that the CNI plugin has attached. */

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { judgePools } from "../model/pools.ts";
 import type { Issue } from "../model/resource.ts";
-import { addressAt, addressIndex, cidrContainsIp, cidrFamily, cidrSize, cidrsOverlap } from "../net/cidr.ts";
+import {
+  type Cidr,
+  addressAt,
+  addressIndex,
+  cidrContainsIp,
+  cidrFamily,
+  cidrSize,
+  cidrsOverlap,
+} from "../net/cidr.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
 import { findRoutes } from "./paths.ts";
 import type { Host, Segment, Topology } from "./topology-schema.ts";
@@ -18,6 +26,7 @@ export function topologyIssues(topology: Topology): readonly Issue[] {
     ...hostIssues(topology),
     ...containerIssues(topology),
     ...poolIssues(topology),
+    ...ipv6Issues(topology),
   ];
 }
 
@@ -148,9 +157,57 @@ function containerIssues({ containers, hosts }: Topology): readonly Issue[] {
 }
 
 function poolIssues({ pools, underlay }: Topology): readonly Issue[] {
-  const underlays = underlay.segments.map(({ name, cidr }) => ({ name: `segment "${name}"`, cidr }));
+  const underlays = underlay.segments.flatMap(({ name, cidr, ipv6Cidr }) =>
+    [cidr, ipv6Cidr]
+      .filter((one) => one !== undefined)
+      .map((one) => ({ name: `segment "${name}"`, cidr: one })),
+  );
   const issues = [...judgePools(pools, underlays).values()].flat();
   return issues.map((issue) => ({ ...issue, path: "pools" }));
+}
+
+function ipv6Issues({ underlay, hosts }: Topology): readonly Issue[] {
+  const { segments, routers } = underlay;
+  const places = [
+    ...routers.flatMap(({ addresses, ipv6Addresses }, router) =>
+      ipv6Addresses.map((address, index) => ({
+        address,
+        beside: addresses,
+        path: `underlay.routers[${router}].ipv6Addresses[${index}]`,
+      })),
+    ),
+    ...hosts.flatMap(({ address, ipv6Address }, index) =>
+      ipv6Address === undefined
+        ? []
+        : [{ address: ipv6Address, beside: [address], path: `hosts[${index}].ipv6Address` }],
+    ),
+  ];
+  const isOnWire = ({ address, beside }: (typeof places)[number]): boolean =>
+    segments.some(
+      ({ cidr, ipv6Cidr }) =>
+        ipv6Cidr !== undefined &&
+        cidrContainsIp(ipv6Cidr, address) &&
+        beside.some((ip) => cidrContainsIp(cidr, ip)),
+    );
+  return [
+    ...segments.flatMap(({ ipv6Cidr }, index) => ipv6CidrIssues(segments.slice(0, index), ipv6Cidr, index)),
+    ...places
+      .filter((place) => !isOnWire(place))
+      .map(({ address, path }) =>
+        invalid(path, `"${address}" is not in the ipv6Cidr of a segment that it joins`),
+      ),
+    ...repeated(places, "address"),
+  ];
+}
+
+function ipv6CidrIssues(before: readonly Segment[], cidr: Cidr | undefined, index: number): readonly Issue[] {
+  if (cidr === undefined) return [];
+  const path = `underlay.segments[${index}].ipv6Cidr`;
+  if (cidrFamily(cidr) !== 6) return [invalid(path, `"${cidr}" is not IPv6`)];
+  const other = before.find(({ ipv6Cidr }) => ipv6Cidr !== undefined && cidrsOverlap(ipv6Cidr, cidr));
+  return other
+    ? [conflict(path, `"${cidr}" overlaps segment "${other.name}" ("${other.ipv6Cidr ?? ""}")`)]
+    : [];
 }
 
 /** Those places whose value stands at an earlier place too. */

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { IPPool } from "../model/ip-pool.ts";
 import type { AnyResource, Resources } from "../model/resource.ts";
-import { type Output, cidrField, ipv4Field } from "../model/schema.ts";
+import { type Output, cidrField, ipv4Field, ipv6Field } from "../model/schema.ts";
 
 /** A name of a host or container: part of a network namespace's name, so short, lower case and without dots. */
 const NAME = /^[a-z]([a-z0-9-]*[a-z0-9])?$/;
@@ -24,6 +24,8 @@ const segment = z.strictObject({
   name: nodeNameField,
   /** The hosts' own network; its hosts reach each other without a router. */
   cidr: cidrField,
+  /** Its network in IPv6. @default none */
+  ipv6Cidr: cidrField.exactOptional(),
 });
 
 /** A BGP speaker that is not BIRD, with a configuration in its own language; what it learns goes to the router's kernel. */
@@ -33,6 +35,8 @@ const router = z.strictObject({
   name: nodeNameField,
   /** One address in each segment that it joins. */
   addresses: z.array(ipv4Field).min(1),
+  /** Likewise of IPv6, in segments that it joins. */
+  ipv6Addresses: z.array(ipv6Field).default([]),
   /** @default it has no routes but those to the segments */
   speaker: speaker.exactOptional(),
 });
@@ -42,6 +46,8 @@ const route = z.strictObject({ to: cidrField, via: ipv4Field });
 const host = z.strictObject({
   name: nodeNameField,
   address: ipv4Field,
+  /** In the same segment. @default none */
+  ipv6Address: ipv6Field.exactOptional(),
   /** @default the segment that holds the address */
   segment: z.string().exactOptional(),
   /** On top of those to the other segments, which every host has. */

@@ -33,7 +33,7 @@ describe("parseTopology", () => {
   });
 
   it("reads every topology that ships", async () => {
-    for (const name of ["reference", "two-subnets", "twenty-hosts", "beyond"])
+    for (const name of ["reference", "dual-stack", "two-subnets", "twenty-hosts", "beyond"])
       await readTopology(new URL(`topologies/${name}.yaml`, import.meta.url));
   });
 

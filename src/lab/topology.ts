@@ -16,6 +16,7 @@ import {
   parseResource,
   parseWith,
 } from "../model/resource.ts";
+import { cidrFamily } from "../net/cidr.ts";
 import { LabError } from "./error.ts";
 import { topologyIssues } from "./topology-issues.ts";
 import {
@@ -152,12 +153,14 @@ const MODES: Readonly<Record<Encapsulation, Pick<IPPoolSpec, "ipipMode" | "vxlan
   "vxlan-cross-subnet": { ipipMode: "Never", vxlanMode: "CrossSubnet" },
 };
 
-/** The topology with pools of the encapsulation that is asked for. */
+/** The topology with IPv4 pools of the encapsulation that is asked for: no tunnel carries IPv6. */
 export function setEncapsulation(topology: Topology, encapsulation: Encapsulation): Topology {
   const modes = MODES[encapsulation];
   return {
     ...topology,
-    pools: topology.pools.map((pool) => ({ ...pool, spec: { ...pool.spec, ...modes } })),
+    pools: topology.pools.map((pool) =>
+      cidrFamily(pool.spec.cidr) === 4 ? { ...pool, spec: { ...pool.spec, ...modes } } : pool,
+    ),
   };
 }
 

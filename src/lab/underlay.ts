@@ -60,12 +60,13 @@ async function ensureNode(switches: Rtnetlink, layout: Layout, node: UnderlayNod
   if (node.isRouter)
     netns.run(() => {
       writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
+      writeFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "1");
     });
   for (const port of node.ports) await ensureCable(switches, netns, port);
   await applyAll(rtnetlink, [
     setLink({ name: LOOPBACK, up: true }),
     ...node.ports.map(({ nodeEnd }) => setLink({ name: nodeEnd, up: true })),
-    ...(await Promise.all(node.ports.map((port) => addressRequest(rtnetlink, port)))),
+    ...(await Promise.all(node.ports.map((port) => addressRequests(rtnetlink, port)))).flat(),
     ...node.routes.map(routeRequest),
   ]);
 }
@@ -83,14 +84,17 @@ async function ensureCable(switches: Rtnetlink, netns: Netns, port: UnderlayPort
   await applyAll(switches, [setLink({ name: switchEnd, masterIndex: bridge.index })]);
 }
 
-async function addressRequest(
+async function addressRequests(
   rtnetlink: Rtnetlink,
-  { nodeEnd, address: ip, prefixLength }: UnderlayPort,
-): Promise<NetlinkRequest> {
+  { nodeEnd, address: ip, prefixLength, ipv6 }: UnderlayPort,
+): Promise<readonly NetlinkRequest[]> {
   const [link] = await rtnetlink.list(getLink(nodeEnd));
   if (link === undefined)
     throw new LabError("failed", `Cannot give "${nodeEnd}" address "${ip}": it is gone`);
-  return replaceAddress({ ifIndex: link.index, ip, prefixLength, scope: RT_SCOPE_UNIVERSE });
+  const common = { ifIndex: link.index, scope: RT_SCOPE_UNIVERSE };
+  const four = replaceAddress({ ...common, ip, prefixLength });
+  if (ipv6 === undefined) return [four];
+  return [four, replaceAddress({ ...common, ...ipv6 }, { skipDuplicateDetection: true })];
 }
 
 function routeRequest({ to: dst, via: gateway }: UnderlayRoute): NetlinkRequest {

@@ -25,6 +25,19 @@ describe("the setting of a node's address", () => {
     });
   }
 
+  it("may be of IPv6, and then is of IPv6 alone", () => {
+    for (const text of [
+      "fd00:1::101/64",
+      "first-found",
+      "can-reach=2001:db8::1",
+      "interface=eth0",
+      "cidr=fd00::/16",
+    ])
+      assert.equal(renderAddressSetting(parseAddressSetting(text, 6)), text);
+    for (const text of ["192.168.0.101/24", "can-reach=192.0.2.1", "cidr=10.0.0.0/8"])
+      assert.throws(() => parseAddressSetting(text, 6), { name: "SyntaxError", message: /want (an )?IPv6/ });
+  });
+
   it("may have spaces around commas", () => {
     assert.deepEqual(parseAddressSetting("interface=eth0 , eth1"), {
       kind: "interface",

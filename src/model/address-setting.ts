@@ -1,38 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Cidr, cidrFamily, parseCidr, parseInterfaceAddress } from "../net/cidr.ts";
-import { familyOf } from "../net/ip.ts";
-import { type Ipv4, isIpv4 } from "../net/ipv4.ts";
+import { type Family, type Ip, familyOf, parseIp } from "../net/ip.ts";
 
-/** A way to find the node's address, Calico's `IP_AUTODETECTION_METHOD`. */
+/** A way to find the node's address of a family, Calico's `IP_AUTODETECTION_METHOD` and `IP6_AUTODETECTION_METHOD`. */
 export type DetectionMethod =
   | { readonly kind: "first-found" }
   /** The address that packets to `ip` leave from. */
-  | { readonly kind: "can-reach"; readonly ip: Ipv4 }
+  | { readonly kind: "can-reach"; readonly ip: Ip }
   /** Interfaces whose name matches one of the regular expressions, somewhere within it. */
   | { readonly kind: "interface" | "skip-interface"; readonly patterns: readonly string[] }
   | { readonly kind: "cidr"; readonly cidrs: readonly Cidr[] };
 
-/** The node's address as a configuration has it: `192.168.0.101/24`, or how to find it. */
+/** The node's address as a configuration has it: `192.168.0.101/24` or `fd00:1::101/64`, or how to find it. */
 export type AddressSetting = { readonly kind: "fixed"; readonly address: string } | DetectionMethod;
 
 const WANTED =
   "want an address with a length, first-found, can-reach=<address>, interface=<regex,...>, skip-interface=<regex,...> or cidr=<prefix,...>";
 
 /** Parses either; throws `SyntaxError` that says what is wrong. */
-export function parseAddressSetting(text: string): AddressSetting {
+export function parseAddressSetting(text: string, family: Family = 4): AddressSetting {
   if (text === "first-found") return { kind: text };
   const [, method = "", list = ""] = /^([a-z-]+)=(.*)$/s.exec(text) ?? [];
   const items = list.split(",").map((item) => item.trim());
   switch (method) {
     case "can-reach":
-      return { kind: method, ip: parseDestination(list) };
+      return { kind: method, ip: parseDestination(list, family) };
     case "interface":
     case "skip-interface":
       return { kind: method, patterns: items.map(parsePattern) };
     case "cidr":
-      return { kind: method, cidrs: items.map(parseIpv4Cidr) };
+      return { kind: method, cidrs: items.map((item) => parseCidrOf(item, family)) };
     default:
-      return { kind: "fixed", address: parseFixed(text) };
+      return { kind: "fixed", address: parseFixed(text, family) };
   }
 }
 
@@ -53,24 +52,29 @@ export function renderAddressSetting(setting: AddressSetting): string {
   }
 }
 
-function parseFixed(text: string): string {
+function parseFixed(text: string, family: Family): string {
   if (!/^[0-9a-fA-F:.]+(\/|$)/.test(text)) throw new SyntaxError(`Cannot use address "${text}": ${WANTED}`);
   const { ip, prefixLength } = parseInterfaceAddress(text);
-  if (familyOf(ip) !== 4) throw new SyntaxError(`Cannot use address "${text}": want IPv4`);
+  if (familyOf(ip) !== family) throw new SyntaxError(`Cannot use address "${text}": want IPv${family}`);
   return `${ip}/${prefixLength}`;
 }
 
-function parseDestination(text: string): Ipv4 {
-  if (isIpv4(text)) return text;
+function parseDestination(text: string, family: Family): Ip {
+  try {
+    const ip = parseIp(text);
+    if (familyOf(ip) === family) return ip;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
   throw new SyntaxError(
-    `Cannot use can-reach of "${text}": want an IPv4 address; names are not looked up, for the node may have no network yet`,
+    `Cannot use can-reach of "${text}": want an IPv${family} address; names are not looked up, for the node may have no network yet`,
   );
 }
 
-function parseIpv4Cidr(text: string): Cidr {
+function parseCidrOf(text: string, family: Family): Cidr {
   const cidr = parseCidr(text);
-  if (cidrFamily(cidr) === 4) return cidr;
-  throw new SyntaxError(`Cannot use prefix "${text}": want IPv4`);
+  if (cidrFamily(cidr) === family) return cidr;
+  throw new SyntaxError(`Cannot use prefix "${text}": want IPv${family}`);
 }
 
 /** Bounds within which no expression takes long on a name of 15 characters: a backtracking matcher tries some thousand ways. */

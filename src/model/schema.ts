@@ -3,6 +3,7 @@ import { z } from "zod";
 import { parseCidr, parseInterfaceAddress } from "../net/cidr.ts";
 import { type Family, familyOf, parseIp } from "../net/ip.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
+import { parseIpv6 } from "../net/ipv6.ts";
 import { isIdentifier, isSubdomain } from "./name.ts";
 import { parseSelector } from "./selector.ts";
 
@@ -33,6 +34,7 @@ const NO_NAME = "want letters, digits, hyphens and inner dots";
 
 export const ipField = textField(parseIp);
 export const ipv4Field = textField(parseIpv4);
+export const ipv6Field = textField(parseIpv6);
 export const cidrField = textField(parseCidr);
 /** `<address>/<length>` in canonical text, host bits kept, as an interface carries it. */
 export const ipv4InterfaceField = textField((text) => interfaceAddress(text, 4));

@@ -26,6 +26,7 @@ interface Told {
   readonly reasons: readonly string[];
   readonly degraded: readonly string[];
   readonly mtu: { readonly underlay: number | null };
+  readonly ipv6Address: { readonly current: string; readonly reason: string } | null;
   readonly address: {
     readonly current: string;
     readonly reason: string;
@@ -82,10 +83,11 @@ async function prepareStore(): Promise<void> {
   await store.put(key, JSON.stringify(felix));
 }
 
-async function startAgent(address?: string): Promise<void> {
+async function startAgent(address?: string, ipv6Address?: string): Promise<void> {
   const config = {
     nodeName: "host1",
     ...(address !== undefined && { address }),
+    ...(ipv6Address !== undefined && { ipv6Address }),
     stateDirectory: at("state"),
     socket: at("agent.sock"),
     datastore: { kind: "embedded", path: at("store.db") },
@@ -124,13 +126,13 @@ const isWaiting = ({ reasons }: Told): boolean => reasons.some((reason) => reaso
 const isReady = ({ ready }: Told): boolean => ready;
 
 /** The address that the Node has in the datastore. */
-async function recorded(): Promise<string | undefined> {
+async function recorded(field: "ipv4Address" | "ipv6Address" = "ipv4Address"): Promise<string | undefined> {
   await using store = connectStore({ socketPath: at("agent.sock") });
   const entry = await store.get(resourceKey("Node", "host1"));
   const node = JSON.parse(entry?.value ?? assert.fail("no Node")) as {
-    spec: { bgp?: { ipv4Address?: string } };
+    spec: { bgp?: { ipv4Address?: string; ipv6Address?: string } };
   };
-  return node.spec.bgp?.ipv4Address;
+  return node.spec.bgp?.[field];
 }
 
 describe("detection on a host of several interfaces", () => {
@@ -162,11 +164,17 @@ describe("detection on a host of several interfaces", () => {
     for (const [text, address] of rows) {
       const method = parseAddressSetting(text);
       assert.ok(method.kind !== "fixed");
-      const { found } = detectAddress(method, await readNetwork(rtnetlink, method, { signal }));
+      const { found } = detectAddress(
+        method,
+        await readNetwork(rtnetlink, { setting: method, family: 4 }, { signal }),
+      );
       assert.equal(found?.address, address, text);
     }
     const first = { kind: "first-found" } as const;
-    const { passedOver } = detectAddress(first, await readNetwork(rtnetlink, first, { signal }));
+    const { passedOver } = detectAddress(
+      first,
+      await readNetwork(rtnetlink, { setting: first, family: 4 }, { signal }),
+    );
     assert.deepEqual(passedOver.map((other) => [other.address, other.interface]).sort(), [
       ["10.0.0.5/16", "eth1"],
       ["172.17.0.1/16", "docker0"],
@@ -182,8 +190,8 @@ describe("detection on a host of several interfaces", () => {
   it("finds nothing in a namespace that has never had a route", async () => {
     await using rtnetlink = openRtnetlink({ netns: host.netns });
     const method = { kind: "can-reach", ip: parseIpv4("192.0.2.1") } as const;
-    const network = await readNetwork(rtnetlink, method, new AbortController());
-    assert.deepEqual(detectAddress(method, network), { found: undefined, passedOver: [] });
+    const network = await readNetwork(rtnetlink, { setting: method, family: 4 }, new AbortController());
+    assert.deepEqual(detectAddress(method, network), { family: 4, found: undefined, passedOver: [] });
   });
 });
 
@@ -278,6 +286,50 @@ describe("an agent that finds its address", () => {
     ip("address add 192.168.0.101/24 dev eth0\n");
     const { address } = await told(isReady, "the interface");
     assert.equal(address?.reason, "set in the configuration");
+  });
+
+  it("does without one of IPv6 until there is one, says so, and records it then", async () => {
+    ip("link set lo up\n" + interfaceOf("eth0", "192.168.0.101/24"));
+    await startAgent(undefined, "first-found");
+    const without = await told(isReady, "the start");
+    assert.match(without.degraded.join("\n"), /^ipv6Address: waiting: first-found finds none \(/);
+    assert.equal(without.ipv6Address, null);
+    assert.equal(await recorded("ipv6Address"), undefined);
+    ip("address add fd00:1::101/64 dev eth0 nodad\n");
+    const having = await told(({ degraded }) => degraded.length === 0, "the address");
+    assert.equal(having.ipv6Address?.current, "fd00:1::101/64");
+    await eventually(async () => (await recorded("ipv6Address")) === "fd00:1::101/64", "the record");
+    assert.equal(await recorded(), "192.168.0.101/24");
+
+    ip("address delete fd00:1::101/64 dev eth0\n");
+    const gone = await told(({ degraded }) => degraded.length > 0, "the loss");
+    assert.deepEqual([gone.ready, gone.degraded], [true, ["ipv6Address: no interface has fd00:1::101"]]);
+    ip("address add fd00:1::101/64 dev eth0 nodad\n");
+    await told(({ degraded }) => degraded.length === 0, "the address again");
+  });
+
+  it("keeps the recorded one of IPv6, and leaves it to others where it looks for none", async () => {
+    ip("link set lo up\n" + interfaceOf("eth0", "192.168.0.101/24", "fd00:1::101/64 nodad"));
+    await startAgent(undefined, "first-found");
+    await told(({ ipv6Address }) => ipv6Address?.current === "fd00:1::101/64", "the first start");
+    await stopAgent();
+
+    ip(interfaceOf("eth1", "fd00:2::5/64 nodad") + "route add default via fd00:2::1 dev eth1\n");
+    await startAgent(undefined, "first-found");
+    const kept = await told(isReady, "the second start");
+    assert.equal(kept.ipv6Address?.current, "fd00:1::101/64");
+    assert.match(
+      kept.degraded.join("\n"),
+      /^ipv6Address: fd00:2::5\/64 is what would be taken now .* keeps fd00:1::101\/64.* delete spec\.bgp\.ipv6Address/,
+    );
+    const patch = '{"spec": {"bgp": {"ipv6Address": null}}}';
+    await succeed(MARGAY, ["patch", "node", "host1", "--patch", patch, "--socket", at("agent.sock")]);
+    await eventually(async () => (await recorded("ipv6Address")) === "fd00:2::5/64", "the other address");
+    await stopAgent();
+
+    await startAgent();
+    const left = await told(isReady, "the third start");
+    assert.deepEqual([left.ipv6Address, await recorded("ipv6Address")], [null, "fd00:2::5/64"]);
   });
 
   it("by a method that cannot be says so in one line", async () => {

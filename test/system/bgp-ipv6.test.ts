@@ -3,14 +3,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { connectStore } from "../../src/datastore/client.ts";
-import { createAllocator } from "../../src/ipam/allocator.ts";
+import { affinityPrefix } from "../../src/model/keys.ts";
 import { parseNodeName } from "../../src/model/name.ts";
-import { parseResource, unwrap } from "../../src/model/resource.ts";
-import { systemClock } from "../../src/system/clock.ts";
-import { silentLog } from "../../src/system/log.ts";
 import { apply, patch, resource, sessionWith, told } from "./bgp-harness.ts";
-import { type Lab, createLab, eventually, execute } from "./harness.ts";
+import { type Lab, createLab, eventually, execute, readStore } from "./harness.ts";
 
 const TOPOLOGY = fileURLToPath(new URL("two-families.yaml", import.meta.url));
 const ADDRESSES: Readonly<Record<string, string>> = {
@@ -23,19 +19,16 @@ const PAIRS = [
   ["host2", "host1"],
 ] as const;
 const BEHIND = "2001:db8:1::/48";
-const POOL = resource("IPPool", "default-ipv6-ippool", { cidr: "fd10::/64" });
 
-/** Has the host take a block of the IPv6 pool, and gives it. */
-async function claimBlock(lab: Lab, host: string): Promise<string> {
-  await using store = connectStore({ socketPath: lab.agentSocket("host1") });
-  const allocator = createAllocator(
-    { store, clock: systemClock, log: silentLog },
-    { nodeName: parseNodeName(host) },
-  );
-  const pool = unwrap(parseResource("IPPool", POOL), "the pool");
-  const limits = { strictAffinity: false, maxBlocks: 1 };
-  const claim = await allocator.claimSpareBlock({ ...limits, pools: [pool], family: 6 });
-  return claim.kind === "claimed" ? claim.block : assert.fail(claim.kind);
+/** The block of the IPv6 pool that the host has claimed ahead of need. */
+async function blockOf(lab: Lab, host: string): Promise<string> {
+  const prefix = affinityPrefix(parseNodeName(host), 6);
+  let blocks: readonly string[] = [];
+  await eventually(async () => {
+    blocks = [...(await readStore(lab, prefix)).keys()];
+    return blocks.length === 1;
+  }, `a block of ${host}`);
+  return (blocks[0] ?? "").slice(prefix.length).replace("-", "/");
 }
 
 /** The IPv6 route to the prefix in the host's kernel; empty where there is none. */
@@ -69,7 +62,7 @@ describe("IPv6 beside IPv4", () => {
     for (const host of ["host1", "host2"]) {
       const ipv6Address = `${ADDRESSES[host] ?? ""}/64`;
       await patch(lab, "node", host, { spec: { bgp: { ipv6Address } } });
-      blocks[host] = await claimBlock(lab, host);
+      blocks[host] = await blockOf(lab, host);
     }
     await speak("host1", "fd00:1::102");
     await speak("host2", "fd00:1::101");

@@ -13,6 +13,7 @@ const SETTING = "first-found";
 /** eth0, eth1 … with an address each; the first has the default route. */
 function network(...addresses: readonly string[]): NetworkState {
   return {
+    family: 4,
     links: addresses.map((_, place) => ({
       index: place + 2,
       name: parseIfName(`eth${place}`),

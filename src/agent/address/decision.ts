@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { AddressSetting, DetectionMethod } from "../../model/address-setting.ts";
 import { parseInterfaceAddress } from "../../net/cidr.ts";
+import type { Family } from "../../net/ip.ts";
 import {
   type Detection,
   type NetworkState,
@@ -89,18 +90,25 @@ export function reviewAddress(
   if (found?.ip === ip) return { address, reason: found.reason, passedOver };
   const known = { address, reason: "recorded before", passedOver: othersThan(address, detection) };
   const keeps = `the node keeps ${address}, which is recorded`;
-  const toStay = `set "address: ${address}" in the configuration`;
+  const { setting, field } = NAMES[network.family];
+  const toStay = `set "${setting}: ${address}" in the configuration`;
   if (found === undefined) {
-    const degradation = `address: ${describeNone(method, detection)}; ${keeps}; to keep it for good, ${toStay}`;
+    const degradation = `${setting}: ${describeNone(method, detection)}; ${keeps}; to keep it for good, ${toStay}`;
     return { ...known, degradation };
   }
-  const toAccept = `delete spec.bgp.ipv4Address of the Node "${nodeName}"`;
+  const toAccept = `delete spec.bgp.${field} of the Node "${nodeName}"`;
   return {
     ...known,
-    degradation: `address: ${found.address} is what would be taken now (${found.reason}), and ${keeps}; to accept the other, ${toAccept}; to keep this one for good, ${toStay}`,
+    degradation: `${setting}: ${found.address} is what would be taken now (${found.reason}), and ${keeps}; to accept the other, ${toAccept}; to keep this one for good, ${toStay}`,
     alternative: { address: found.address, reason: found.reason },
   };
 }
+
+/** What the configuration and the Node call the address. */
+const NAMES: Readonly<Record<Family, { readonly setting: string; readonly field: string }>> = {
+  4: { setting: "address", field: "ipv4Address" },
+  6: { setting: "ipv6Address", field: "ipv6Address" },
+};
 
 /** What was found is passed over as well, in favour of what is recorded. */
 function othersThan(kept: string, { found, passedOver }: Detection): readonly PassedOver[] {

@@ -15,7 +15,10 @@ export async function detectHere(
   { signal }: { readonly signal: AbortSignal },
 ): Promise<DetectedHere> {
   await using rtnetlink = openRtnetlink();
-  const detection = detectAddress(method, await readNetwork(rtnetlink, method, { signal }));
+  const detection = detectAddress(
+    method,
+    await readNetwork(rtnetlink, { setting: method, family: 4 }, { signal }),
+  );
   const { found } = detection;
   if (found === undefined) return { kind: "none", reason: describeNone(method, detection) };
   return { kind: "found", address: found.address, reason: found.reason };

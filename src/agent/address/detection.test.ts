@@ -3,11 +3,16 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { LinkAddress } from "../../dataplane/netlink/address.ts";
 import type { Link } from "../../dataplane/netlink/link.ts";
-import { type KernelRoute, RT_SCOPE_HOST, RT_TABLE_MAIN } from "../../dataplane/netlink/route.ts";
+import {
+  type KernelRoute,
+  RT_SCOPE_HOST,
+  RT_SCOPE_LINK,
+  RT_TABLE_MAIN,
+} from "../../dataplane/netlink/route.ts";
 import { type DetectionMethod, parseAddressSetting } from "../../model/address-setting.ts";
 import { parseCidr, parseInterfaceAddress } from "../../net/cidr.ts";
 import { parseIfName } from "../../net/if-name.ts";
-import { parseIp } from "../../net/ip.ts";
+import { type Family, parseIp } from "../../net/ip.ts";
 import { type NetworkState, describeNone, detectAddress } from "./detection.ts";
 
 interface Interface {
@@ -25,6 +30,7 @@ function network(interfaces: Readonly<Record<string, Interface>>, way?: NetworkS
     ...what,
   }));
   return {
+    family: 4,
     links: entries.map(({ name, index, link }) => ({
       index,
       name: parseIfName(name),
@@ -312,8 +318,8 @@ describe("the detection of a node's address", () => {
   }
 
   it("does not depend on the order of links and routes", () => {
-    const { links, addresses, routes } = network({ eth1: ETH1, docker0: DOCKER0, eth0: ETH0 });
-    const state = { links: links.toReversed(), addresses, routes: routes.toReversed() };
+    const { links, routes, ...rest } = network({ eth1: ETH1, docker0: DOCKER0, eth0: ETH0 });
+    const state = { ...rest, links: links.toReversed(), routes: routes.toReversed() };
     assert.equal(detectAddress({ kind: "first-found" }, state).found?.interface, "eth0");
   });
 
@@ -334,7 +340,81 @@ describe("the detection of a node's address", () => {
   }
 });
 
-function methodOf(text: string): DetectionMethod {
-  const setting = parseAddressSetting(text);
+describe("the detection of a node's IPv6 address", () => {
+  const lo = { addresses: ["127.0.0.1/8", ["::1/128", { scope: RT_SCOPE_HOST }]] } as const;
+  const viaRouter = { dst: parseCidr("::/0"), gateway: parseIp("fe80::1"), metric: 1024 };
+  const linkLocal = ["fe80::2/64", { scope: RT_SCOPE_LINK }] as const;
+  const eth0 = { addresses: ["192.168.0.101/24", "fd00:1::101/64", linkLocal], default: viaRouter } as const;
+  const eth1 = { addresses: ["fd00:2::5/64"] } as const;
+  const rows: readonly (readonly [
+    what: string,
+    method: string,
+    state: NetworkState,
+    found: string | undefined,
+    reason: string,
+  ])[] = [
+    [
+      "takes the one on the interface with the default route, whatever its gateway's address",
+      "first-found",
+      network({ lo, eth1, eth0 }),
+      "fd00:1::101/64",
+      "first-found: eth0 has the default route",
+    ],
+    [
+      "takes none that is made anew each day, or that nothing is to use any more",
+      "first-found",
+      network({
+        eth0: {
+          addresses: [
+            ["2001:db8::aaaa/64", { passing: "temporary" }],
+            ["2001:db8::bbbb/64", { passing: "deprecated" }],
+            "2001:db8::cccc/64",
+          ],
+        },
+      }),
+      "2001:db8::cccc/64",
+      "first-found: eth0 is the only interface with an address to take",
+    ],
+    [
+      "takes one in a prefix",
+      "cidr=fd00:2::/64",
+      network({ eth0, eth1 }),
+      "fd00:2::5/64",
+      "cidr=fd00:2::/64: eth1 has an address in fd00:2::/64",
+    ],
+    [
+      "goes by the way to an address",
+      "can-reach=2001:db8::1",
+      network({ eth0, eth1 }, { ifIndex: 2, prefSrc: parseIp("fd00:2::5") }),
+      "fd00:2::5/64",
+      "can-reach=2001:db8::1: packets there leave eth1 from this address",
+    ],
+    [
+      "finds none where there are those of the link alone",
+      "first-found",
+      network({ eth0: { addresses: [linkLocal] } }),
+      undefined,
+      "first-found finds none (fe80::2/64 on eth0: it counts on its own network only)",
+    ],
+    [
+      "finds none where all are IPv4",
+      "first-found",
+      network({ eth0: ETH0 }),
+      undefined,
+      "first-found finds none (no interface has an IPv6 address)",
+    ],
+  ];
+  for (const [what, method, ipv4State, found, reason] of rows) {
+    it(`${what} (${method})`, () => {
+      const parsed = methodOf(method, 6);
+      const detection = detectAddress(parsed, { ...ipv4State, family: 6 });
+      assert.equal(detection.found?.address, found);
+      assert.equal(detection.found?.reason ?? describeNone(parsed, detection), reason);
+    });
+  }
+});
+
+function methodOf(text: string, family: Family = 4): DetectionMethod {
+  const setting = parseAddressSetting(text, family);
   return setting.kind === "fixed" ? assert.fail(text) : setting;
 }

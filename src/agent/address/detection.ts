@@ -8,16 +8,18 @@ import {
   interfaceExpression,
   renderAddressSetting,
 } from "../../model/address-setting.ts";
-import { cidrContainsIp, parseCidr } from "../../net/cidr.ts";
-import { type Ipv4, isIpv4 } from "../../net/ipv4.ts";
+import { type Cidr, cidrContainsIp, parseCidr } from "../../net/cidr.ts";
+import { type Family, type Ip, familyOf } from "../../net/ip.ts";
 import { isOwnInterface, ownerByName } from "./foreign-interface.ts";
 import { type Candidate, type DefaultRoute, compareCandidates, rankCandidates } from "./ranking.ts";
 
 /** What the kernel has, as it was listed. */
 export interface NetworkState {
+  /** Of the address that is looked for. */
+  readonly family: Family;
   readonly links: readonly Link[];
   readonly addresses: readonly LinkAddress[];
-  /** Of IPv4, in the main table. */
+  /** Of the family, in the main table. */
   readonly routes: readonly KernelRoute[];
   /** The way to the address of `can-reach`; absent where there is none. */
   readonly way?: RouteLookup | undefined;
@@ -33,7 +35,7 @@ export interface PassedOver {
 }
 
 export interface FoundAddress {
-  readonly ip: Ipv4;
+  readonly ip: Ip;
   /** With the length that it has on its interface, `192.168.0.101/24`. */
   readonly address: string;
   readonly interface: string;
@@ -42,6 +44,7 @@ export interface FoundAddress {
 }
 
 export interface Detection {
+  readonly family: Family;
   readonly found: FoundAddress | undefined;
   /** In the order in which they would have been taken, those that never would come last. */
   readonly passedOver: readonly PassedOver[];
@@ -59,8 +62,10 @@ export function detectAddress(method: DetectionMethod, state: NetworkState): Det
   const excluded = candidates.flatMap(({ candidate, fault }) =>
     fault === undefined ? [] : [passedOver(candidate, fault)],
   );
-  if (winner === undefined) return { found: undefined, passedOver: excluded };
+  const { family } = state;
+  if (winner === undefined) return { family, found: undefined, passedOver: excluded };
   return {
+    family,
     found: {
       ip: winner.ip,
       address: winner.address,
@@ -75,9 +80,9 @@ export function detectAddress(method: DetectionMethod, state: NetworkState): Det
 }
 
 /** Why no address was found, in words. */
-export function describeNone(method: DetectionMethod, { passedOver }: Detection): string {
+export function describeNone(method: DetectionMethod, { family, passedOver }: Detection): string {
   const others = passedOver.map(({ address, interface: name, reason }) => `${address} on ${name}: ${reason}`);
-  const found = others.length === 0 ? "no interface has an IPv4 address" : others.join("; ");
+  const found = others.length === 0 ? `no interface has an IPv${family} address` : others.join("; ");
   return `${renderAddressSetting(method)} finds none (${found})`;
 }
 
@@ -85,13 +90,13 @@ function passedOver({ address, link }: Candidate, reason: string): PassedOver {
   return { address, interface: link.name, reason };
 }
 
-function candidatesOf({ links, addresses, routes }: NetworkState): readonly Candidate[] {
+function candidatesOf({ family, links, addresses, routes }: NetworkState): readonly Candidate[] {
   const byIndex = new Map(links.map((link) => [link.index, link]));
-  const defaults = routes.filter(({ dst, type }) => dst === "0.0.0.0/0" && type === "unicast");
+  const defaults = routes.filter(({ dst, type }) => dst === DEFAULT_ROUTES[family] && type === "unicast");
   return addresses.flatMap((linkAddress, place) => {
     const { ip, ifIndex, prefixLength } = linkAddress;
     const link = byIndex.get(ifIndex);
-    if (link === undefined || !isIpv4(ip) || cidrContainsIp(LOCALHOST, ip)) return [];
+    if (link === undefined || familyOf(ip) !== family || cidrContainsIp(LOCALHOST[family], ip)) return [];
     const defaultRoute = bestDefault(defaults, ifIndex);
     return [{ link, linkAddress, ip, address: `${ip}/${prefixLength}`, defaultRoute, place }];
   });
@@ -105,8 +110,15 @@ function bestDefault(defaults: readonly KernelRoute[], ifIndex: number): Default
   return ways.sort((a, b) => a.metric - b.metric)[0];
 }
 
-const LOCALHOST = parseCidr("127.0.0.0/8");
-const LINK_LOCAL = parseCidr("169.254.0.0/16");
+export const DEFAULT_ROUTES: Readonly<Record<Family, Cidr>> = {
+  4: parseCidr("0.0.0.0/0"),
+  6: parseCidr("::/0"),
+};
+const LOCALHOST: Readonly<Record<Family, Cidr>> = { 4: parseCidr("127.0.0.0/8"), 6: parseCidr("::1/128") };
+const LINK_LOCAL: Readonly<Record<Family, Cidr>> = {
+  4: parseCidr("169.254.0.0/16"),
+  6: parseCidr("fe80::/10"),
+};
 
 /** Why the address is never taken by the method. */
 function faultOf(method: DetectionMethod, candidate: Candidate, state: NetworkState): string | undefined {
@@ -115,12 +127,13 @@ function faultOf(method: DetectionMethod, candidate: Candidate, state: NetworkSt
   if (isOwnInterface(link.name) || linkAddress.label === ADDRESS_LABEL)
     return "it is inside the container network";
   if (method.kind === "can-reach") return wayFault(method.ip, ip, state);
-  if (linkAddress.scope >= RT_SCOPE_LINK || cidrContainsIp(LINK_LOCAL, ip))
+  if (linkAddress.scope >= RT_SCOPE_LINK || cidrContainsIp(LINK_LOCAL[state.family], ip))
     return "it counts on its own network only";
+  if (linkAddress.passing !== undefined) return `it is ${linkAddress.passing}`;
   return selectionFault(method, candidate) ?? (link.up ? undefined : `${name} is down`);
 }
 
-function wayFault(destination: Ipv4, ip: Ipv4, { way, links }: NetworkState): string | undefined {
+function wayFault(destination: Ip, ip: Ip, { way, links }: NetworkState): string | undefined {
   if (way === undefined) return `there is no route to ${destination}`;
   if (way.prefSrc === ip) return undefined;
   const through = links.find(({ index }) => index === way.ifIndex)?.name ?? String(way.ifIndex);

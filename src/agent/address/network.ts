@@ -11,24 +11,31 @@ import {
 } from "../../dataplane/netlink/route.ts";
 import type { RtEvent, Rtnetlink } from "../../dataplane/netlink/rtnetlink.ts";
 import type { AddressSetting } from "../../model/address-setting.ts";
-import type { Ip } from "../../net/ip.ts";
-import type { NetworkState } from "./detection.ts";
+import type { Family, Ip } from "../../net/ip.ts";
+import { DEFAULT_ROUTES, type NetworkState } from "./detection.ts";
 import { isOwnInterface } from "./foreign-interface.ts";
 
 interface Wait {
   readonly signal: AbortSignal;
 }
 
+/** What is looked for. */
+export interface Search {
+  readonly setting: AddressSetting;
+  readonly family: Family;
+}
+
 /** Lists what an address is chosen from. Rejects with `KernelError`. */
 export async function readNetwork(
   rtnetlink: Rtnetlink,
-  setting: AddressSetting,
+  { setting, family }: Search,
   { signal }: Wait,
 ): Promise<NetworkState> {
   return {
+    family,
     links: await rtnetlink.list(listLinks, { signal }),
     addresses: await rtnetlink.list(listAddresses, { signal }),
-    routes: await listMainRoutes(rtnetlink, { signal }),
+    routes: await listMainRoutes(rtnetlink, family, { signal }),
     way: setting.kind === "can-reach" ? await findWay(rtnetlink, setting.ip, { signal }) : undefined,
   };
 }
@@ -36,7 +43,7 @@ export async function readNetwork(
 /** As {@link readNetwork}, now and after each change that may matter, until the signal aborts or rtnetlink is closed. */
 export async function* watchNetwork(
   rtnetlink: Rtnetlink,
-  setting: AddressSetting,
+  search: Search,
   { signal }: Wait,
 ): AsyncGenerator<NetworkState, void, undefined> {
   const stop = new AbortController();
@@ -45,17 +52,17 @@ export async function* watchNetwork(
     signal: AbortSignal.any([signal, stop.signal]),
   });
   try {
-    yield await readNetwork(rtnetlink, setting, { signal });
+    yield await readNetwork(rtnetlink, search, { signal });
     for await (const batch of batches)
-      if (batch.some((event) => matters(setting, event)))
-        yield await readNetwork(rtnetlink, setting, { signal });
+      if (batch.some((event) => matters(search, event)))
+        yield await readNetwork(rtnetlink, search, { signal });
   } finally {
     stop.abort();
   }
 }
 
 /** Containers come and go, and so do the routes to them and to other nodes' blocks. */
-function matters({ kind }: AddressSetting, event: RtEvent): boolean {
+function matters({ setting: { kind }, family }: Search, event: RtEvent): boolean {
   switch (event.kind) {
     case "overrun":
     case "address":
@@ -63,7 +70,7 @@ function matters({ kind }: AddressSetting, event: RtEvent): boolean {
     case "link":
       return !isOwnInterface(event.link.name);
     case "route":
-      return kind === "can-reach" || event.route.dst === "0.0.0.0/0";
+      return kind === "can-reach" || event.route.dst === DEFAULT_ROUTES[family];
     case "rule":
       return kind === "can-reach";
     case "neighbour":
@@ -74,9 +81,13 @@ function matters({ kind }: AddressSetting, event: RtEvent): boolean {
 }
 
 /** The kernel makes the table with its first route. */
-async function listMainRoutes(rtnetlink: Rtnetlink, wait: Wait): Promise<readonly KernelRoute[]> {
+async function listMainRoutes(
+  rtnetlink: Rtnetlink,
+  family: Family,
+  wait: Wait,
+): Promise<readonly KernelRoute[]> {
   try {
-    return await rtnetlink.list(listRoutesWhere({ family: 4, table: RT_TABLE_MAIN }), wait);
+    return await rtnetlink.list(listRoutesWhere({ family, table: RT_TABLE_MAIN }), wait);
   } catch (error) {
     if (isKernelError(error, "ENOENT")) return [];
     throw error;

@@ -2,7 +2,7 @@
 import type { Rtnetlink } from "../../dataplane/netlink/rtnetlink.ts";
 import type { AddressSetting } from "../../model/address-setting.ts";
 import { parseInterfaceAddress } from "../../net/cidr.ts";
-import type { Ip } from "../../net/ip.ts";
+import type { Family, Ip } from "../../net/ip.ts";
 import type { Log } from "../../system/log.ts";
 import { type KnownAddress, decideAddress, describeMissing, onInterface, reviewAddress } from "./decision.ts";
 import type { NetworkState } from "./detection.ts";
@@ -12,7 +12,7 @@ interface Wait {
   readonly signal: AbortSignal;
 }
 
-/** The address of this node: chosen once as the agent starts, and not changed after that but as somebody asks for it. */
+/** The address of this node, of one family: chosen once as the agent starts, and not changed after that but as somebody asks for it. */
 export interface NodeAddress extends AsyncDisposable {
   /** What is known of it; `undefined` before it is chosen. */
   readonly known: KnownAddress | undefined;
@@ -40,6 +40,7 @@ export interface NodeAddressCollaborators {
 
 export interface NodeAddressOptions {
   readonly nodeName: string;
+  readonly family: Family;
   readonly setting: AddressSetting;
   /** Called when status may tell something else. */
   readonly onChange: () => void;
@@ -128,7 +129,7 @@ class DetectedAddress implements NodeAddress {
     look: (network: NetworkState) => Promise<string | undefined>,
   ): Promise<void> {
     const { rtnetlink, log } = this.#collaborators;
-    for await (const network of watchNetwork(rtnetlink, this.#options.setting, { signal })) {
+    for await (const network of watchNetwork(rtnetlink, this.#options, { signal })) {
       const before = this.#waitsFor;
       this.#waitsFor = await look(network);
       this.#options.onChange();
@@ -145,7 +146,7 @@ class DetectedAddress implements NodeAddress {
     const { nodeName, setting } = this.#options;
     if (setting.kind === "fixed") return;
     try {
-      for await (const network of watchNetwork(rtnetlink, setting, { signal })) {
+      for await (const network of watchNetwork(rtnetlink, this.#options, { signal })) {
         if (this.#known?.degradation === undefined) return;
         this.#note(reviewAddress(nodeName, setting, this.current, network));
       }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { LinkAddress } from "../../dataplane/netlink/address.ts";
 import type { Link } from "../../dataplane/netlink/link.ts";
-import { cidrContainsIp, cidrOf } from "../../net/cidr.ts";
-import type { Ip } from "../../net/ip.ts";
-import type { Ipv4 } from "../../net/ipv4.ts";
+import { cidrContainsIp, cidrOf, parseCidr } from "../../net/cidr.ts";
+import { type Ip, addressBits, familyOf } from "../../net/ip.ts";
 
 export interface DefaultRoute {
   /** Lower is preferred. */
@@ -17,7 +16,7 @@ export interface DefaultRoute {
 export interface Candidate {
   readonly link: Link;
   readonly linkAddress: LinkAddress;
-  readonly ip: Ipv4;
+  readonly ip: Ip;
   /** `192.168.0.101/24` */
   readonly address: string;
   /** The best default route that leads out of the interface. */
@@ -106,10 +105,10 @@ const CRITERIA: readonly Criterion[] = [
     }),
   },
   {
-    rank: ({ linkAddress: { prefixLength } }) => (prefixLength === 32 ? 1 : 0),
-    verdict: () => ({
+    rank: ({ ip, linkAddress: { prefixLength } }) => (prefixLength === addressBits(familyOf(ip)) ? 1 : 0),
+    verdict: ({ ip }) => ({
       for: "this one is on a network",
-      against: "it is on no network (/32), as virtual addresses are",
+      against: `it is on no network (/${addressBits(familyOf(ip))}), as virtual addresses are`,
     }),
   },
   {
@@ -121,10 +120,16 @@ const CRITERIA: readonly Criterion[] = [
   },
 ];
 
-/** Also where there is no gateway that it could be on a network with. */
+const LINK_LOCAL = parseCidr("fe80::/10");
+
+/** Also where there is no gateway that it could be on a network with: those of IPv6 have link-local addresses mostly. */
 function hasGateway({ defaultRoute, ip, linkAddress: { prefixLength } }: Candidate): boolean {
   const gateway = defaultRoute?.gateway;
-  return gateway === undefined || cidrContainsIp(cidrOf(ip, prefixLength), gateway);
+  return (
+    gateway === undefined ||
+    cidrContainsIp(LINK_LOCAL, gateway) ||
+    cidrContainsIp(cidrOf(ip, prefixLength), gateway)
+  );
 }
 
 /** Addresses that are given no label have the name of their interface. */

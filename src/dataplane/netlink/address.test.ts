@@ -47,14 +47,16 @@ test("duplicate detection can be skipped", () => {
   assert.deepEqual(body.slice(ADDRESS_WIRE.length), wire`08 00 08 00 02 00 00 00`);
 });
 
-test("an IPv4 address may be secondary; of IPv6 the bit says something else", () => {
+test("an IPv4 address may be secondary; of IPv6 the bit says that it is temporary", () => {
   const secondary = ADDRESS_WIRE.slice();
   secondary[2] = 0x81; // IFA_F_PERMANENT, IFA_F_SECONDARY
   assert.deepEqual(decodeAddress(message(secondary)), { ...ADDRESS, isSecondary: true });
   const ipv6 = { ifIndex: 4, ip: parseIp("fd00::3"), prefixLength: 64, scope: 0 };
   const temporary = replaceAddress(ipv6).body.slice();
   temporary[2] = 0x01; // IFA_F_TEMPORARY
-  assert.deepEqual(decodeAddress(message(temporary)), ipv6);
+  assert.deepEqual(decodeAddress(message(temporary)), { ...ipv6, passing: "temporary" });
+  temporary[2] = 0x20; // IFA_F_DEPRECATED
+  assert.deepEqual(decodeAddress(message(temporary)), { ...ipv6, passing: "deprecated" });
 });
 
 test("an address cut off inside an attribute is malformed", () => {

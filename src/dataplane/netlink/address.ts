@@ -24,8 +24,11 @@ const IFA_LOCAL = 2;
 const IFA_LABEL = 3;
 const IFA_FLAGS = 8;
 
-// #define IFA_F_SECONDARY 0x01, which for IPv6 says something else.
+// #define IFA_F_SECONDARY 0x01, which of an IPv6 address is IFA_F_TEMPORARY.
 const IFA_F_SECONDARY = 0x01;
+const IFA_F_TEMPORARY = 0x01;
+// #define IFA_F_DEPRECATED 0x20
+const IFA_F_DEPRECATED = 0x20;
 // #define IFA_F_NODAD 0x02
 const IFA_F_NODAD = 0x02;
 
@@ -42,6 +45,11 @@ export interface LinkAddress {
   readonly label?: string;
   /** Whether an IPv4 address came after another of the same network on the interface; only the kernel says so. Absent where it did not. */
   readonly isSecondary?: boolean;
+  /**
+   * Why an IPv6 address is not for long: it is one of those that are made anew each day (RFC 8981), or nothing new is to use it (RFC 4862 section 5.5.4). Only the kernel
+   * says so.
+   */
+  readonly passing?: "temporary" | "deprecated";
 }
 
 export interface AddressOptions {
@@ -98,8 +106,17 @@ export function decodeAddress({ body }: NetlinkMessage): LinkAddress | undefined
     prefixLength: getU8(body, 1),
     scope: getU8(body, 3),
     ...(label !== undefined && { label }),
-    ...(family === 4 && (getU8(body, 2) & IFA_F_SECONDARY) !== 0 && { isSecondary: true }),
+    ...(family === 4 ? secondaryOf(getU8(body, 2)) : passingOf(getU8(body, 2))),
   };
+}
+
+function secondaryOf(flags: number): Pick<LinkAddress, "isSecondary"> {
+  return (flags & IFA_F_SECONDARY) === 0 ? {} : { isSecondary: true };
+}
+
+function passingOf(flags: number): Pick<LinkAddress, "passing"> {
+  if ((flags & IFA_F_TEMPORARY) !== 0) return { passing: "temporary" };
+  return (flags & IFA_F_DEPRECATED) === 0 ? {} : { passing: "deprecated" };
 }
 
 function addition(

@@ -12,7 +12,8 @@ import {
   socket,
   whenReadable,
 } from "../netlink/syscalls.ts";
-import { AF_INET, sockaddrIn } from "./sockaddr.ts";
+import { AF_INET } from "../netlink/family.ts";
+import { sockaddrOf } from "./sockaddr.ts";
 
 export interface DatagramProbe {
   /** The interface that it leaves by, whatever other routes there are. */
@@ -48,7 +49,7 @@ export async function isAnswered(
     setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, ifIndex);
     if (!hasChecksum) setsockopt(fd, SOL_SOCKET, SO_NO_CHECK, 1);
     // Connected, it hears of its own packets' errors.
-    connect(fd, sockaddrIn(to, randomInt(FIRST_PORT, LAST_PORT + 1)));
+    connect(fd, sockaddrOf(to, randomInt(FIRST_PORT, LAST_PORT + 1)));
     writeSync(fd, Uint8Array.of(0));
     await whenReadable(fd, AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]));
     signal.throwIfAborted();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, readSync, writeSync } from "node:fs";
 import { randomInt } from "node:crypto";
-import type { Ipv4 } from "../../net/ipv4.ts";
+import { type Family, type Ip, familyOf } from "../../net/ip.ts";
+import { addressFamily } from "../netlink/family.ts";
 import { KernelError, isKernelError } from "../netlink/kernel-error.ts";
 import {
   SOCK_CLOEXEC,
@@ -13,7 +14,7 @@ import {
   whenReadable,
 } from "../netlink/syscalls.ts";
 import { decodeEchoReply, encodeEcho } from "./icmp-echo.ts";
-import { AF_INET, sockaddrIn } from "./sockaddr.ts";
+import { sockaddrOf } from "./sockaddr.ts";
 
 /** What became of a packet. */
 export type Fate =
@@ -39,8 +40,8 @@ const ANSWER_TIMEOUT_MS = 300;
 /** The longest packet of IPv4 (RFC 791 section 3.1). */
 const MAX_PACKET_BYTES = 65_535;
 
-// netinet/in.h: #define IPPROTO_ICMP 1
-const IPPROTO_ICMP = 1;
+// netinet/in.h: #define IPPROTO_ICMP 1, #define IPPROTO_ICMPV6 58
+const PROTOCOLS: Readonly<Record<Family, number>> = { 4: 1, 6: 58 };
 // #define SOL_IP 0, #define IP_MTU_DISCOVER 10 (linux/in.h)
 const SOL_IP = 0;
 const IP_MTU_DISCOVER = 10;
@@ -51,37 +52,47 @@ const SOL_RAW = 255;
 const ICMP_FILTER = 1;
 /** All but ICMP_ECHOREPLY 0. */
 const ALL_BUT_REPLIES = ~1;
+// #define SOL_IPV6 41 (linux/socket.h), IPV6_MTU_DISCOVER 23 and IPV6_PMTUDISC_PROBE 3 (linux/in6.h)
+const SOL_IPV6 = 41;
+const IPV6_MTU_DISCOVER = 23;
+const IPV6_PMTUDISC_PROBE = 3;
 
 /** Opens it in the network namespace that the calling thread is in. Throws `KernelError`, `ENETUNREACH` where no route leads to the address. */
-export function openEchoSocket(address: Ipv4): EchoSocket {
+export function openEchoSocket(address: Ip): EchoSocket {
+  const family = familyOf(address);
   // Unlike a socket of ping's own kind (SOCK_DGRAM), it asks nothing of net.ipv4.ping_group_range.
-  const fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMP);
+  const fd = socket(addressFamily(family), SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, PROTOCOLS[family]);
   try {
-    setsockopt(fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
-    setsockopt(fd, SOL_RAW, ICMP_FILTER, ALL_BUT_REPLIES);
+    if (family === 4) {
+      setsockopt(fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+      setsockopt(fd, SOL_RAW, ICMP_FILTER, ALL_BUT_REPLIES);
+    } else setsockopt(fd, SOL_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
     // Connected, it hears of its own packets' errors.
-    connect(fd, sockaddrIn(address));
+    connect(fd, sockaddrOf(address));
   } catch (error) {
     closeSync(fd);
     throw error;
   }
-  return new RawEchoSocket(fd);
+  return new RawEchoSocket(fd, family);
 }
 
 class RawEchoSocket implements EchoSocket {
   readonly #fd: number;
+  readonly #family: Family;
   readonly #identifier = randomInt(0x1_0000);
   readonly #buffer = new Uint8Array(MAX_PACKET_BYTES);
   #sequence = 0;
 
-  constructor(fd: number) {
+  constructor(fd: number, family: Family) {
     this.#fd = fd;
+    this.#family = family;
   }
 
   async send(packetBytes: number, { signal, timeoutMs = ANSWER_TIMEOUT_MS }: SendOptions): Promise<Fate> {
     this.#forget();
     this.#sequence = (this.#sequence + 1) & 0xffff;
-    const echo = encodeEcho({ identifier: this.#identifier, sequence: this.#sequence }, packetBytes);
+    const id = { identifier: this.#identifier, sequence: this.#sequence };
+    const echo = encodeEcho(id, packetBytes, this.#family);
     try {
       writeSync(this.#fd, echo);
       return await this.#answer(signal, timeoutMs);
@@ -112,7 +123,7 @@ class RawEchoSocket implements EchoSocket {
   /** Takes what has come, up to the answer to the last packet. */
   #hasAnswer(): boolean {
     for (let packet = this.#take(); packet !== undefined; packet = this.#take()) {
-      const reply = decodeEchoReply(packet);
+      const reply = decodeEchoReply(packet, this.#family);
       if (reply?.identifier === this.#identifier && reply.sequence === this.#sequence) return true;
     }
     return false;

@@ -22,6 +22,11 @@ describe("an echo request", () => {
     assert.deepEqual(echo, wire`08 00 f7 ff ff ff ff ff`);
   });
 
+  it("is another message in IPv6, whose checksum the kernel adds", () => {
+    const echo = encodeEcho({ identifier: 0x1234, sequence: 0x0102 }, 52, 6);
+    assert.deepEqual(echo, wire`80 00 00 00 12 34 01 02 00 00 00 00`);
+  });
+
   it("makes a packet of the length that is asked for", () => {
     assert.equal(encodeEcho({ identifier: 1, sequence: 1 }, 1500).length, 1480);
   });
@@ -37,6 +42,13 @@ describe("an answer to an echo", () => {
   it("is found behind a header with options", () => {
     const options = packet(wire`46`, IPV4.subarray(1), wire`01 01 01 01`);
     assert.deepEqual(decodeEchoReply(packet(options, reply)), { identifier: 0x1234, sequence: 0x0102 });
+  });
+
+  it("comes without a header in IPv6", () => {
+    const found = decodeEchoReply(wire`81 00 ec c9 12 34 01 02`, 6);
+    assert.deepEqual(found, { identifier: 0x1234, sequence: 0x0102 });
+    assert.equal(decodeEchoReply(wire`80 00 ec c9 12 34 01 02`, 6), undefined);
+    assert.equal(decodeEchoReply(wire`81 00 ec c9 12 34 01`, 6), undefined);
   });
 
   it("is no message of another type", () => {
