@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { KernelRoute } from "../dataplane/netlink/route.ts";
+import type { AssignResult } from "../ipam/assignment.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { type Family, type Ip, familyOf } from "../net/ip.ts";
 import { type Attachment, describeAttachment } from "./attachment.ts";
 import { awaitCarrier, awaitLocal } from "./carrier.ts";
 import type { CniCollaborators, NodeView, RouteReadiness } from "./collaborators.ts";
-import { type Container, configure, connect, findLink, openContainer } from "./container.ts";
+import { type Container, configure, connect, findLink, openContainer, withdraw } from "./container.ts";
 import { CniError } from "./error.ts";
 import { remove } from "./remove.ts";
 import type { AddRequest } from "./request.ts";
 import { renderResult } from "./result.ts";
-import type { AssignResult } from "../ipam/assignment.ts";
 
 /**
  * Attaches a container, or leaves nothing. The endpoint is recorded before its interface exists, so that an interface without a
@@ -31,12 +32,12 @@ export async function add(
   try {
     const mtu = node.mtu();
     const ips = await assign(request, attachment, collaborators, node, signal);
-    await attach(container, attachment, { ips, mtu }, collaborators, node, signal);
+    const routes = await attach(container, attachment, { ips, mtu }, collaborators, node, signal);
     const readiness = request.routeReadiness ?? node.routeReadiness;
     await awaitRoutes(readiness, ips, container, attachment, collaborators, node, signal);
-    return renderResult(cniVersion, { attachment, ips, netns, mtu, dns: wish.dns, prevResult });
+    return renderResult(cniVersion, { attachment, ips, routes, netns, mtu, dns: wish.dns, prevResult });
   } catch (error) {
-    await undo(attachment, collaborators);
+    await undo(container, attachment, collaborators);
     throw error;
   }
 }
@@ -48,11 +49,11 @@ async function attach(
   { endpoints, rtnetlink, sysctls }: CniCollaborators,
   node: NodeView,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly KernelRoute[]> {
   const revision = await endpoints.create(attachment, ips, { signal });
   await node.endpointsSeen(revision, { signal });
   await connect(rtnetlink, container, attachment, mtu);
-  await configure(container, attachment, ips, sysctls);
+  const routes = await configure(container, attachment, ips, sysctls);
   await awaitCarrier(
     [
       { rtnetlink, name: attachment.nodeEnd },
@@ -62,6 +63,7 @@ async function attach(
   );
   await awaitLocal(container.rtnetlink, ips, signal);
   signal.throwIfAborted();
+  return routes;
 }
 
 async function awaitRoutes(
@@ -81,8 +83,13 @@ async function awaitRoutes(
 }
 
 /** What cannot be undone now is left to DEL, which runtimes call after a failed ADD too; why ADD failed is what they are told. */
-async function undo(attachment: Attachment, collaborators: CniCollaborators): Promise<void> {
+async function undo(
+  container: Container,
+  attachment: Attachment,
+  collaborators: CniCollaborators,
+): Promise<void> {
   try {
+    await withdraw(container, attachment);
     await remove(attachment, collaborators);
   } catch (error) {
     const { containerId, ifName } = attachment;

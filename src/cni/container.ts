@@ -7,24 +7,16 @@ import { type Link, listLinks, setLink } from "../dataplane/netlink/link.ts";
 import { NUD_PERMANENT, listNeighbours, replaceNeighbour } from "../dataplane/netlink/neighbour.ts";
 import { type Netns, currentNetnsId, openNetns } from "../dataplane/netlink/netns.ts";
 import type { NetlinkRequest } from "../dataplane/netlink/request.ts";
-import {
-  type KernelRoute,
-  RTPROT_BOOT,
-  RT_SCOPE_LINK,
-  RT_SCOPE_UNIVERSE,
-  RT_TABLE_MAIN,
-  addRoute,
-  listRoutes,
-} from "../dataplane/netlink/route.ts";
+import { type KernelRoute, RT_SCOPE_UNIVERSE, addRoute, listRoutes } from "../dataplane/netlink/route.ts";
+import { addRule, deleteRule, listRules } from "../dataplane/netlink/rule.ts";
 import { type Rtnetlink, openRtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import type { SysctlFiles } from "../dataplane/sysctl.ts";
-import { hostCidr, parseCidr } from "../net/cidr.ts";
+import { hostCidr } from "../net/cidr.ts";
 import { type Family, type Ip, addressBits, familyOf } from "../net/ip.ts";
 import { describeError } from "../system/log.ts";
 import type { Attachment } from "./attachment.ts";
+import { type Part, containerRoutes, isRuleOf, partOf, ruleFrom } from "./container-routes.ts";
 import { CniError } from "./error.ts";
-
-const DEFAULT_ROUTES = { 4: parseCidr("0.0.0.0/0"), 6: parseCidr("::/0") } as const;
 
 /** A container's network namespace, with a netlink socket in it; both are closed on disposal. */
 export interface Container extends AsyncDisposable {
@@ -83,18 +75,21 @@ export async function connect(
 
 /**
  * Gives the container its view of the network: its own addresses as /32 and /128, the gateway of each family as the only neighbour, and everything else by way of
- * it. The gateway's entry is permanent, so the container never asks for it.
+ * it. The gateway's entry is permanent, so the container never asks for it. Where another interface leads everywhere already, this one carries what is sent from its own addresses. Gives the routes.
  */
 export async function configure(
   container: Container,
   attachment: Attachment,
   ips: readonly Ip[],
   sysctls: SysctlFiles,
-): Promise<void> {
+): Promise<readonly KernelRoute[]> {
   const link = await findLink(container, attachment.ifName);
   if (link === undefined)
     throw new CniError("internal", `Cannot configure "${attachment.ifName}": it is gone again`);
   const families = familiesOf(ips);
+  const seen = await container.rtnetlink.list(listRoutes);
+  const parts = new Map(families.map((family) => [family, partOf(seen, link.index, family)]));
+  const routes = Array.from(parts, ([family, part]) => containerRoutes(link.index, family, part)).flat();
   container.netns.run(() => {
     for (const [path, value] of containerSysctls(link.name, families)) {
       if (sysctls.read(path) !== undefined) sysctls.write(path, value);
@@ -114,7 +109,7 @@ export async function configure(
         { skipDuplicateDetection: familyOf(ip) === 6 },
       ),
     ),
-    ...containerRoutes(link, families).map(addRoute),
+    ...routes.map(addRoute),
     ...families.map((family) =>
       replaceNeighbour({
         ifIndex: link.index,
@@ -124,7 +119,31 @@ export async function configure(
         flags: 0,
       }),
     ),
+    ...ips
+      .filter((ip) => parts.get(familyOf(ip)) === "further")
+      .map((ip) => addRule(ruleFrom(ip, link.index))),
   ]);
+  return routes;
+}
+
+/** As {@link withdraw}, in whatever container there still is at the path. */
+export async function withdrawAt(path: string, attachment: Attachment): Promise<void> {
+  try {
+    await using container = openContainer(path);
+    await withdraw(container, attachment);
+  } catch (error) {
+    // It is gone, and with it what it held.
+    if (!(error instanceof CniError)) throw error;
+  }
+}
+
+/** Takes away what outlives the interface in the container: the rules of one that was not the first. What is gone already is no fault. */
+export async function withdraw(container: Container, { ifName }: Attachment): Promise<void> {
+  const { rtnetlink } = container;
+  const rules = await rtnetlink.list(listRules);
+  const link = await findLink(container, ifName);
+  if (link === undefined) return;
+  await rtnetlink.execute(rules.filter((rule) => isRuleOf(rule, link.index)).map(deleteRule));
 }
 
 function familiesOf(ips: readonly Ip[]): readonly Family[] {
@@ -165,7 +184,14 @@ export async function inspect(
   const addresses = (await rtnetlink.list(listAddresses)).filter(({ ifIndex }) => ifIndex === link.index);
   const routes = await rtnetlink.list(listRoutes);
   const neighbours = await rtnetlink.list(listNeighbours);
+  const rules = await rtnetlink.list(listRules);
   const families = familiesOf(ips);
+  const partIn = (family: Family): Part => {
+    const isFurther = rules.some((rule) => rule.family === family && isRuleOf(rule, link.index));
+    return isFurther ? "further" : partOf(routes, link.index, family);
+  };
+  const wanted = families.flatMap((family) => containerRoutes(link.index, family, partIn(family)));
+  const further = ips.filter((ip) => partIn(familyOf(ip)) === "further");
   const isKnown = (gateway: Ip): boolean =>
     neighbours.some(
       ({ ifIndex, ip, mac, state }) =>
@@ -183,9 +209,13 @@ export async function inspect(
       );
       return [isThere, `address "${hostCidr(ip)}" is missing on "${link.name}" in the container`] as const;
     }),
-    ...containerRoutes(link, families).map((route) => {
+    ...wanted.map((route) => {
       const isThere = routes.some((seen) => isSameRoute(seen, route));
       return [isThere, `route "${route.dst}" is missing or different in the container`] as const;
+    }),
+    ...further.map((ip) => {
+      const isThere = rules.some((rule) => isRuleOf(rule, link.index) && rule.src === hostCidr(ip));
+      return [isThere, `the rule for packets from "${ip}" is missing in the container`] as const;
     }),
     ...families.map(gatewayOf).map((gateway) => {
       return [
@@ -195,25 +225,6 @@ export async function inspect(
     }),
   ];
   return checks.filter(([isRight]) => !isRight).map(([, fault]) => fault);
-}
-
-/** The gateway of IPv4 first: a route by way of it is refused before it is known to be on the link. That of IPv6 can be nowhere else. */
-function containerRoutes({ index: ifIndex }: Link, families: readonly Family[]): readonly KernelRoute[] {
-  const common = {
-    table: RT_TABLE_MAIN,
-    type: "unicast",
-    protocol: RTPROT_BOOT,
-    metric: 0,
-    onlink: false,
-    ifIndex,
-  } as const;
-  return families.flatMap((family) => {
-    const gateway = gatewayOf(family);
-    const throughIt = { ...common, dst: DEFAULT_ROUTES[family], scope: RT_SCOPE_UNIVERSE, gateway };
-    return family === 4
-      ? [{ ...common, dst: hostCidr(gateway), scope: RT_SCOPE_LINK }, throughIt]
-      : [throughIt];
-  });
 }
 
 /** In whichever table: a plugin that comes later may have moved it, as `sbr` does (specification section 4, "CHECK"). */

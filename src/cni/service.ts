@@ -6,6 +6,7 @@ import { add } from "./add.ts";
 import { type Attachment, describeAttachment } from "./attachment.ts";
 import { check } from "./check.ts";
 import type { CniCollaborators, NodeView } from "./collaborators.ts";
+import { withdrawAt } from "./container.ts";
 import { CniError } from "./error.ts";
 import { type Exclusively, collectGarbage } from "./gc.ts";
 import { forget, removeForGood } from "./remove.ts";
@@ -80,6 +81,7 @@ async function carryOut(
       return runFor(request, exclusively, () => add(request, collaborators, node, signal));
     case "DEL":
       return runFor(request, exclusively, async (attachment) => {
+        if (request.netns !== undefined) await withdrawAt(request.netns, attachment);
         await removeForGood(attachment, collaborators, node);
         return undefined;
       });

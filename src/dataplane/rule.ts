@@ -11,9 +11,10 @@ export function createRuleTable(): RuleTable {
   return new ReconcileTable(() => undefined);
 }
 
-/** Ownership: IPv4 rules with our protocol number (since Linux 4.17). `undefined` for all others, which are not ours to look at. */
-export function seenRuleKey({ family, protocol, priority, table }: Rule): string | undefined {
-  return family === 4 && protocol === RTPROT_MARGAY ? ruleKey(priority, table) : undefined;
+/** Ownership: IPv4 rules with our protocol number (since Linux 4.17) that look at no source. `undefined` for all others, which are not ours to look at. */
+export function seenRuleKey({ family, src, protocol, priority, table }: Rule): string | undefined {
+  const isOurs = family === 4 && src === undefined && protocol === RTPROT_MARGAY;
+  return isOurs ? ruleKey(priority, table) : undefined;
 }
 
 export function planRule(key: string, table: RuleTable): Plan<Rule> {

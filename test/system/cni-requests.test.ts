@@ -115,6 +115,43 @@ describe("an address as asked", () => {
   });
 });
 
+describe("CHECK beyond the container", () => {
+  it("names a route of another owner that stands in the place of the node's", async () => {
+    await using runtime = await createRuntime(lab, "crossed");
+    const result = await runtime.add();
+    const dst = addressOf(result);
+    await lab.exec("host1", "ip", "route", "replace", dst, "dev", "lo", "proto", "static");
+    const { code, msg } = await runtime.fails("CHECK", { prevResult: result });
+    assert.equal(code, 101, msg);
+    assert.ok(msg.includes(`${dst}/32`), msg);
+    await lab.exec("host1", "ip", "route", "del", dst, "dev", "lo", "proto", "static");
+    await eventually(
+      async () => (await runtime.call("CHECK", { prevResult: result })).code === 0,
+      "the node's own route",
+    );
+    await runtime.succeeds("DEL");
+  });
+
+  it("names an address that IPAM gives to others", async () => {
+    await using runtime = await createRuntime(lab, "robbed");
+    const result = await runtime.add();
+    const ip = addressOf(result);
+    await succeed(MARGAY, ["ipam", "release", "--ip", ip, "--force", "--socket", lab.agentSocket("host1")]);
+    const { code, msg } = await runtime.fails("CHECK", { prevResult: result });
+    assert.equal(code, 101, msg);
+    assert.match(msg, new RegExp(`address "${ip}" is not recorded as the container's`));
+    await runtime.succeeds("DEL");
+  });
+
+  it("names an address that the result does not list", async () => {
+    await using runtime = await createRuntime(lab, "mistold");
+    const result = await runtime.add();
+    const { msg } = await runtime.fails("CHECK", { prevResult: { ...result, ips: [] } });
+    assert.match(msg, /prevResult does not list address/);
+    await runtime.succeeds("DEL");
+  });
+});
+
 describe("GC", () => {
   it("takes away what of the network is not valid any more, and nothing else", async () => {
     await using kept = await createRuntime(lab, "kept");

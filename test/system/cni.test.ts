@@ -162,17 +162,6 @@ describe("the CNI plugin", () => {
     await eventually(async () => (await inventory()) === start, "the host as it was");
   });
 
-  it("refuses a second attachment, whose default route the container has already, and leaves the first alone", async () => {
-    const first = await add();
-    const second = await call("ADD", {}, { CNI_IFNAME: "eth1" });
-    // The default route is there already, and a container has one: the second attachment is refused whole.
-    const { code, msg } = failure(second);
-    assert.equal(code, 199, msg);
-    assert.doesNotMatch(await succeed("ip", ["-n", netns, "-br", "link"]), /eth1/);
-    assert.equal((await call("CHECK", { prevResult: first })).code, 0);
-    await call("DEL");
-  });
-
   const refusals: readonly (readonly [
     what: string,
     code: number,

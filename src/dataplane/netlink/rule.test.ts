@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { parseCidr } from "../../net/cidr.ts";
 import type { NetlinkMessage } from "./message.ts";
 import { addRule, decodeRule, deleteRule, listRules } from "./rule.ts";
 import { truncations, wire } from "./wire.ts";
@@ -42,7 +43,10 @@ test("a rule is laid out as fib_rule_hdr and attributes", () => {
 
 test("rules survive encoding and decoding", () => {
   const plain = { family: 6, priority: 5, table: 254, invert: false, protocol: 0 } as const;
-  for (const rule of [RULE, plain]) assert.deepEqual(decodeRule(message(addRule(rule).body)), rule);
+  const from = { ...plain, family: 4, src: parseCidr("10.1.0.0/16") } as const;
+  const fromOne = { ...plain, src: parseCidr("fd00::1/128") } as const;
+  for (const rule of [RULE, plain, from, fromOne])
+    assert.deepEqual(decodeRule(message(addRule(rule).body)), rule);
 });
 
 test("a rule cut off inside an attribute is malformed", () => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Family } from "../../net/ip.ts";
+import { type Cidr, cidrAddress, cidrOf, prefixLengthOf } from "../../net/cidr.ts";
+import { type Family, ipFromBytes, ipToBytes } from "../../net/ip.ts";
 import { AttributeDecoder, AttributeEncoder } from "./attribute.ts";
 import { addressFamily, familyFrom } from "./family.ts";
 import { getU32, getU8, putU32, putU8 } from "./integer.ts";
@@ -12,6 +13,7 @@ export const RTM_DELRULE = 33;
 const RTM_GETRULE = 34;
 
 // enum of linux/fib_rules.h
+const FRA_SRC = 2;
 const FRA_PRIORITY = 6;
 const FRA_FWMARK = 10;
 const FRA_SUPPRESS_PREFIXLEN = 14;
@@ -28,9 +30,11 @@ const NOTHING_SUPPRESSED = 0xffffffff;
 
 const FIB_RULE_HDR_LENGTH = 12;
 
-/** A routing policy rule: which table packets with a mark are looked up in. */
+/** A routing policy rule: which table packets with a mark, or from a prefix, are looked up in. */
 export interface Rule {
   readonly family: Family;
+  /** Where packets come from; absent where the rule looks at no source. */
+  readonly src?: Cidr;
   /** Lower comes first. */
   readonly priority: number;
   /** The table looked up, `RT_TABLE_*` or any other. */
@@ -75,9 +79,9 @@ export function decodeRule({ body }: NetlinkMessage): Rule | undefined {
   checkHeader(body, FIB_RULE_HDR_LENGTH, "fib_rule_hdr");
   const family = familyFrom(getU8(body, 0));
   const [dstLength, srcLength, tos] = [getU8(body, 1), getU8(body, 2), getU8(body, 3)];
-  if (family === undefined || dstLength !== 0 || srcLength !== 0 || tos !== 0) return undefined;
+  if (family === undefined || dstLength !== 0 || tos !== 0) return undefined;
   if (getU8(body, 7) !== FR_ACT_TO_TBL) return undefined;
-  const found = decodeAttributes(new AttributeDecoder(body, FIB_RULE_HDR_LENGTH));
+  const found = decodeAttributes(new AttributeDecoder(body, FIB_RULE_HDR_LENGTH), srcLength);
   if (found === undefined) return undefined;
   return {
     family,
@@ -91,10 +95,13 @@ export function decodeRule({ body }: NetlinkMessage): Rule | undefined {
 
 type Attributes = Partial<{ -readonly [Field in keyof Rule]: Rule[Field] }>;
 
-function decodeAttributes(attributes: AttributeDecoder): Attributes | undefined {
+function decodeAttributes(attributes: AttributeDecoder, srcLength: number): Attributes | undefined {
   const found: Attributes = {};
   while (attributes.next()) {
     switch (attributes.type) {
+      case FRA_SRC:
+        found.src = cidrOf(ipFromBytes(attributes.bytes()), srcLength);
+        break;
       case FRA_PRIORITY:
         found.priority = attributes.u32();
         break;
@@ -122,13 +129,16 @@ function decodeAttributes(attributes: AttributeDecoder): Attributes | undefined 
   return found;
 }
 
-function encodeRule({ family, priority, table, fwmark, fwmask, invert, protocol }: Rule): Uint8Array {
+function encodeRule(rule: Rule): Uint8Array {
+  const { family, src, priority, table, fwmark, fwmask, invert, protocol } = rule;
   // struct fib_rule_hdr { __u8 family, dst_len, src_len, tos, table, res1, res2, action; __u32 flags; }
   const header = new Uint8Array(FIB_RULE_HDR_LENGTH);
   putU8(header, 0, addressFamily(family));
+  if (src !== undefined) putU8(header, 2, prefixLengthOf(src));
   putU8(header, 7, FR_ACT_TO_TBL);
   putU32(header, 8, invert ? FIB_RULE_INVERT : 0);
   const body = new AttributeEncoder(header).u32(FRA_PRIORITY, priority).u32(FRA_TABLE, table);
+  if (src !== undefined) body.bytes(FRA_SRC, ipToBytes(cidrAddress(src)));
   if (fwmark !== undefined) body.u32(FRA_FWMARK, fwmark);
   if (fwmask !== undefined) body.u32(FRA_FWMASK, fwmask);
   return body.u8(FRA_PROTOCOL, protocol).finish();
