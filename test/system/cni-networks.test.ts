@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Result, type Runtime, createRuntime } from "./cni-runtime.ts";
-import { type Lab, MARGAY, createLab, eventually, succeed } from "./harness.ts";
+import { type Lab, MARGAY, createLab, eventually, readStore, succeed } from "./harness.ts";
 
 const TOPOLOGY = fileURLToPath(new URL("../../src/lab/topologies/dual-stack.yaml", import.meta.url));
 const BOTH_FAMILIES = { ipam: { assign_ipv6: "true" } };
@@ -81,6 +81,26 @@ for (const second of ["other", "net"])
       await runtime.succeeds("DEL", BOTH_FAMILIES);
     });
   });
+
+it("GC takes away the interfaces that are not valid any more, with the addresses of both families", async () => {
+  await using runtime = await createRuntime(lab, "partly");
+  const first = await runtime.add(BOTH_FAMILIES);
+  const further = await runtime.add(BOTH_FAMILIES, { CNI_IFNAME: "eth1" });
+  await runtime.succeeds("GC", { "cni.dev/valid-attachments": [{ containerID: "partly", ifname: "eth0" }] });
+  const stored = Array.from(await readStore(lab), (entry) => entry.join(" ")).join("\n");
+  assert.match(stored, /"interface":"eth0"/);
+  assert.doesNotMatch(stored, /"interface":"eth1"/);
+  for (const address of addressesOf(first)) await isReached(address);
+  const routes = async (): Promise<string> =>
+    (await lab.exec("host1", "ip", "route")) + (await lab.exec("host1", "ip", "-6", "route"));
+  for (const address of addressesOf(further))
+    await eventually(
+      async () => !(await routes()).includes(`${address} `),
+      `the route to ${address} being gone`,
+    );
+  await runtime.succeeds("GC", { "cni.dev/valid-attachments": [] });
+  await succeed(MARGAY, ["ipam", "check", "--socket", lab.agentSocket("host1")]);
+});
 
 it("CHECK of a further interface names what is missing of it", async () => {
   await using runtime = await createRuntime(lab, "damaged");
