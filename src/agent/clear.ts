@@ -3,14 +3,10 @@
 import { birdFiles, readIfThere } from "../bird/daemon.ts";
 import { createBird } from "../bird/supervisor.ts";
 import { type Pending, createDataplane } from "../dataplane/dataplane.ts";
-import { openGenetlink } from "../dataplane/netlink/genetlink.ts";
-import { openRtnetlink } from "../dataplane/netlink/rtnetlink.ts";
-import { createNft } from "../dataplane/nft/nft.ts";
-import { procSys } from "../dataplane/sysctl.ts";
-import { createWireguardDriver } from "../dataplane/wireguard/any-driver.ts";
 import { Conditions } from "../system/conditions.ts";
 import type { AgentCollaborators } from "./parts.ts";
-import { type AgentConfig, birdDirectory, wireguardDirectory } from "./config.ts";
+import { type AgentConfig, birdDirectory } from "./config.ts";
+import { openKernel } from "./open-kernel.ts";
 
 /** What cannot be removed is tried again for so long, in milliseconds. */
 const PATIENCE_MS = 10_000;
@@ -49,24 +45,8 @@ async function clearKernel(
   signal: AbortSignal,
 ): Promise<readonly Pending[]> {
   await using stack = new AsyncDisposableStack();
-  const rtnetlink = stack.use(openRtnetlink());
-  const genetlink = stack.use(openGenetlink());
-  const driver = createWireguardDriver(
-    { rtnetlink, genetlink, processes, clock },
-    { directory: wireguardDirectory(config) },
-  );
   const privateKey = (): Promise<never> => Promise.reject(new Error("No device is wanted"));
-  const nft = stack.use(createNft({ processes }));
-  const wireguard = { driver, privateKey };
-  const kernel = {
-    rtnetlink,
-    genetlink,
-    sysctls: procSys,
-    nft,
-    wireguard,
-    clock,
-    log: log.scope("dataplane"),
-  };
+  const kernel = openKernel(stack, config, { clock, log, processes, privateKey });
   const conditions = new Conditions();
   const dataplane = stack.use(
     createDataplane(kernel, {

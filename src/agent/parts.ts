@@ -3,12 +3,8 @@ import type { Bird } from "../bird/bird.ts";
 import { birdFiles, readIfThere } from "../bird/daemon.ts";
 import { createBird } from "../bird/supervisor.ts";
 import { type Dataplane, createDataplane } from "../dataplane/dataplane.ts";
-import type { WireguardAccess } from "../dataplane/kernel.ts";
-import { type Genetlink, openGenetlink } from "../dataplane/netlink/genetlink.ts";
-import { type Rtnetlink, openRtnetlink } from "../dataplane/netlink/rtnetlink.ts";
-import { createNft } from "../dataplane/nft/nft.ts";
-import { procSys } from "../dataplane/sysctl.ts";
-import { createWireguardDriver } from "../dataplane/wireguard/any-driver.ts";
+import type { Genetlink } from "../dataplane/netlink/genetlink.ts";
+import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import { type Journal, openJournal } from "../cni/journal.ts";
 import { openStore } from "../datastore/config.ts";
 import type { Store } from "../datastore/store.ts";
@@ -25,8 +21,9 @@ import { type NodeAddress, createNodeAddress } from "./address/node-address.ts";
 import { type BirdSecrets, createBirdSecrets } from "./bird-secrets.ts";
 import { Catalog } from "./catalog.ts";
 import { type Cluster, followCluster } from "./cluster.ts";
-import { type AgentConfig, birdDirectory, journalDirectory, wireguardDirectory } from "./config.ts";
+import { type AgentConfig, birdDirectory, journalDirectory } from "./config.ts";
 import { type GarbageCollector, createGarbageCollector } from "./garbage-collector.ts";
+import { openKernel } from "./open-kernel.ts";
 import { type Registration, createRegistration } from "./registration.ts";
 import { createRouteHold } from "./route-hold.ts";
 import { type RouteSourceSwitch, createRouteSourceSwitch } from "./route-source.ts";
@@ -86,7 +83,14 @@ export async function openParts(
     address: () => nodeAddress.current,
     ipv6Address: () => ipv6Address.known?.address,
   });
-  const rtnetlink = stack.use(openRtnetlink());
+  const wireguardKey = createWireguardKeyFile(config.stateDirectory);
+  const kernel = openKernel(stack, config, {
+    clock,
+    log,
+    processes,
+    privateKey: (publicKey) => wireguardKey.privateKey(publicKey),
+  });
+  const { rtnetlink, genetlink } = kernel;
   const nodeAddress = stack.use(
     createNodeAddress(
       {
@@ -108,26 +112,6 @@ export async function openParts(
       { nodeName, setting: config.ipv6Address, onChange, onFound: onIpv6Address },
     ),
   );
-  const nft = stack.use(createNft({ processes }));
-  const wireguardKey = createWireguardKeyFile(config.stateDirectory);
-  const genetlink = stack.use(openGenetlink());
-  const driver = createWireguardDriver(
-    { rtnetlink, genetlink, processes, clock },
-    { directory: wireguardDirectory(config) },
-  );
-  const wireguard: WireguardAccess = {
-    driver,
-    privateKey: (publicKey) => wireguardKey.privateKey(publicKey),
-  };
-  const kernel = {
-    rtnetlink,
-    genetlink,
-    sysctls: procSys,
-    nft,
-    wireguard,
-    clock,
-    log: log.scope("dataplane"),
-  };
   const dataplane = stack.use(
     createDataplane(kernel, {
       nodeAddress: () => nodeAddress.ip,

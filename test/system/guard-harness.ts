@@ -3,11 +3,9 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { type DataplaneStatus, createDataplane } from "../../src/dataplane/dataplane.ts";
 import type { Nft } from "../../src/dataplane/nft/nft.ts";
 import { renderTransaction } from "../../src/dataplane/nft/render.ts";
 import type { NftTransaction } from "../../src/dataplane/nft/statement.ts";
-import { Calculation } from "../../src/desired/calculation.ts";
 import { DEFAULT_SETTINGS, type Fact } from "../../src/desired/facts.ts";
 import { parseCidr } from "../../src/net/cidr.ts";
 import { parseIfName } from "../../src/net/if-name.ts";
@@ -16,6 +14,7 @@ import { type Ipv4, parseIpv4 } from "../../src/net/ipv4.ts";
 import { parseMac } from "../../src/net/mac.ts";
 import { eventually } from "./harness.ts";
 import { openKernel } from "./kernel-harness.ts";
+import { type RestartableDataplane, createRestartableDataplane } from "./restartable-dataplane.ts";
 
 export const HOST = parseIpv4("192.168.0.101");
 export const OTHER = parseIpv4("192.168.0.102");
@@ -77,17 +76,9 @@ export interface Receiver extends AsyncDisposable {
   until(text: string): Promise<readonly string[]>;
 }
 
-export interface GuardedNode extends AsyncDisposable {
+export interface GuardedNode extends RestartableDataplane, AsyncDisposable {
   /** What nftables was given so far for the guard, by the dataplane. */
   readonly transactions: readonly string[];
-  status(): DataplaneStatus;
-  start(): Promise<void>;
-  /** What is in the kernel stays. */
-  stop(): Promise<void>;
-  /** Another dataplane in the place of this one, which remembers nothing. */
-  restart(): Promise<void>;
-  learn(...facts: readonly Fact[]): void;
-  settled(): Promise<void>;
   /** Runs a command on the node; it has to succeed. */
   run(...command: readonly string[]): string;
   /** Runs a command on the other machine; it has to succeed. */
@@ -112,34 +103,11 @@ export async function createGuardedNode({ nft }: GuardedNodeOptions = {}): Promi
   const transactions: string[] = [];
   const opened = openKernel(stack, host, nft === undefined ? {} : { nftCommand: [nft] });
   const kernel = { ...opened, nft: recordingNft(opened.nft, "margay", transactions) };
-  const facts: Fact[] = [];
-  let calculation = new Calculation("host1");
-  let dataplane = createDataplane(kernel);
-  stack.defer(() => dataplane[Symbol.asyncDispose]());
+  const dataplane = createRestartableDataplane(stack, kernel);
   const owned = stack.move();
   return {
     transactions,
-    status: () => dataplane.status(),
-    start: () => dataplane.start(),
-    async stop() {
-      await dataplane[Symbol.asyncDispose]();
-    },
-    async restart() {
-      await dataplane[Symbol.asyncDispose]();
-      calculation = new Calculation("host1");
-      dataplane = createDataplane(kernel);
-      dataplane.update(calculation.update(facts));
-      await dataplane.start();
-    },
-    learn(...more) {
-      facts.push(...more);
-      dataplane.update(calculation.update(more));
-    },
-    settled: () =>
-      eventually(() => {
-        const { isSettled, faults } = dataplane.status();
-        return Promise.resolve(isSettled && faults.length === 0);
-      }, "a settled dataplane"),
+    ...dataplane,
     run: (...command) => runIn(host, command),
     runOutside: (...command) => runIn(outside, command),
     send(from, to, port, payload) {

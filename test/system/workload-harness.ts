@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A node with two containers of both families, and a machine beside it that knows the way to them, by two addresses.
 import { fileURLToPath } from "node:url";
-import { type DataplaneStatus, createDataplane } from "../../src/dataplane/dataplane.ts";
-import { Calculation } from "../../src/desired/calculation.ts";
 import { DEFAULT_SETTINGS, type Fact, type Settings } from "../../src/desired/facts.ts";
 import { parseCidr } from "../../src/net/cidr.ts";
 import { type IfName, parseIfName } from "../../src/net/if-name.ts";
@@ -19,8 +17,8 @@ import {
   runIn,
   startReceiver,
 } from "./guard-harness.ts";
-import { eventually } from "./harness.ts";
 import { openKernel } from "./kernel-harness.ts";
+import { type RestartableDataplane, createRestartableDataplane } from "./restartable-dataplane.ts";
 
 export const HOST = parseIpv4("192.168.0.101");
 export const HOST6 = parseIpv6("fd01::101");
@@ -101,17 +99,9 @@ export interface SendOptions {
   readonly sourcePort?: number;
 }
 
-export interface WorkloadNode extends AsyncDisposable {
+export interface WorkloadNode extends RestartableDataplane, AsyncDisposable {
   /** What nftables was given so far for the table that is recorded. */
   readonly transactions: readonly string[];
-  status(): DataplaneStatus;
-  start(): Promise<void>;
-  /** What is in the kernel stays. */
-  stop(): Promise<void>;
-  /** Another dataplane in the place of this one, which remembers nothing. */
-  restart(): Promise<void>;
-  learn(...facts: readonly Fact[]): void;
-  settled(): Promise<void>;
   /** Runs a command; it has to succeed. */
   run(place: Place, ...command: readonly string[]): string;
   /** Sends one datagram. */
@@ -136,35 +126,11 @@ export async function createWorkloadNode({ recorded }: { readonly recorded: stri
   const transactions: string[] = [];
   const opened = openKernel(stack, places.host);
   const kernel = { ...opened, nft: recordingNft(opened.nft, recorded, transactions) };
-  const facts: Fact[] = [...FACTS];
-  let calculation = new Calculation("host1");
-  let dataplane = createDataplane(kernel);
-  dataplane.update(calculation.update(facts));
-  stack.defer(() => dataplane[Symbol.asyncDispose]());
+  const dataplane = createRestartableDataplane(stack, kernel, FACTS);
   const owned = stack.move();
   return {
     transactions,
-    status: () => dataplane.status(),
-    start: () => dataplane.start(),
-    async stop() {
-      await dataplane[Symbol.asyncDispose]();
-    },
-    async restart() {
-      await dataplane[Symbol.asyncDispose]();
-      calculation = new Calculation("host1");
-      dataplane = createDataplane(kernel);
-      dataplane.update(calculation.update(facts));
-      await dataplane.start();
-    },
-    learn(...more) {
-      facts.push(...more);
-      dataplane.update(calculation.update(more));
-    },
-    settled: () =>
-      eventually(() => {
-        const { isSettled, faults } = dataplane.status();
-        return Promise.resolve(isSettled && faults.length === 0);
-      }, "a settled dataplane"),
+    ...dataplane,
     run: (place, ...command) => runIn(places[place], command),
     send(place, { from, to, text, sourcePort = 0 }) {
       const payload = Buffer.from(text).toString("hex");
