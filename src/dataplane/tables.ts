@@ -36,6 +36,7 @@ import { type WireguardTable, createWireguardTable, forgetWireguard, listWiregua
 /** Every kind of object that is reconciled, wanted and seen side by side. */
 export interface Tables {
   readonly guard: Guard;
+  readonly guard6: Guard;
   readonly source: SourceCheck;
   readonly nat: Nat;
   readonly link: LinkTable;
@@ -68,7 +69,8 @@ type AnyTable = Pick<
 
 export function createTables(): Tables {
   return {
-    guard: createGuard(),
+    guard: createGuard("guard"),
+    guard6: createGuard("guard6"),
     source: createSourceCheck(),
     nat: createNat(),
     link: new LinkTable(),
@@ -89,10 +91,22 @@ export function createTables(): Tables {
 /** The part of each kind in which wanted and seen are compared. */
 type Reconciled = { readonly [K in Kind]: AnyTable & { want(delta: Delta<Wanted[K]>): void } };
 
-function reconciled({ guard, source, nat, link, address, ipip, peer, route, ...plain }: Tables): Reconciled {
+function reconciled({
+  guard,
+  guard6,
+  source,
+  nat,
+  link,
+  address,
+  ipip,
+  peer,
+  route,
+  ...plain
+}: Tables): Reconciled {
   return {
     ...plain,
     guard: guard.table,
+    guard6: guard6.table,
     source: source.table,
     nat: nat.table,
     link: link.table,
@@ -104,8 +118,8 @@ function reconciled({ guard, source, nat, link, address, ipip, peer, route, ...p
 }
 
 /** The tables of nftables, each of which hears of changes by itself. */
-export function rulesets({ guard, source, nat }: Tables): readonly (Guard | SourceCheck | Nat)[] {
-  return [guard, source, nat];
+export function rulesets({ guard, guard6, source, nat }: Tables): readonly (Guard | SourceCheck | Nat)[] {
+  return [guard, guard6, source, nat];
 }
 
 export function tableOf(tables: Tables, kind: Kind): AnyTable {
