@@ -18,7 +18,7 @@ import { LinkTable, isTunnel } from "./link.ts";
 import { type MtuTable, createMtuTable } from "./mtu.ts";
 import { type Nat, createNat } from "./nat.ts";
 import { type NeighbourTable, createNeighbourTable, seenNeighbourKey } from "./neighbour.ts";
-import { listAddresses } from "./netlink/address.ts";
+import { type LinkAddress, listAddresses } from "./netlink/address.ts";
 import { listForwardingEntries } from "./netlink/fdb.ts";
 import { type Link, listLinks } from "./netlink/link.ts";
 import { listNeighbours } from "./netlink/neighbour.ts";
@@ -183,8 +183,7 @@ export function noteEvent(tables: Tables, event: RtEvent): "noted" | "overrun" {
       else address.remove(event.address, links);
       ipip.noteAddresses();
       markFaults(tables);
-      // With an interface's last IPv4 address its routes go, without an event (fib_disable_ip(), net/ipv4/fib_frontend.c).
-      return !isNew && familyOf(event.address.ip) === 4 ? "overrun" : "noted";
+      return !isNew && changesRoutes(event.address, links) ? "overrun" : "noted";
     case "fdb":
       noteKeyed(forwarding, seenForwardingKey(event.entry, links), isNew ? event.entry : undefined);
       return "noted";
@@ -197,6 +196,14 @@ export function noteEvent(tables: Tables, event: RtEvent): "noted" | "overrun" {
     case "overrun":
       return "overrun";
   }
+}
+
+/**
+ * Whether routes change with the end of the address, without an event: with an interface's last IPv4 address its routes go (`fib_disable_ip()`, net/ipv4/fib_frontend.c), and
+ * routes of IPv6 lose it as their source (`fib6_remove_prefsrc()`, net/ipv6/route.c), which those through a tunnel have.
+ */
+function changesRoutes({ ip, ifIndex }: LinkAddress, links: LinkTable): boolean {
+  return familyOf(ip) === 4 || links.isTunnelIndex(ifIndex);
 }
 
 function noteKeyed<S>(

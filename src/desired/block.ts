@@ -31,6 +31,8 @@ export interface BlockContext {
   readonly encapsulation: (dst: Cidr) => Encapsulation;
   /** This node's end of IPIP tunnels, once it has one. */
   readonly ipipEnd: IpipEnd | undefined;
+  /** This node's address inside VXLAN tunnels of IPv6, once it has one. */
+  readonly vxlan6Ip: Ip | undefined;
   /** What fits into an IPIP tunnel, in octets; `undefined` while the underlay is not known. */
   readonly ipipMtu: number | undefined;
   readonly isConfirmed: (node: string, block: Cidr) => boolean;
@@ -120,7 +122,9 @@ function routeBy(path: Path, { dst, there, standing }: Destination, context: Blo
     case "vxlan":
     case "vxlan6": {
       const ifName = vxlanDevice(cidrFamily(dst));
-      const target = { kind: "tunnel", ifName, gateway: path.gateway } as const;
+      const { vxlan6Ip } = context;
+      const source = path.kind === "vxlan6" && vxlan6Ip !== undefined ? { source: vxlan6Ip } : {};
+      const target = { kind: "tunnel", ifName, gateway: path.gateway, ...source } as const;
       // As in Calico, the agent brings these routes whatever the source of the others.
       return { ...NOTHING, route: [blockRoute(dst, target, "present")], tunnels: [path.kind] };
     }

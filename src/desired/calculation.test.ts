@@ -706,7 +706,8 @@ describe("IPv6", () => {
 });
 
 describe("VXLAN of IPv6", () => {
-  const { link, address, forwarding, neighbour, sysctl, guard, guard6, bird, detours } = outcomeOf(VXLAN6);
+  const { link, address, forwarding, neighbour, route, sysctl, guard, guard6, bird, detours } =
+    outcomeOf(VXLAN6);
   const ifName = "vxlan-v6.calico";
 
   it("needs one device with the node's end, small enough for the outer headers", () => {
@@ -718,6 +719,13 @@ describe("VXLAN of IPv6", () => {
       isOn.map(({ value }) => value),
       ["0"],
     );
+  });
+
+  it("has routes from the node's end, which the kernel would not choose by itself", () => {
+    const through = route.flatMap(({ target }) => (target.kind === "tunnel" ? [target] : []));
+    assert.deepEqual(through, [
+      { kind: "tunnel", ifName, gateway: "fe80::6400:ff:fe00:62", source: END61.ip },
+    ]);
   });
 
   it("needs a forwarding entry for each other node, and a neighbour entry for the gateway of its routes", () => {

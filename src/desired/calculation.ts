@@ -489,6 +489,7 @@ export class Calculation {
       node: (name) => this.#nodes.get(name),
       encapsulation: (dst) => encapsulationOf(this.#pools, dst),
       ipipEnd: this.#ends.ipip,
+      vxlan6Ip: this.#ends.vxlan6?.ip,
       ipipMtu: this.#mtuOf("ipip"),
       isConfirmed: this.#isConfirmed,
       isEncrypted: (name) => this.#isEncrypted(name),

@@ -143,7 +143,13 @@ export type RouteTarget =
   | { readonly kind: "link"; readonly ifName: IfName }
   | { readonly kind: "gateway"; readonly gateway: Ip }
   /** Through a tunnel, to the other node's end of it. */
-  | { readonly kind: "tunnel"; readonly ifName: IfName; readonly gateway: Ip }
+  | {
+      readonly kind: "tunnel";
+      readonly ifName: IfName;
+      readonly gateway: Ip;
+      /** The source address of the node's own packets, where the kernel would take another than this end's. */
+      readonly source?: Ip;
+    }
   /** The way that the underlay has to the node, for packets that get an outer header to it on that way. */
   | {
       readonly kind: "underlay";
