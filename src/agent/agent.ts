@@ -29,7 +29,7 @@ import { type AgentServices, serveAgent } from "./server.ts";
 import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
 import { type TunnelEnd, type TunnelKind, createTunnelEnd } from "./tunnel-end.ts";
 import type { TunnelContext } from "./tunnels.ts";
-import { vxlanTunnel } from "./vxlan.ts";
+import { vxlan6Tunnel, vxlanTunnel } from "./vxlan.ts";
 import { Withdrawals } from "./withdrawals.ts";
 import { recordedEnd, wireguardTunnel } from "./wireguard.ts";
 
@@ -258,7 +258,7 @@ class Agent implements AsyncDisposable {
       name: kind.name,
       end: createTunnelEnd(
         kind,
-        { allocator: this.#allocator, clock, log: log.scope(kind.name.toLowerCase()) },
+        { allocator: this.#allocator, clock, log: log.scope(kind.name.toLowerCase().replace(" ", "-")) },
         {
           nodeName,
           limits: () => this.#node.limits(),
@@ -269,7 +269,12 @@ class Agent implements AsyncDisposable {
         },
       ),
     });
-    return [create(ipipTunnel(context)), create(vxlanTunnel(context)), create(wireguardTunnel(context))];
+    return [
+      create(ipipTunnel(context)),
+      create(vxlanTunnel(context)),
+      create(vxlan6Tunnel(context)),
+      create(wireguardTunnel(context)),
+    ];
   }
 
   /** The new key is in the device before the others hear of it: what they send by the old one until then is read all the same. */

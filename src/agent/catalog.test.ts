@@ -29,6 +29,7 @@ describe("a catalog", () => {
       asNumber: undefined,
       routeSource: "bird",
       vxlan: undefined,
+      vxlan6: undefined,
       ipip: undefined,
       wireguard: undefined,
       labels: undefined,

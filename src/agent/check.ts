@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { openEchoSocket } from "../dataplane/probe/echo-socket.ts";
 import { type PathSize, findPathSize } from "../dataplane/probe/path-size.ts";
-import { type RoomFor, innerBytes } from "../desired/mtu.ts";
+import { MTU_FIELDS, innerBytes } from "../desired/mtu.ts";
 import type { PathToNode } from "../desired/paths.ts";
 import { describeError } from "../system/log.ts";
 
@@ -86,12 +86,6 @@ export function judge({ longest, ...path }: PathToNode, size: PathSize): Checked
   }
 }
 
-const SETTINGS: Readonly<Record<RoomFor, string>> = {
-  ipip: "ipipMTU",
-  vxlan: "vxlanMTU",
-  wireguard: "wireguardMTU",
-};
-
 function remedy(
   { via, bytes }: Omit<PathToNode, "longest">,
   longest: PathToNode["longest"],
@@ -101,6 +95,6 @@ function remedy(
   if (longest === "direct")
     return `${network}, or set the MTU of the nodes' interfaces that lead there to ${found}`;
   const mtu = via === "underlay" ? innerBytes(longest, found) : found;
-  const setting = `set ${SETTINGS[longest]} of the FelixConfiguration "default" to ${mtu}`;
+  const setting = `set ${MTU_FIELDS[longest]} of the FelixConfiguration "default" to ${mtu}`;
   return via === "underlay" ? `${network}, or ${setting}` : setting;
 }

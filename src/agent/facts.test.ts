@@ -23,6 +23,7 @@ describe("the facts of a node", () => {
       asNumber: 64513,
       routeSource: "datastore",
       vxlan: undefined,
+      vxlan6: undefined,
       ipip: undefined,
       wireguard: undefined,
       labels: undefined,
@@ -35,6 +36,9 @@ describe("the facts of a node", () => {
     const both = { bgp, ipv4VXLANTunnelAddr: "10.1.0.1", vxlanTunnelMACAddr: "66:00:00:00:00:01" };
     assert.deepEqual(nodeFacts(resource("Node", both))?.vxlan, { ip: "10.1.0.1", mac: "66:00:00:00:00:01" });
     assert.equal(nodeFacts(resource("Node", { bgp, ipv4VXLANTunnelAddr: "10.1.0.1" }))?.vxlan, undefined);
+    const six = { bgp, ipv6VXLANTunnelAddr: "fd10::1", vxlanTunnelMACAddrV6: "66:00:00:00:00:02" };
+    assert.deepEqual(nodeFacts(resource("Node", six))?.vxlan6, { ip: "fd10::1", mac: "66:00:00:00:00:02" });
+    assert.equal(nodeFacts(resource("Node", { bgp, ipv6VXLANTunnelAddr: "fd10::1" }))?.vxlan6, undefined);
   });
 
   it("have a WireGuard key once it has one", () => {
@@ -154,7 +158,7 @@ describe("the cluster's settings", () => {
     vxlanVni: 4096,
     vxlanPort: 4789,
     isChecksumOffloadBroken: undefined,
-    tunnelMtus: { ipip: 0, vxlan: 0, wireguard: 0 },
+    tunnelMtus: { ipip: 0, vxlan: 0, vxlan6: 0, wireguard: 0 },
     wireguardEnabled: false,
     wireguardPort: 51_820,
   };

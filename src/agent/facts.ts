@@ -7,6 +7,7 @@ import type {
   PoolFacts,
   Settings,
   StrayAddress,
+  VxlanEnd,
 } from "../desired/facts.ts";
 import type { BGPConfiguration } from "../model/bgp-configuration.ts";
 import type { FelixConfiguration } from "../model/felix-configuration.ts";
@@ -17,15 +18,17 @@ import { parseResource, unwrap } from "../model/resource.ts";
 import { secondsOf } from "../model/schema.ts";
 import type { WorkloadEndpoint } from "../model/workload-endpoint.ts";
 import { addressAt, cidrAddress, cidrOf, parseInterfaceAddress } from "../net/cidr.ts";
+import type { Ip } from "../net/ip.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
+import type { Mac } from "../net/mac.ts";
 
 /** Annotation of a Node: `starting` or `bird`, as {@link NodeFacts.routeSource}; `datastore`, or none at all. */
 export const ROUTE_SOURCE_ANNOTATION = "margay/route-source";
 
 /** `undefined` for a node without an IPv4 address: nothing can be routed to it. */
 export function nodeFacts(node: Node): NodeFacts | undefined {
-  const { ipv4Address, ipv6Address, asNumber, ipv4IPIPTunnelAddr: ipip } = node.spec.bgp ?? {};
-  const { ipv4VXLANTunnelAddr: ip4, vxlanTunnelMACAddr: mac } = node.spec;
+  const { spec } = node;
+  const { ipv4Address, ipv6Address, asNumber, ipv4IPIPTunnelAddr: ipip } = spec.bgp ?? {};
   if (ipv4Address === undefined) return undefined;
   const { ip, prefixLength } = parseInterfaceAddress(ipv4Address);
   return {
@@ -33,13 +36,22 @@ export function nodeFacts(node: Node): NodeFacts | undefined {
     subnet: cidrOf(ip, prefixLength),
     asNumber,
     labels: node.metadata.labels,
-    routeReflectorClusterId: node.spec.bgp?.routeReflectorClusterID,
+    routeReflectorClusterId: spec.bgp?.routeReflectorClusterID,
     ipv6: ipv6Address === undefined ? undefined : networkOf(ipv6Address),
     routeSource: parseRouteSource(node.metadata.annotations?.[ROUTE_SOURCE_ANNOTATION]),
-    vxlan: ip4 === undefined || mac === undefined ? undefined : { ip: ip4, mac },
+    vxlan: vxlanEnd(spec.ipv4VXLANTunnelAddr, spec.vxlanTunnelMACAddr),
+    vxlan6: vxlanEnd(spec.ipv6VXLANTunnelAddr, spec.vxlanTunnelMACAddrV6),
     ipip,
     wireguard: wireguardOf(node),
   };
+}
+
+/** Calico may leave out the MAC address: it is no end before it has both. */
+function vxlanEnd<Address extends Ip>(
+  ip: Address | undefined,
+  mac: Mac | undefined,
+): VxlanEnd<Address> | undefined {
+  return ip === undefined || mac === undefined ? undefined : { ip, mac };
 }
 
 function networkOf(interfaceAddress: string): NodeFacts["ipv6"] {
@@ -123,7 +135,12 @@ export function settingsOf(
     vxlanVni: felixSpec.vxlanVNI,
     vxlanPort: felixSpec.vxlanPort,
     isChecksumOffloadBroken: CHECKSUM_OVERRIDES[felixSpec.featureDetectOverride],
-    tunnelMtus: { ipip: felixSpec.ipipMTU, vxlan: felixSpec.vxlanMTU, wireguard: felixSpec.wireguardMTU },
+    tunnelMtus: {
+      ipip: felixSpec.ipipMTU,
+      vxlan: felixSpec.vxlanMTU,
+      vxlan6: felixSpec.vxlanMTUV6,
+      wireguard: felixSpec.wireguardMTU,
+    },
     wireguardEnabled: felixSpec.wireguardEnabled,
     wireguardPort: felixSpec.wireguardListeningPort,
     natAddress: felixSpec.natOutgoingAddress,

@@ -3,6 +3,7 @@ import { prepareIpipTunnel } from "../dataplane/bpf/ipip-tunnel.ts";
 import { detectIpipDriver, guessIpipDriver } from "../dataplane/ipip-driver.ts";
 import type { IpipDriver, IpipEnd } from "../desired/facts.ts";
 import { IPIP_DEVICE } from "../desired/wanted.ts";
+import { parseIpv4 } from "../net/ipv4.ts";
 import { nodeFacts } from "./facts.ts";
 import { type TunnelContext, basisOf, poolsWith, unusedTunnel } from "./tunnels.ts";
 import type { TunnelKind } from "./tunnel-end.ts";
@@ -14,6 +15,7 @@ export function ipipTunnel(context: TunnelContext): TunnelKind<IpipEnd> {
   const driver = createDriverChoice(context);
   return {
     name: "IPIP",
+    family: 4,
     handleId: `ipip-tunnel-addr-${nodeName}`,
     addressType: "ipipTunnelAddress",
     async prepare(options) {
@@ -29,7 +31,7 @@ export function ipipTunnel(context: TunnelContext): TunnelKind<IpipEnd> {
       const ip = catalog.self && nodeFacts(catalog.self)?.ipip;
       return ip && { ip, driver: await driver() };
     },
-    endWith: async (ip) => ({ ip, driver: await driver() }),
+    endWith: async (ip) => ({ ip: parseIpv4(ip), driver: await driver() }),
     learn: (value) => {
       learn([{ kind: "ipipEnd", value }]);
     },

@@ -6,7 +6,7 @@ import { resourceKey } from "../model/keys.ts";
 import { mergePatch } from "../model/merge-patch.ts";
 import type { Node } from "../model/node.ts";
 import { API_VERSION, parseStoredResource } from "../model/resource.ts";
-import type { Family } from "../net/ip.ts";
+import type { Family, Ip } from "../net/ip.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
 import type { NodeName } from "../model/name.ts";
 import { ROUTE_SOURCE_ANNOTATION } from "./facts.ts";
@@ -25,8 +25,8 @@ export interface Registration {
     source: NodeFacts["routeSource"],
     options: WaitOptions & { readonly isFailed?: boolean },
   ): Promise<void>;
-  /** Records this node's end of VXLAN tunnels, or that it has none. */
-  recordVxlanEnd(end: VxlanEnd | undefined, options: WaitOptions): Promise<void>;
+  /** Records this node's end of the family's VXLAN tunnels, or that it has none. */
+  recordVxlanEnd(family: Family, end: VxlanEnd<Ip> | undefined, options: WaitOptions): Promise<void>;
   /** Records this node's end of WireGuard tunnels, or that it has none. */
   recordWireguardEnd(end: WireguardEnd | undefined, options: WaitOptions): Promise<void>;
   /** Records this node's address inside IPIP tunnels, or that it has none. */
@@ -58,8 +58,12 @@ export function createRegistration(
       return entry && readNode(entry).node.spec.bgp?.[family === 4 ? "ipv4Address" : "ipv6Address"];
     },
     register: (options) => patchNode(store, key, empty, () => ({ spec: spec() }), options),
-    recordVxlanEnd(end, options) {
-      const change = { ipv4VXLANTunnelAddr: end?.ip ?? null, vxlanTunnelMACAddr: end?.mac ?? null };
+    recordVxlanEnd(family, end, options) {
+      const [ip, mac] = [end?.ip ?? null, end?.mac ?? null];
+      const change =
+        family === 4
+          ? { ipv4VXLANTunnelAddr: ip, vxlanTunnelMACAddr: mac }
+          : { ipv6VXLANTunnelAddr: ip, vxlanTunnelMACAddrV6: mac };
       return patchNode(store, key, empty, () => ({ spec: { ...spec(), ...change } }), options);
     },
     recordIpipEnd(ip, options) {

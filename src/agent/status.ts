@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { BirdStatus } from "../bird/bird.ts";
 import type { DataplaneStatus } from "../dataplane/dataplane.ts";
-import type { OwnEnd } from "../desired/calculation.ts";
 import type { RouteSource } from "../desired/facts.ts";
+import type { OwnEnd } from "../desired/tunnels.ts";
 import type { Unroutable, WantedBird } from "../desired/wanted.ts";
 import type { IPPool, IPPoolSpec } from "../model/ip-pool.ts";
 import type { Issue } from "../model/issue.ts";

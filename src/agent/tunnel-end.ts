@@ -3,7 +3,7 @@ import type { Allocator } from "../ipam/allocator.ts";
 import type { Limits } from "../ipam/assignment.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { formatIssues } from "../model/issue.ts";
-import { type Ipv4, parseIpv4 } from "../net/ipv4.ts";
+import type { Family, Ip } from "../net/ip.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { PoolReview } from "./pool-review.ts";
@@ -13,6 +13,8 @@ import { type Settler, type Waiting, createSettler } from "./settler.ts";
 export interface TunnelKind<End> {
   /** What people call it, "VXLAN". */
   readonly name: string;
+  /** Its address inside the tunnel is of this family. */
+  readonly family: Family;
   /** The handle of the end's address, Calico's. */
   readonly handleId: string;
   /** The attribute `type` of the end's address, Calico's. */
@@ -28,7 +30,7 @@ export interface TunnelKind<End> {
   /** The end that this node's own record tells of, left by an agent before this one. */
   recorded(): End | undefined | Promise<End | undefined>;
   /** The end with this address. */
-  endWith(ip: Ipv4, options: Wait): End | Promise<End>;
+  endWith(ip: Ip, options: Wait): End | Promise<End>;
   /** Has the end made, or with `undefined` taken away. */
   learn(end: End | undefined): void;
   /** Resolves once the end can be sent to. */
@@ -152,16 +154,16 @@ async function assign<End>(
   allocator: Pick<Allocator, "assign">,
   { nodeName, limits, poolReview }: TunnelEndOptions,
   signal: AbortSignal,
-): Promise<Ipv4> {
-  const { name, handleId, addressType } = kind;
+): Promise<Ip> {
+  const { name, handleId, addressType, family } = kind;
   const usable = kind.pools().filter(({ spec }) => !spec.disabled && spec.allowedUses.includes("Tunnel"));
   if (usable.length === 0)
     throw new Error(`no enabled IPPool that uses ${name} has "Tunnel" among its allowedUses`);
   const pools = usable.filter((pool) => poolReview.issuesOf(pool).length === 0);
   if (pools.length === 0) throw new Error(formatIssues(usable.flatMap((pool) => poolReview.issuesOf(pool))));
   const attributes = { node: nodeName, type: addressType };
-  const request = { handleId, attributes, pools, family: 4 as const, ...limits(), signal };
+  const request = { handleId, attributes, pools, family, ...limits(), signal };
   const result = await allocator.assign(request);
   if (result.kind !== "assigned") throw new Error(result.message);
-  return parseIpv4(result.address);
+  return result.address;
 }

@@ -6,6 +6,7 @@ import type { Calculation } from "../desired/calculation.ts";
 import type { Fact, IpipDriver, TunnelKind } from "../desired/facts.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { poolsOfFamily } from "../model/pools.ts";
+import type { Family } from "../net/ip.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Conditions } from "../system/conditions.ts";
 import type { Catalog } from "./catalog.ts";
@@ -29,9 +30,13 @@ export interface TunnelContext {
   readonly learn: (facts: readonly Fact[]) => void;
 }
 
-/** IPv4 pools that have the mode set; addresses of a disabled one may still be in use. No tunnel carries IPv6. */
-export function poolsWith({ pools }: Catalog, mode: "ipipMode" | "vxlanMode"): readonly IPPool[] {
-  return poolsOfFamily(pools, 4).filter(({ spec }) => spec[mode] !== "Never");
+/** Pools of the family that have the mode set; addresses of a disabled one may still be in use. */
+export function poolsWith(
+  { pools }: Catalog,
+  mode: "ipipMode" | "vxlanMode",
+  family: Family = 4,
+): readonly IPPool[] {
+  return poolsOfFamily(pools, family).filter(({ spec }) => spec[mode] !== "Never");
 }
 
 /** What an end's address depends on: a pool's status does not count. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { WireguardEnd } from "../desired/facts.ts";
 import { WIREGUARD_DEVICE } from "../desired/wanted.ts";
+import { parseIpv4 } from "../net/ipv4.ts";
 import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import { type TunnelContext, basisOf } from "./tunnels.ts";
 import type { TunnelKind } from "./tunnel-end.ts";
@@ -32,6 +33,7 @@ export function wireguardTunnel(context: TunnelContext): TunnelKind<WireguardEnd
   };
   return {
     name: "WireGuard",
+    family: 4,
     handleId: `wireguard-tunnel-addr-${nodeName}`,
     addressType: "wireguardTunnelAddress",
     isWanted: () => calculation.settings.wireguardEnabled,
@@ -43,7 +45,7 @@ export function wireguardTunnel(context: TunnelContext): TunnelKind<WireguardEnd
       // An agent that was ended while it changed the key has not told the others yet.
       return end && { ...end, publicKey: await wireguardKey.ensure().catch(() => end.publicKey) };
     },
-    endWith: async (ip) => ({ ip, publicKey: await usableKey() }),
+    endWith: async (ip) => ({ ip: parseIpv4(ip), publicKey: await usableKey() }),
     learn: learnEnd,
     async programmed({ publicKey }, options) {
       if ((await deviceFault(context, options)) === undefined) {

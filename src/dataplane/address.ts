@@ -4,6 +4,7 @@ import { cidrContainsIp, parseCidr } from "../net/cidr.ts";
 import { type Ip, addressBits, familyOf } from "../net/ip.ts";
 import { type LinkTable, missing } from "./link.ts";
 import { type LinkAddress, addAddress, deleteAddress, replaceAddress } from "./netlink/address.ts";
+import type { Link } from "./netlink/link.ts";
 import { RT_SCOPE_HOST, RT_SCOPE_UNIVERSE } from "./netlink/route.ts";
 import { DONE, type Plan } from "./plan.ts";
 import { ReconcileTable } from "./table.ts";
@@ -97,10 +98,16 @@ export function planAddress(key: string, { table }: AddressTable, links: LinkTab
   const link = links.byName(wanted.ifName);
   if (link === undefined) return { kind: "blocked", reason: missing(wanted.ifName) };
   const prefixLength = isLinkLocal(wanted.ip) ? LINK_LOCAL_LENGTH : addressBits(familyOf(wanted.ip));
-  if (seen?.ifIndex === link.index && seen.prefixLength === prefixLength) return DONE;
+  const passing = passingOn(link, wanted.ip, links);
+  const isRight =
+    seen?.ifIndex === link.index && seen.prefixLength === prefixLength && seen.passing === passing;
+  if (isRight) return DONE;
   if (seen !== undefined) return { kind: "remove", requests: [deleteAddress(seen)] };
   if (familyOf(wanted.ip) === 6) {
-    const address = { ifIndex: link.index, ip: wanted.ip, prefixLength, scope: RT_SCOPE_UNIVERSE };
+    const address: LinkAddress = {
+      ...{ ifIndex: link.index, ip: wanted.ip, prefixLength, scope: RT_SCOPE_UNIVERSE },
+      ...(passing !== undefined && { passing }),
+    };
     // The kernel may be about to make it by itself.
     const request = replaceAddress(address, { skipDuplicateDetection: true });
     return { kind: "change", requests: [request], after: address };
@@ -114,4 +121,12 @@ export function planAddress(key: string, { table }: AddressTable, links: LinkTab
     label: ADDRESS_LABEL,
   };
   return { kind: "change", requests: [addAddress(address)], after: address };
+}
+
+/**
+ * An IPv6 address in a tunnel is the source of what the node sends by routes that say so, and of nothing else. The kernel would take it for local containers too, for it is
+ * the one most like theirs (RFC 6724 section 5, rule 8), where it takes that of the node in IPv4; rule 3 comes before.
+ */
+function passingOn(link: Link, ip: Ip, links: LinkTable): LinkAddress["passing"] {
+  return familyOf(ip) === 6 && links.isTunnelIndex(link.index) ? "deprecated" : undefined;
 }

@@ -25,13 +25,14 @@ import { makeWireguard } from "./wireguard.ts";
 
 /**
  * Brings the kernel closer to what is wanted, one batch per kind of object. An interface has to be up before routes and neighbours hold on
- * it, a packet may only meet a node end that is fully set, and a tunnel only opens behind its guard; so the order is guard, check of
+ * it, a packet may only meet a node end that is fully set, and a tunnel only opens behind its guard; so the order is guards, check of
  * source addresses, outgoing translation, links, checksums, MTUs, sysctls (which say whether an interface takes IPv6 addresses), addresses, forwarding entries, neighbours, IPIP, WireGuard and its peers, rules, routes. What IPIP no longer needs, and peers, go last, for
- * until then routes may still lead there, and then what the guard does not.
+ * until then routes may still lead there, and then what the guards do not.
  */
 export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
   const {
     guard,
+    guard6,
     source,
     nat,
     link: links,
@@ -53,14 +54,14 @@ export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
     applyTable({ kind, table, plan, execute: byRtnetlink }, kernel);
   try {
     // What waits for its guard is looked at again when that may have changed.
-    if (await guard.make(kernel)) links.table.markFaults();
+    for (const one of [guard, guard6]) if (await one.make(kernel)) links.table.markFaults();
     await source.apply(kernel);
     await nat.apply(kernel);
     await applyTable(
       {
         kind: "link",
         table: links.table,
-        plan: (key) => planBehindGuard(planLink(key, links), key, links, guard),
+        plan: (key) => planBehindGuard(planLink(key, links), key, links, [guard, guard6]),
         execute: (requests) => changeLinks(requests, kernel),
       },
       kernel,
@@ -90,7 +91,7 @@ export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
     );
     await unmakePeers({ peer, links, own }, kernel);
     await ipip.unmake(kernel);
-    await guard.unmake(kernel);
+    for (const one of [guard, guard6]) await one.unmake(kernel);
   } finally {
     for (const table of allTables(tables)) table.giveUp();
   }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The guard of tunnels: packets inside others are taken from nodes alone.
+// The guards of tunnels: packets inside others are taken from nodes alone.
 import {
-  GUARD_TABLE_KEY,
+  type GuardKind,
   type WantedGuard,
   type WantedGuardElement,
   guardElementKey,
+  guardTableKey,
 } from "../desired/wanted-tables.ts";
 import type { LinkTable } from "./link.ts";
 import type { Link } from "./netlink/link.ts";
-import type { NftElement, NftFrame, NftMatch } from "./nft/statement.ts";
+import type { NftBaseChain, NftElement, NftFrame, NftMatch, NftRule, NftSet } from "./nft/statement.ts";
 import type { Plan } from "./plan.ts";
 import { Ruleset, type RulesetForm } from "./ruleset.ts";
 
@@ -17,35 +18,55 @@ const PROTOCOLS = "protocols";
 const PORTS = "ports";
 
 /**
- * `NF_IP_PRI_RAW` (linux/netfilter_ipv4.h), before everyone's rules: what is dropped here costs them nothing, and whatever they accept is still
- * looked at here. Packets that end on this machine come by when their fragments are joined, and before any tunnel has opened them; a chain
+ * `NF_IP_PRI_RAW` (linux/netfilter_ipv4.h, of IPv6 alike), before everyone's rules: what is dropped here costs them nothing, and whatever they accept
+ * is still looked at here. IPv4 packets that end on this machine come by when their fragments are joined, and before any tunnel has opened them; a chain
  * before that (`prerouting`, ahead of connection tracking) would find no port in a second fragment.
  */
 const PRIORITY = -300;
 
-const FROM_STRANGER: NftMatch = { field: "ip saddr", isIn: false, set: NODES };
+const PORTS_SET: NftSet = { kind: "set", name: PORTS, type: "inet_service", counter: true, interval: false };
+const CHAIN: NftBaseChain = {
+  kind: "chain",
+  name: "strangers",
+  type: "filter",
+  hook: "input",
+  priority: PRIORITY,
+};
 
 /** The sets of tunnels come after the sender, so each of their elements counts exactly what is dropped for it. */
 export const GUARD_FRAME: NftFrame = [
-  { kind: "set", name: NODES, type: "ipv4_addr", counter: false, interval: false },
+  nodesSet("ipv4_addr"),
   { kind: "set", name: PROTOCOLS, type: "inet_proto", counter: true, interval: false },
-  { kind: "set", name: PORTS, type: "inet_service", counter: true, interval: false },
-  { kind: "chain", name: "strangers", type: "filter", hook: "input", priority: PRIORITY },
-  {
-    kind: "rule",
-    chain: "strangers",
-    matches: [FROM_STRANGER, { field: "ip protocol", isIn: true, set: PROTOCOLS }],
-    counter: false,
-    verdict: { kind: "drop" },
-  },
-  {
-    kind: "rule",
-    chain: "strangers",
-    matches: [FROM_STRANGER, { field: "udp dport", isIn: true, set: PORTS }],
-    counter: false,
-    verdict: { kind: "drop" },
-  },
+  PORTS_SET,
+  CHAIN,
+  dropFromStrangers("ip saddr", { field: "ip protocol", isIn: true, set: PROTOCOLS }),
+  dropFromStrangers("ip saddr", { field: "udp dport", isIn: true, set: PORTS }),
 ];
+
+/**
+ * Here fragments come by before they are joined, unless something tracks connections. The first of them has the port, or the kernel does not join
+ * them (RFC 8200 section 4.5; `ipv6frag_thdr_truncated()`, net/ipv6/reassembly.c), and without the first the rest is nothing.
+ */
+export const GUARD6_FRAME: NftFrame = [
+  nodesSet("ipv6_addr"),
+  PORTS_SET,
+  CHAIN,
+  dropFromStrangers("ip6 saddr", { field: "udp dport", isIn: true, set: PORTS }),
+];
+
+function nodesSet(type: "ipv4_addr" | "ipv6_addr"): NftSet {
+  return { kind: "set", name: NODES, type, counter: false, interval: false };
+}
+
+function dropFromStrangers(sender: "ip saddr" | "ip6 saddr", match: NftMatch): NftRule {
+  return {
+    kind: "rule",
+    chain: CHAIN.name,
+    matches: [{ field: sender, isIn: false, set: NODES }, match],
+    counter: false,
+    verdict: { kind: "drop" },
+  };
+}
 
 const KEYED: Readonly<Record<string, WantedGuardElement["kind"]>> = {
   [NODES]: "node",
@@ -53,19 +74,22 @@ const KEYED: Readonly<Record<string, WantedGuardElement["kind"]>> = {
   [PORTS]: "port",
 };
 
-const GUARD: RulesetForm<WantedGuard> = {
-  kind: "guard",
-  title: "guard of tunnels",
-  table: { family: "ip", name: "margay" },
-  tableKey: GUARD_TABLE_KEY,
-  write: (wanted) => (wanted.kind === "table" ? { kind: "table", frame: GUARD_FRAME } : elementOf(wanted)),
-  keyOf: ({ set, value }) => guardElementKey(KEYED[set] ?? set, value),
-};
+function formOf(kind: GuardKind): RulesetForm<WantedGuard> {
+  const frame = kind === "guard" ? GUARD_FRAME : GUARD6_FRAME;
+  return {
+    kind,
+    title: kind === "guard" ? "guard of tunnels" : "guard of IPv6 tunnels",
+    table: { family: kind === "guard" ? "ip" : "ip6", name: "margay" },
+    tableKey: guardTableKey(kind),
+    write: (wanted) => (wanted.kind === "table" ? { kind: "table", frame } : elementOf(wanted)),
+    keyOf: ({ set, value }) => guardElementKey(kind, KEYED[set] ?? set, value),
+  };
+}
 
 export type Guard = Ruleset<WantedGuard>;
 
-export function createGuard(): Guard {
-  return new Ruleset(GUARD);
+export function createGuard(kind: GuardKind): Guard {
+  return new Ruleset(formOf(kind));
 }
 
 function elementOf(wanted: WantedGuardElement): NftElement {
@@ -86,10 +110,10 @@ export function planBehindGuard<R>(
   plan: Plan<Link, R>,
   name: string,
   links: LinkTable,
-  { table }: Guard,
+  guards: readonly Guard[],
 ): Plan<Link, R> {
   const opens = plan.kind === "create" || (plan.kind === "change" && plan.after.up);
   if (!opens || links.byName(name)?.up === true) return plan;
-  const [reason] = table.pendingOn(name);
+  const [reason] = guards.flatMap(({ table }) => table.pendingOn(name));
   return reason === undefined ? plan : { kind: "blocked", reason };
 }

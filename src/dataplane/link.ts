@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { IPIP_DEVICE, VXLAN_DEVICE, WIREGUARD_DEVICE, type WantedLink, linkKey } from "../desired/wanted.ts";
+import {
+  IPIP_DEVICE,
+  VXLAN6_DEVICE,
+  VXLAN_DEVICE,
+  WIREGUARD_DEVICE,
+  type WantedLink,
+  linkKey,
+} from "../desired/wanted.ts";
 import type { IfName } from "../net/if-name.ts";
+import { familyOf } from "../net/ip.ts";
 import type { LinkRequest } from "./link-request.ts";
 import { type Link, deleteLink, setLink } from "./netlink/link.ts";
 import { createIpip } from "./netlink/link-ipip.ts";
@@ -18,9 +26,11 @@ export function isNodeEnd(link: Link): boolean {
 /** Marks an interface that others may use too. */
 const ALIAS = "margay";
 
+const OWN_DEVICES: ReadonlySet<string> = new Set([VXLAN_DEVICE, VXLAN6_DEVICE, WIREGUARD_DEVICE]);
+
 /** Ownership: the devices of VXLAN and WireGuard are ours by their names. The kernel makes the IPIP device for everyone: it is ours by its alias. */
 export function isTunnel({ name, alias }: Link): boolean {
-  return name === VXLAN_DEVICE || name === WIREGUARD_DEVICE || (name === IPIP_DEVICE && alias === ALIAS);
+  return OWN_DEVICES.has(name) || (name === IPIP_DEVICE && alias === ALIAS);
 }
 
 function isOurs(link: Link): boolean {
@@ -162,19 +172,16 @@ function planIpip(wanted: WantedLink & { readonly kind: "ipip" }, seen: Link | u
 }
 
 /**
- * What a device was made with cannot be changed: one with other parameters is replaced. The outer UDP header has no checksum (RFC 7348
- * section 5): the inner packet has its own, and a network card that computes both is rare.
+ * What a device was made with cannot be changed: one with other parameters is replaced. The outer UDP header has no checksum over IPv4 (RFC 7348
+ * section 5): the inner packet has its own, and a network card that computes both is rare. Over IPv6 it has one, for nothing else there says whether the
+ * addresses are whole, and firewalls and hosts drop packets without (RFC 8200 section 8.1); from nodes that are set up otherwise such are taken (RFC 6935).
  */
 function planVxlan(wanted: WantedLink & { readonly kind: "vxlan" }, seen: Link | undefined): Plan<Link> {
   const { name, mac, mtu, vni, port, localIp } = wanted;
-  if (seen === undefined) {
-    return {
-      kind: "create",
-      requests: [
-        createVxlan({ name, mac, mtu, up: true, vni, port, localIp, learning: false, udpChecksum: false }),
-      ],
-    };
-  }
+  const takesNoChecksum6 = familyOf(localIp) === 6;
+  const fixed = { vni, port, localIp, learning: false, udpChecksum: false, takesNoChecksum6 };
+  if (seen === undefined)
+    return { kind: "create", requests: [createVxlan({ name, mac, mtu, up: true, ...fixed })] };
   const { tunnel } = seen;
   const isRight =
     tunnel?.kind === "vxlan" &&
@@ -184,6 +191,8 @@ function planVxlan(wanted: WantedLink & { readonly kind: "vxlan" }, seen: Link |
     tunnel.remoteIp === undefined &&
     !tunnel.learning &&
     !tunnel.udpChecksum &&
+    !tunnel.omitsChecksum6 &&
+    tunnel.takesNoChecksum6 === takesNoChecksum6 &&
     !tunnel.external;
   if (!isRight) return { kind: "remove", requests: [deleteLink({ index: seen.index })] };
   if (seen.up && seen.mac === mac && seen.mtu === mtu) return DONE;

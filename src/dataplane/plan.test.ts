@@ -6,6 +6,7 @@ import {
   MAIN_TABLE,
   NODE_END_MAC,
   type RouteTarget,
+  VXLAN6_DEVICE,
   type WantedNeighbour,
   type WantedRoute,
   neighbourKey,
@@ -13,6 +14,7 @@ import {
 } from "../desired/wanted.ts";
 import { parseCidr } from "../net/cidr.ts";
 import { parseIfName } from "../net/if-name.ts";
+import { parseIp } from "../net/ip.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
 import { parseMac } from "../net/mac.ts";
 import { LinkTable, isNodeEnd, planLink } from "./link.ts";
@@ -130,6 +132,8 @@ describe("the plan of the VXLAN device", () => {
     tos: 0,
     dontFragment: "unset",
     udpChecksum: false,
+    omitsChecksum6: false,
+    takesNoChecksum6: false,
     groupPolicy: false,
     external: false,
   };
@@ -162,14 +166,32 @@ describe("the plan of the VXLAN device", () => {
       { port: 8472 },
       { learning: true },
       { udpChecksum: true },
+      { omitsChecksum6: true },
+      { takesNoChecksum6: true },
       { external: true },
     ];
     const plans = others.map((other) => planOf(true, { ...device, tunnel: { ...tunnel, ...other } }));
-    assert.deepEqual(plans, ["remove", "remove", "remove", "remove", "remove"]);
+    assert.deepEqual([...new Set(plans)], ["remove"]);
   });
 
   it("removes it where it is not wanted", () => {
     assert.equal(planOf(false, device), "remove");
+  });
+
+  it("of IPv6 has checksums, and takes packets without", () => {
+    const [name, localIp] = [VXLAN6_DEVICE, parseIp("fd00:1::101")];
+    const right = { ...tunnel, localIp, takesNoChecksum6: true };
+    const plans = [
+      right,
+      { ...right, takesNoChecksum6: false },
+      { ...right, omitsChecksum6: true },
+      tunnel,
+    ].map((seen) => {
+      const links = linksOf({ ...device, name, tunnel: seen });
+      links.table.want(new Map([[name, { ...wanted, name, localIp }]]));
+      return planLink(name, links).kind;
+    });
+    assert.deepEqual(plans, ["done", "remove", "remove", "remove"]);
   });
 });
 

@@ -222,9 +222,15 @@ function resolveTarget(
     case "tunnel": {
       const link = links.byName(target.ifName);
       if (link?.up !== true) return missing(target.ifName);
-      const { gateway } = target;
+      const { gateway, source } = target;
       // The other end is not on this node's network: that it is behind the device has to be taken for granted.
-      return { type: "unicast", scope: RT_SCOPE_UNIVERSE, ifIndex: link.index, gateway, onlink: true };
+      const way = {
+        ifIndex: link.index,
+        gateway,
+        onlink: true,
+        ...(source !== undefined && { prefSrc: source }),
+      };
+      return { type: "unicast", scope: RT_SCOPE_UNIVERSE, ...way };
     }
     case "underlay": {
       const { node, mtu, source } = target;

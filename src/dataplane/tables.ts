@@ -18,7 +18,7 @@ import { LinkTable, isTunnel } from "./link.ts";
 import { type MtuTable, createMtuTable } from "./mtu.ts";
 import { type Nat, createNat } from "./nat.ts";
 import { type NeighbourTable, createNeighbourTable, seenNeighbourKey } from "./neighbour.ts";
-import { listAddresses } from "./netlink/address.ts";
+import { type LinkAddress, listAddresses } from "./netlink/address.ts";
 import { listForwardingEntries } from "./netlink/fdb.ts";
 import { type Link, listLinks } from "./netlink/link.ts";
 import { listNeighbours } from "./netlink/neighbour.ts";
@@ -36,6 +36,7 @@ import { type WireguardTable, createWireguardTable, forgetWireguard, listWiregua
 /** Every kind of object that is reconciled, wanted and seen side by side. */
 export interface Tables {
   readonly guard: Guard;
+  readonly guard6: Guard;
   readonly source: SourceCheck;
   readonly nat: Nat;
   readonly link: LinkTable;
@@ -68,7 +69,8 @@ type AnyTable = Pick<
 
 export function createTables(): Tables {
   return {
-    guard: createGuard(),
+    guard: createGuard("guard"),
+    guard6: createGuard("guard6"),
     source: createSourceCheck(),
     nat: createNat(),
     link: new LinkTable(),
@@ -89,10 +91,22 @@ export function createTables(): Tables {
 /** The part of each kind in which wanted and seen are compared. */
 type Reconciled = { readonly [K in Kind]: AnyTable & { want(delta: Delta<Wanted[K]>): void } };
 
-function reconciled({ guard, source, nat, link, address, ipip, peer, route, ...plain }: Tables): Reconciled {
+function reconciled({
+  guard,
+  guard6,
+  source,
+  nat,
+  link,
+  address,
+  ipip,
+  peer,
+  route,
+  ...plain
+}: Tables): Reconciled {
   return {
     ...plain,
     guard: guard.table,
+    guard6: guard6.table,
     source: source.table,
     nat: nat.table,
     link: link.table,
@@ -104,8 +118,8 @@ function reconciled({ guard, source, nat, link, address, ipip, peer, route, ...p
 }
 
 /** The tables of nftables, each of which hears of changes by itself. */
-export function rulesets({ guard, source, nat }: Tables): readonly (Guard | SourceCheck | Nat)[] {
-  return [guard, source, nat];
+export function rulesets({ guard, guard6, source, nat }: Tables): readonly (Guard | SourceCheck | Nat)[] {
+  return [guard, guard6, source, nat];
 }
 
 export function tableOf(tables: Tables, kind: Kind): AnyTable {
@@ -169,8 +183,7 @@ export function noteEvent(tables: Tables, event: RtEvent): "noted" | "overrun" {
       else address.remove(event.address, links);
       ipip.noteAddresses();
       markFaults(tables);
-      // With an interface's last IPv4 address its routes go, without an event (fib_disable_ip(), net/ipv4/fib_frontend.c).
-      return !isNew && familyOf(event.address.ip) === 4 ? "overrun" : "noted";
+      return !isNew && changesRoutes(event.address, links) ? "overrun" : "noted";
     case "fdb":
       noteKeyed(forwarding, seenForwardingKey(event.entry, links), isNew ? event.entry : undefined);
       return "noted";
@@ -183,6 +196,14 @@ export function noteEvent(tables: Tables, event: RtEvent): "noted" | "overrun" {
     case "overrun":
       return "overrun";
   }
+}
+
+/**
+ * Whether routes change with the end of the address, without an event: with an interface's last IPv4 address its routes go (`fib_disable_ip()`, net/ipv4/fib_frontend.c), and
+ * routes of IPv6 lose it as their source (`fib6_remove_prefsrc()`, net/ipv6/route.c), which those through a tunnel have.
+ */
+function changesRoutes({ ip, ifIndex }: LinkAddress, links: LinkTable): boolean {
+  return familyOf(ip) === 4 || links.isTunnelIndex(ifIndex);
 }
 
 function noteKeyed<S>(

@@ -7,14 +7,14 @@ import type { BlockFacts, Encapsulation, IpipEnd, NodeFacts, RouteSource, Tunnel
 import { type Holding, holdingsOf } from "./holding.ts";
 import { ipipBlock } from "./ipip.ts";
 import type { Contributed } from "./outcome.ts";
-import { type Path, ipv6WayTo, wayTo } from "./path.ts";
+import { type Path, wayTo } from "./path.ts";
+import { vxlanDevice } from "./vxlan.ts";
 import {
   BLOCK_METRIC,
   IPIP_DEVICE,
   MAIN_TABLE,
   type RouteTarget,
   type Unroutable,
-  VXLAN_DEVICE,
   type WantedIpip,
   type WantedRoute,
   routeKey,
@@ -31,6 +31,8 @@ export interface BlockContext {
   readonly encapsulation: (dst: Cidr) => Encapsulation;
   /** This node's end of IPIP tunnels, once it has one. */
   readonly ipipEnd: IpipEnd | undefined;
+  /** This node's address inside VXLAN tunnels of IPv6, once it has one. */
+  readonly vxlan6Ip: Ip | undefined;
   /** What fits into an IPIP tunnel, in octets; `undefined` while the underlay is not known. */
   readonly ipipMtu: number | undefined;
   readonly isConfirmed: (node: string, block: Cidr) => boolean;
@@ -100,11 +102,7 @@ function remoteOutcome({ dst, node: name }: Holding, context: BlockContext): Rem
   if (here === undefined) return unroutable(dst, `this node, "${self}", has not registered an address`);
   const encapsulation = context.encapsulation(dst);
   const standing = isBirds(there, encapsulation, context) ? "untilReplaced" : "present";
-  if (cidrFamily(dst) === 6) {
-    const way = ipv6WayTo({ ...there, name }, here, encapsulation);
-    return way.kind === "none" ? unroutable(dst, way.reason) : gatewayRoute(dst, way.gateway, standing);
-  }
-  const { path, detour } = wayTo({ ...there, name }, here, encapsulation);
+  const { path, detour } = wayTo({ ...there, name }, here, encapsulation, cidrFamily(dst));
   const outcome = routeBy(path, { dst, there, standing }, context);
   return detour === undefined ? outcome : { ...outcome, detours: [{ dst, reason: detour }] };
 }
@@ -120,11 +118,15 @@ function routeBy(path: Path, { dst, there, standing }: Destination, context: Blo
     case "none":
       return unroutable(dst, path.reason);
     case "direct":
-      return gatewayRoute(dst, there.address, standing);
-    case "vxlan": {
-      const target = { kind: "tunnel", ifName: VXLAN_DEVICE, gateway: path.gateway } as const;
+      return gatewayRoute(dst, path.gateway, standing);
+    case "vxlan":
+    case "vxlan6": {
+      const ifName = vxlanDevice(cidrFamily(dst));
+      const { vxlan6Ip } = context;
+      const source = path.kind === "vxlan6" && vxlan6Ip !== undefined ? { source: vxlan6Ip } : {};
+      const target = { kind: "tunnel", ifName, gateway: path.gateway, ...source } as const;
       // As in Calico, the agent brings these routes whatever the source of the others.
-      return { ...NOTHING, route: [blockRoute(dst, target, "present")], tunnels: ["vxlan"] };
+      return { ...NOTHING, route: [blockRoute(dst, target, "present")], tunnels: [path.kind] };
     }
     case "ipip":
       return { ...ipipRoute({ dst, there, standing }, context), tunnels: ["ipip"] };

@@ -4,10 +4,11 @@
 import assert from "node:assert/strict";
 import { natKey, sourceKey } from "./wanted-tables.ts";
 import { describe, it } from "node:test";
-import { type Cidr, parseCidr } from "../net/cidr.ts";
+import { type Cidr, cidrContainsIp, parseCidr } from "../net/cidr.ts";
 import { parseIfName } from "../net/if-name.ts";
 import { parseIp } from "../net/ip.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
+import { parseIpv6 } from "../net/ipv6.ts";
 import { parseMac } from "../net/mac.ts";
 import { parseWireguardPublicKey, wireguardPublicKeyFromBytes } from "../net/wireguard-key.ts";
 import { Calculation, type DesiredState } from "./calculation.ts";
@@ -176,6 +177,34 @@ const IPV6_BLOCKS = [
   affinity("host2", BLOCK62),
 ];
 const IPV6_POOL = ipv6Pool({ kind: "none" });
+
+const END61 = { ip: parseIpv6("fd10::40"), mac: parseMac("66:00:00:00:00:61") };
+const END62 = { ip: parseIpv6("fd10::80"), mac: parseMac("66:00:00:00:00:62") };
+const OWN_END6: Fact = { kind: "vxlan6End", value: END61 };
+
+/** host2 on this node's network, unless another is said. */
+function vxlan6Nodes(address = "fd00:1::102", end: NodeFacts["vxlan6"] = END62): readonly Fact[] {
+  const far = parseCidr("fd00:2::/64");
+  const subnet = cidrContainsIp(LAN6, parseIp(address)) ? LAN6 : far;
+  return [
+    node("host1", "192.168.0.101", {
+      ipv6: { address: parseIp("fd00:1::101"), subnet: LAN6 },
+      vxlan6: END61,
+      routeSource: "bird",
+    }),
+    node("host2", "192.168.0.102", {
+      ipv6: { address: parseIp(address), subnet },
+      vxlan6: end,
+      routeSource: "bird",
+    }),
+  ];
+}
+
+function vxlan6Pool(crossSubnet: boolean): Fact {
+  return ipv6Pool({ kind: "vxlan", crossSubnet });
+}
+
+const VXLAN6 = [...vxlan6Nodes(), vxlan6Pool(false), ...IPV6_BLOCKS, OWN_END6, UNDERLAY];
 
 function ipv6Pool(encapsulation: Encapsulation): Fact {
   const value = { cidr: parseCidr("fd10::/64"), encapsulation, disableBgpExport: false };
@@ -355,6 +384,28 @@ const STATES: Readonly<Record<string, readonly Fact[]>> = {
   ],
   "blocks of IPv6 by the datastore": [...IPV6_NODES, IPV6_POOL, ...IPV6_BLOCKS, BY_DATASTORE],
   "blocks of IPv6 by BIRD, with IPv4": [...IPV6_NODES, POOL, IPV6_POOL, ...TWO_BLOCKS, ...IPV6_BLOCKS],
+  "VXLAN of IPv6 always": VXLAN6,
+  "VXLAN of IPv6 across subnets, host2 near": instead(VXLAN6, vxlan6Pool(true)),
+  "VXLAN of IPv6 across subnets, host2 far": [
+    ...vxlan6Nodes("fd00:2::102"),
+    ...[vxlan6Pool(true), ...IPV6_BLOCKS, OWN_END6, UNDERLAY],
+  ],
+  "VXLAN of IPv6 while host2 has no end yet": [
+    ...instead(vxlan6Nodes(), IPV6_NODES[1]),
+    ...[vxlan6Pool(false), ...IPV6_BLOCKS, OWN_END6, UNDERLAY],
+  ],
+  "VXLAN of both families": [
+    node("host1", "192.168.0.101", {
+      ipv6: { address: parseIp("fd00:1::101"), subnet: LAN6 },
+      ...{ vxlan: END1, vxlan6: END61 },
+    }),
+    node("host2", "192.168.0.102", {
+      ipv6: { address: parseIp("fd00:1::102"), subnet: LAN6 },
+      ...{ vxlan: END2, vxlan6: END62 },
+    }),
+    ...[vxlanPool(false), vxlan6Pool(false), ...TWO_BLOCKS, ...IPV6_BLOCKS],
+    ...[OWN_END, OWN_END6, UNDERLAY, BY_DATASTORE],
+  ],
   "another AS, listening elsewhere, no mesh": [
     ...TWO_NODES,
     ...TWO_BLOCKS,
@@ -383,6 +434,7 @@ function identity(fact: Fact): string {
       return `affinity ${fact.node} ${fact.cidr}`;
     case "settings":
     case "vxlanEnd":
+    case "vxlan6End":
     case "ipipEnd":
     case "wireguardEnd":
     case "underlay":
@@ -412,6 +464,7 @@ function undo(fact: Fact): Fact {
     case "bgpPeer":
     case "bgpFilter":
     case "vxlanEnd":
+    case "vxlan6End":
     case "ipipEnd":
     case "wireguardEnd":
       return { ...fact, value: undefined };
@@ -543,6 +596,13 @@ describe("the routes of a node", () => {
         "fd10::80/122 via fd00:1::102 untilReplaced",
       ],
     ],
+    ["VXLAN of IPv6 always", ["fd10::40/122 blackhole", "fd10::80/122 through fe80::6400:ff:fe00:62"]],
+    ["VXLAN of IPv6 across subnets, host2 near", ["fd10::40/122 blackhole", "fd10::80/122 via fd00:1::102"]],
+    [
+      "VXLAN of IPv6 across subnets, host2 far",
+      ["fd10::40/122 blackhole", "fd10::80/122 through fe80::6400:ff:fe00:62"],
+    ],
+    ["VXLAN of IPv6 while host2 has no end yet", ["fd10::40/122 blackhole", "fd10::80/122 via fd00:1::102"]],
     [
       "a container",
       ["10.1.1.0/26 blackhole", "10.1.1.2/32 dev cali00000000001", "10.1.2.0/26 via 192.168.0.102"],
@@ -569,11 +629,10 @@ describe("IPv6", () => {
     assert.deepEqual(announced([...IPV6_NODES, IPV6_POOL, ...IPV6_BLOCKS]), [BLOCK61, "fd10::81/128"]);
   });
 
-  it("has no route to a node without an address, on another network, or by a tunnel, which is told", () => {
+  it("has no route to a node without an address, on another network, or without an end of the tunnel, which is told", () => {
     const far = node("host2", "192.168.0.102", {
       ipv6: { address: parseIp("fd00:2::102"), subnet: parseCidr("fd00:2::/64") },
     });
-    const vxlan = (crossSubnet: boolean): Fact => ipv6Pool({ kind: "vxlan", crossSubnet });
     const plain = [node("host1", "192.168.0.101"), node("host2", "192.168.0.102")] as const;
     assert.deepEqual(unroutable(plain[0], there, IPV6_POOL), [
       "this node has not registered an IPv6 address",
@@ -584,9 +643,13 @@ describe("IPv6", () => {
     assert.deepEqual(unroutable(here, far, IPV6_POOL), [
       'node "host2" (fd00:2::102) is not on this node\'s network fd00:1::/64',
     ]);
-    assert.deepEqual(unroutable(here, far, vxlan(true)), ["no VXLAN tunnel carries IPv6"]);
-    assert.deepEqual(unroutable(here, there, vxlan(false)), ["no VXLAN tunnel carries IPv6"]);
-    assert.deepEqual(unroutable(here, there, vxlan(true)), []);
+    const lack = "this node has no end of the IPv6 VXLAN tunnel yet";
+    assert.deepEqual(unroutable(here, far, vxlan6Pool(true)), [lack]);
+    assert.deepEqual(unroutable(here, far, vxlan6Pool(false), OWN_END), [lack]);
+    assert.deepEqual(unroutable(here, there, vxlan6Pool(true)), []);
+    assert.deepEqual(unroutable(plain[0], there, vxlan6Pool(false)), [
+      "this node has not registered an IPv6 address",
+    ]);
   });
 
   it("gives a node end the gateway's address, and the container's route a metric that the kernel takes as it is", () => {
@@ -635,16 +698,100 @@ describe("IPv6", () => {
     ]);
   });
 
-  it("takes no room from IPv4 for a tunnel that does not carry it", () => {
-    const calculation = new Calculation("host1");
-    calculation.update([POOL, ipv6Pool({ kind: "vxlan", crossSubnet: false }), UNDERLAY]);
-    assert.equal(calculation.containerMtu, 1500);
-  });
-
   it("does not enter WireGuard's tunnel", () => {
     const { peer, route } = outcomeOf([...WIREGUARD, IPV6_POOL, ...IPV6_BLOCKS]);
     assert.ok(!peer.some(({ allowedIps }) => allowedIps.some((cidr) => cidr.includes(":"))));
     assert.ok(!route.some(({ table, dst }) => table === WIREGUARD_TABLE && dst.includes(":")));
+  });
+});
+
+describe("VXLAN of IPv6", () => {
+  const { link, address, forwarding, neighbour, route, sysctl, guard, guard6, bird, detours } =
+    outcomeOf(VXLAN6);
+  const ifName = "vxlan-v6.calico";
+
+  it("needs one device with the node's end, small enough for the outer headers", () => {
+    const device = { vni: 4096, port: 4789, localIp: "fd00:1::101", mtu: 1430 };
+    assert.deepEqual(link, [{ kind: "vxlan", name: ifName, mac: END61.mac, ...device }]);
+    assert.deepEqual(address, [{ ifName, ip: END61.ip }]);
+    const isOn = sysctl.filter(({ path }) => path.includes(ifName) && path.at(-1) === "disable_ipv6");
+    assert.deepEqual(
+      isOn.map(({ value }) => value),
+      ["0"],
+    );
+  });
+
+  it("has routes from the node's end, which the kernel would not choose by itself", () => {
+    const through = route.flatMap(({ target }) => (target.kind === "tunnel" ? [target] : []));
+    assert.deepEqual(through, [
+      { kind: "tunnel", ifName, gateway: "fe80::6400:ff:fe00:62", source: END61.ip },
+    ]);
+  });
+
+  it("needs a forwarding entry for each other node, and a neighbour entry for the gateway of its routes", () => {
+    assert.deepEqual(forwarding, [{ ifName, mac: END62.mac, dst: "fd00:1::102" }]);
+    assert.deepEqual(neighbour, [{ ifName, ip: "fe80::6400:ff:fe00:62", mac: END62.mac }]);
+  });
+
+  it("has a guard of its own family, that knows the nodes which have such an address", () => {
+    assert.deepEqual(guard, []);
+    const port = { kind: "port", ifName, port: 4789 };
+    assert.deepEqual(guard6, [{ kind: "table" }, { kind: "node", address: "fd00:1::102" }, port]);
+    const both = outcomeOf([...VXLAN6, node("host3", "192.168.0.103"), OWN_END]);
+    assert.deepEqual(both.guard6, guard6);
+    assert.deepEqual(
+      both.guard.flatMap((item) => (item.kind === "node" ? [item.address] : [])),
+      ["192.168.0.102", "192.168.0.103"],
+    );
+  });
+
+  it("has BIRD announce, and bring nothing into the kernel", () => {
+    assert.deepEqual([bird?.poolCidrs, bird?.kernelCidrs], [["fd10::/64"], []]);
+    assert.deepEqual(detours, []);
+  });
+
+  it("goes as it is, where that is possible, until both have an end, which is told", () => {
+    const { detours } = outcomeOf(STATES["VXLAN of IPv6 while host2 has no end yet"] ?? []);
+    const reason = 'node "host2" has no end of the IPv6 VXLAN tunnel yet';
+    assert.deepEqual(detours, [{ dst: BLOCK62, reason }]);
+  });
+
+  it("has checksums computed where those left to the network card are known to be wrong", () => {
+    const { checksum } = outcomeOf([...VXLAN6, settings({ isChecksumOffloadBroken: true })]);
+    assert.deepEqual(checksum, [{ ifName }]);
+  });
+
+  it("is not there where the node has no IPv6 address", () => {
+    const { link, guard6 } = outcomeOf(instead(VXLAN6, node("host1", "192.168.0.101")));
+    assert.deepEqual(link, []);
+    assert.equal(guard6.length, 3);
+  });
+
+  it("leaves nothing where this node's end is given up", () => {
+    const { link, address, forwarding, neighbour, guard6 } = outcomeOf([
+      ...vxlan6Nodes(),
+      IPV6_POOL,
+      ...IPV6_BLOCKS,
+      UNDERLAY,
+    ]);
+    assert.deepEqual([link, address, forwarding, neighbour, guard6], [[], [], [], [], []]);
+  });
+
+  it("takes room from containers' MTU, and does without where that leaves too little for IPv6, which is told", () => {
+    const calculation = new Calculation("host1");
+    calculation.update([POOL, vxlan6Pool(false), UNDERLAY]);
+    assert.equal(calculation.containerMtu, 1430);
+    calculation.update([settings({ tunnelMtus: { ipip: 0, vxlan: 0, vxlan6: 1300, wireguard: 0 } })]);
+    assert.equal(calculation.containerMtu, 1300);
+    calculation.update([settings({ tunnelMtus: { ipip: 0, vxlan: 0, vxlan6: 1440, wireguard: 0 } })]);
+    assert.deepEqual(calculation.mtuIssues(), [
+      "MTU: packets of vxlanMTUV6 1440 do not fit: the underlay's 1500 octets leave room for 1430",
+    ]);
+    calculation.update([settings({}), { kind: "underlay", mtu: 1349 }]);
+    assert.deepEqual(calculation.mtuIssues(), [
+      "MTU: 1279 octets for vxlan6 are too few, IPv6 wants 1280: the underlay's 1349 octets leave room for 1279",
+      "MTU: 1279 octets for containers are too few, IPv6 wants 1280",
+    ]);
   });
 });
 
@@ -933,7 +1080,7 @@ describe("the MTU of containers", () => {
   });
 
   it("is smaller where a person has said so of a tunnel in use", () => {
-    const said = settings({ tunnelMtus: { ipip: 1300, vxlan: 1200, wireguard: 1100 } });
+    const said = settings({ tunnelMtus: { ipip: 1300, vxlan: 1200, vxlan6: 1290, wireguard: 1100 } });
     assert.equal(mtuWith(POOL, said), 1500);
     assert.equal(mtuWith(ipipPool(false), said), 1300);
   });
@@ -945,7 +1092,8 @@ describe("the sizes of tunnels", () => {
     calculation.update(facts);
     return calculation.mtuIssues();
   };
-  const said = (mtu: number): Fact => settings({ tunnelMtus: { ipip: 0, vxlan: mtu, wireguard: 0 } });
+  const said = (mtu: number): Fact =>
+    settings({ tunnelMtus: { ipip: 0, vxlan: mtu, vxlan6: mtu, wireguard: 0 } });
 
   it("are right as they are worked out, and nobody's business where no tunnel is in use", () => {
     assert.deepEqual(issuesWith(vxlanPool(true), UNDERLAY), []);

@@ -3,7 +3,6 @@ import type { BGPFilterSpec } from "../model/bgp-filter.ts";
 import type { BGPPeerSpec } from "../model/bgp-peer.ts";
 import { type Cidr, cidrContains, cidrFamily, hostCidr, prefixLengthOf } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
-import type { Ipv4 } from "../net/ipv4.ts";
 import { bgpIssues } from "./bgp-issues.ts";
 import { type BirdContext, addressConflicts, relyingOnBird, wantedBird } from "./bird.ts";
 import { type BlockContext, blockOutcome } from "./block.ts";
@@ -14,24 +13,20 @@ import {
   type Encapsulation,
   type EndpointFacts,
   type Fact,
-  type IpipEnd,
   type NodeFacts,
   type PoolFacts,
   type Settings,
+  type TunnelEnds,
   type TunnelKind,
-  type VxlanEnd,
-  type WireguardEnd,
 } from "./facts.ts";
 import { holdingsOf } from "./holding.ts";
 import { type Contributed, Outcome } from "./outcome.ts";
-import { guardPeer, openTunnels, ownGuard } from "./guard.ts";
-import { ipipPeer, ownIpip } from "./ipip.ts";
 import { natHost, ownNat, sparesHosts } from "./nat.ts";
 import { type RoomFor, containerMtu, ipv6MtuIssues, mtuIssues, tunnelMtu } from "./mtu.ts";
 import { type PathToNode, type PathsContext, pathsTo } from "./paths.ts";
 import { ownSourceCheck } from "./source-check.ts";
 import { ipv6Forwarding, nodeSysctl } from "./sysctl.ts";
-import { ownVxlan, vxlanPeer } from "./vxlan.ts";
+import { NO_ENDS, type OwnEnd, type TunnelContext, ownEnds, tunnelParts, tunnelsInUse } from "./tunnels.ts";
 import {
   type DesiredDelta,
   GATEWAY,
@@ -45,7 +40,7 @@ import {
   type WantedRoute,
   routeKey,
 } from "./wanted.ts";
-import { KeyHolders, ownWireguard, unencrypted, wireguardPeer } from "./wireguard.ts";
+import { KeyHolders, unencrypted } from "./wireguard.ts";
 
 /** Everything this node should have, sorted: for comparison, tests and people. */
 export type DesiredState = { readonly [K in Kind]: readonly Wanted[K][] } & {
@@ -54,17 +49,6 @@ export type DesiredState = { readonly [K in Kind]: readonly Wanted[K][] } & {
   readonly detours: readonly Unroutable[];
   readonly unencrypted: readonly string[];
 };
-
-/** This node's end of one kind of tunnel. */
-export interface OwnEnd {
-  readonly kind: RoomFor;
-  /** Its address inside the tunnel. */
-  readonly address: Ipv4;
-  /** What fits into the tunnel, in octets; `undefined` while the underlay is not known. */
-  readonly mtu: number | undefined;
-  /** Of VXLAN: whether checksums of what enters it are left to the network card, or the node computes them because that does it wrongly. */
-  readonly checksums?: "offloaded" | "computed";
-}
 
 const NOTHING: Contributed = {};
 
@@ -100,9 +84,8 @@ export class Calculation {
   #withdrawn: readonly Cidr[] = [];
   /** Nodes to look at again, for what tunnels and outgoing translation need of them. */
   readonly #staleNodes = new Set<string>();
-  #vxlanEnd: VxlanEnd | undefined;
-  #ipipEnd: IpipEnd | undefined;
-  #wireguardEnd: WireguardEnd | undefined;
+  /** This node's own. */
+  #ends: TunnelEnds = NO_ENDS;
   readonly #keyHolders = new KeyHolders();
   /** What was found out, by itself. */
   #checksumFinding: boolean | undefined;
@@ -148,7 +131,7 @@ export class Calculation {
 
   /** Whether this node has an end of VXLAN tunnels, and it is not known yet what becomes of its checksums. */
   get isChecksumOffloadUnknown(): boolean {
-    return this.#vxlanEnd !== undefined && this.#isChecksumOffloadBroken === undefined;
+    return this.#ends.vxlan !== undefined && this.#isChecksumOffloadBroken === undefined;
   }
 
   /** What is amiss with the sizes of the tunnels in use, in words. */
@@ -161,17 +144,7 @@ export class Calculation {
 
   /** This node's ends of tunnels. */
   ownEnds(): readonly OwnEnd[] {
-    const ends = [
-      { kind: "ipip" as const, address: this.#ipipEnd?.ip },
-      { kind: "vxlan" as const, address: this.#vxlanEnd?.ip },
-      { kind: "wireguard" as const, address: this.#wireguardEnd?.ip },
-    ];
-    const checksums = this.#isChecksumOffloadBroken === true ? "computed" : "offloaded";
-    return ends.flatMap(({ kind, address }) =>
-      address === undefined
-        ? []
-        : [{ kind, address, mtu: this.#mtuOf(kind), ...(kind === "vxlan" && { checksums }) }],
-    );
+    return ownEnds(this.#tunnelContext());
   }
 
   /** What BIRD is to do; `undefined` while that cannot be known. */
@@ -193,7 +166,7 @@ export class Calculation {
       bgpPeers: this.#bgpPeers,
       bgpFilters: this.#bgpFilters,
       originated: [...this.#originated.values()].flat(),
-      ipipEnd: this.#ipipEnd,
+      ipipEnd: this.#ends.ipip,
     };
   }
 
@@ -340,18 +313,22 @@ export class Calculation {
         this.#invalidateTunnels();
         break;
       case "vxlanEnd":
-        this.#vxlanEnd = fact.value;
+        this.#ends = { ...this.#ends, vxlan: fact.value };
+        this.#invalidateTunnels();
+        break;
+      case "vxlan6End":
+        this.#ends = { ...this.#ends, vxlan6: fact.value };
         this.#invalidateTunnels();
         break;
       case "ipipEnd":
         // Told again and again; whoever tells it is waiting for what comes of it.
-        if (JSON.stringify(fact.value) === JSON.stringify(this.#ipipEnd)) break;
-        this.#ipipEnd = fact.value;
+        if (JSON.stringify(fact.value) === JSON.stringify(this.#ends.ipip)) break;
+        this.#ends = { ...this.#ends, ipip: fact.value };
         this.#isBirdStale = true;
         this.#invalidateTunnels();
         break;
       case "wireguardEnd":
-        this.#wireguardEnd = fact.value;
+        this.#ends = { ...this.#ends, wireguard: fact.value };
         this.#invalidateTunnels();
         break;
       case "checksumOffload":
@@ -432,7 +409,7 @@ export class Calculation {
     for (const name of this.#endpoints.keys()) this.#recalculateEndpoint(name);
   }
 
-  /** The pools whose packets a tunnel can carry. */
+  /** The pools whose ways to other nodes are known by size. */
   #ipv4Pools(): readonly PoolFacts[] {
     return [...this.#pools.values()].filter(({ cidr }) => cidrFamily(cidr) === 4);
   }
@@ -441,15 +418,8 @@ export class Calculation {
     return this.#pools.values().some(({ cidr }) => cidrFamily(cidr) === 6);
   }
 
-  /** A tunnel that no pool wants any more is in use for as long as its end is there. */
   #tunnelsInUse(): ReadonlySet<RoomFor> {
-    const wanted = this.#ipv4Pools().map(({ encapsulation }) => encapsulation.kind);
-    return new Set([
-      ...wanted.filter((kind) => kind !== "none"),
-      ...(this.#ipipEnd === undefined ? [] : ["ipip" as const]),
-      ...(this.#vxlanEnd === undefined ? [] : ["vxlan" as const]),
-      ...(this.#wireguardEnd === undefined && !this.#settings.wireguardEnabled ? [] : ["wireguard" as const]),
-    ]);
+    return tunnelsInUse(this.#ends, this.#pools.values(), this.#settings);
   }
 
   /** A person knows better. */
@@ -480,57 +450,21 @@ export class Calculation {
   /** This node's own ends of tunnels, or what they, and outgoing translation, need to know of another node. */
   #recalculateNode(name: string): void {
     this.#outcome.set(`nat ${name}`, this.#natHost(name));
-    const isSelf = name === this.#self;
-    this.#outcome.set(`guard ${name}`, this.#guard(name));
-    this.#outcome.set(`vxlan ${name}`, isSelf ? this.#ownVxlan() : this.#vxlanPeer(name));
-    this.#outcome.set(`ipip ${name}`, isSelf ? this.#ownIpip() : this.#ipipPeer(name));
-    this.#outcome.set(`wireguard ${name}`, isSelf ? this.#ownWireguard() : this.#wireguardPeer(name));
+    for (const [part, wanted] of Object.entries(tunnelParts(name, this.#tunnelContext())))
+      this.#outcome.set(`${part} ${name}`, wanted);
   }
 
-  #guard(name: string): Contributed {
-    const ends = { ipip: this.#ipipEnd, vxlan: this.#vxlanEnd, wireguard: this.#wireguardEnd };
-    const tunnels = openTunnels(ends, this.#settings);
-    if (name === this.#self) return ownGuard(tunnels);
-    const node = this.#nodes.get(name);
-    return tunnels.length === 0 || node === undefined ? NOTHING : guardPeer(node);
-  }
-
-  #ownVxlan(): Contributed {
-    const here = this.#nodes.get(this.#self);
-    const mtu = this.#mtuOf("vxlan");
-    if (this.#vxlanEnd === undefined || here === undefined || mtu === undefined) return NOTHING;
-    const isChecksumOffloadBroken = this.#isChecksumOffloadBroken ?? false;
-    return ownVxlan(this.#vxlanEnd, here, this.#settings, { mtu, isChecksumOffloadBroken });
-  }
-
-  #vxlanPeer(name: string): Contributed {
-    const node = this.#nodes.get(name);
-    return this.#vxlanEnd === undefined || node === undefined ? NOTHING : vxlanPeer(node);
-  }
-
-  #ownIpip(): Contributed {
-    const here = this.#nodes.get(this.#self);
-    const mtu = this.#mtuOf("ipip");
-    if (this.#ipipEnd === undefined || here === undefined || mtu === undefined) return NOTHING;
-    return ownIpip(this.#ipipEnd, here, mtu);
-  }
-
-  #ipipPeer(name: string): Contributed {
-    const node = this.#nodes.get(name);
-    return this.#ipipEnd === undefined || node === undefined ? NOTHING : ipipPeer(node, this.#ipipEnd);
-  }
-
-  #ownWireguard(): Contributed {
-    const mtu = this.#mtuOf("wireguard");
-    if (this.#wireguardEnd === undefined || mtu === undefined) return NOTHING;
-    return ownWireguard(this.#wireguardEnd, this.#settings, mtu);
-  }
-
-  #wireguardPeer(name: string): Contributed {
-    const node = this.#nodes.get(name);
-    if (this.#wireguardEnd === undefined || node === undefined || !this.#keyHolders.isSole(name))
-      return NOTHING;
-    return wireguardPeer(node, this.#heldBy(name), this.#settings);
+  #tunnelContext(): TunnelContext {
+    return {
+      self: this.#self,
+      ends: this.#ends,
+      settings: this.#settings,
+      isChecksumOffloadBroken: this.#isChecksumOffloadBroken ?? false,
+      mtuOf: (tunnel) => this.#mtuOf(tunnel),
+      node: (node) => this.#nodes.get(node),
+      hasOwnKey: (node) => this.#keyHolders.isSole(node),
+      heldBy: (node) => this.#heldBy(node),
+    };
   }
 
   #heldBy(name: string): readonly Cidr[] {
@@ -542,7 +476,7 @@ export class Calculation {
 
   /** This node sends nothing encrypted before the others can know its key, and nothing any more once it is not to. */
   #isEncrypted(name: string): boolean {
-    const hasEnd = this.#wireguardEnd !== undefined && this.#nodes.get(this.#self)?.wireguard !== undefined;
+    const hasEnd = this.#ends.wireguard !== undefined && this.#nodes.get(this.#self)?.wireguard !== undefined;
     return this.#settings.wireguardEnabled && hasEnd && name !== this.#self && this.#keyHolders.isSole(name);
   }
 
@@ -554,7 +488,8 @@ export class Calculation {
       routeSource: this.#settings.routeSource,
       node: (name) => this.#nodes.get(name),
       encapsulation: (dst) => encapsulationOf(this.#pools, dst),
-      ipipEnd: this.#ipipEnd,
+      ipipEnd: this.#ends.ipip,
+      vxlan6Ip: this.#ends.vxlan6?.ip,
       ipipMtu: this.#mtuOf("ipip"),
       isConfirmed: this.#isConfirmed,
       isEncrypted: (name) => this.#isEncrypted(name),

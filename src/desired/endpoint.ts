@@ -6,7 +6,7 @@ import type { Contribution } from "./contributions.ts";
 import type { EndpointFacts } from "./facts.ts";
 import type { Contributed } from "./outcome.ts";
 import { endpointSources } from "./source-check.ts";
-import { interfaceSysctl } from "./sysctl.ts";
+import { interfaceSysctl, ipv6Sysctls } from "./sysctl.ts";
 import {
   GATEWAY6,
   MAIN_TABLE,
@@ -80,20 +80,16 @@ function endpointSysctls(endpoint: EndpointFacts): readonly Contribution<WantedS
     // Redirects would tell containers of paths that only the node may use.
     interfaceSysctl("ipv4", "conf", ifName, "send_redirects", "0"),
     ...(hasIpv6(endpoint)
-      ? ipv6Sysctls(ifName)
+      ? ipv6NodeEndSysctls(ifName)
       : // Without IPv6 addresses the interface stays silent in IPv6: no router solicitations, no duplicate detection.
         [interfaceSysctl("ipv6", "conf", ifName, "disable_ipv6", "1")]),
   ];
 }
 
-function ipv6Sysctls(ifName: IfName): readonly Contribution<WantedSysctl>[] {
+/** Every node end has the same address; the other end of the link never has it. */
+function ipv6NodeEndSysctls(ifName: IfName): readonly Contribution<WantedSysctl>[] {
   return [
-    // Every node end has the same address, and the other end of the link never has it: there is nothing to detect (RFC 4862 section 5.4).
-    interfaceSysctl("ipv6", "conf", ifName, "accept_dad", "0"),
-    // What a container says of routers and prefixes is not believed.
-    interfaceSysctl("ipv6", "conf", ifName, "accept_ra", "0"),
-    interfaceSysctl("ipv6", "conf", ifName, "disable_ipv6", "0"),
-    interfaceSysctl("ipv6", "conf", ifName, "forwarding", "1"),
+    ...ipv6Sysctls(ifName),
     // The gateway is the node end's own and needs no proxy; entries that somebody adds (`ip neighbour add proxy`) are answered for.
     interfaceSysctl("ipv6", "conf", ifName, "proxy_ndp", "1"),
   ];

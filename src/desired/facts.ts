@@ -7,12 +7,13 @@ import type { Cidr } from "../net/cidr.ts";
 import type { IfName } from "../net/if-name.ts";
 import type { Ip } from "../net/ip.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
+import type { Ipv6 } from "../net/ipv6.ts";
 import type { Mac } from "../net/mac.ts";
 import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import type { PortRange } from "./wanted-tables.ts";
 
-/** Tunnels of which a node has an end or not. */
-export type TunnelKind = "ipip" | "vxlan";
+/** Tunnels of which a node has an end or not. Packets of each family have a VXLAN of their own, whose outer packets are of that family too. */
+export type TunnelKind = "ipip" | "vxlan" | "vxlan6";
 
 /** Who tells this node's kernel where other nodes' containers are. */
 export type RouteSource = "bird" | "datastore";
@@ -36,6 +37,8 @@ export interface NodeFacts {
   readonly routeSource: RouteSource | "starting";
   /** The node's end of VXLAN tunnels, once it has one. */
   readonly vxlan?: VxlanEnd | undefined;
+  /** Likewise of those of IPv6. */
+  readonly vxlan6?: VxlanEnd<Ipv6> | undefined;
   /** The node's address inside IPIP tunnels, once it has an end of them. */
   readonly ipip?: Ipv4 | undefined;
   /** The node's end of WireGuard tunnels, once it has one. Calico may leave out its address. */
@@ -58,9 +61,17 @@ export interface IpipEnd {
 }
 
 /** A node's end of VXLAN tunnels: what other nodes need to know to send to it. */
-export interface VxlanEnd {
-  readonly ip: Ipv4;
+export interface VxlanEnd<Address extends Ip = Ipv4> {
+  readonly ip: Address;
   readonly mac: Mac;
+}
+
+/** This node's ends of tunnels, as its agent knows them. */
+export interface TunnelEnds {
+  readonly ipip: IpipEnd | undefined;
+  readonly vxlan: VxlanEnd | undefined;
+  readonly vxlan6: VxlanEnd<Ipv6> | undefined;
+  readonly wireguard: WireguardEnd | undefined;
 }
 
 /** An address that is in use on a node other than the one its block is affine to. */
@@ -154,7 +165,7 @@ export const DEFAULT_SETTINGS: Settings = {
   vxlanVni: 4096,
   vxlanPort: 4789,
   isChecksumOffloadBroken: undefined,
-  tunnelMtus: { ipip: 0, vxlan: 0, wireguard: 0 },
+  tunnelMtus: { ipip: 0, vxlan: 0, vxlan6: 0, wireguard: 0 },
   wireguardEnabled: false,
   wireguardPort: 51820,
   natAddress: undefined,
@@ -180,6 +191,8 @@ export type Fact =
   | { readonly kind: "settings"; readonly value: Settings }
   /** This node's own end of VXLAN tunnels. Others learn of it by its Node, later: they may send once they know. */
   | { readonly kind: "vxlanEnd"; readonly value: VxlanEnd | undefined }
+  /** Likewise of those of IPv6. */
+  | { readonly kind: "vxlan6End"; readonly value: VxlanEnd<Ipv6> | undefined }
   /** Likewise of IPIP tunnels. */
   | { readonly kind: "ipipEnd"; readonly value: IpipEnd | undefined }
   /** Likewise of WireGuard tunnels. */

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Settings, TunnelKind } from "./facts.ts";
-import { IPIP_OVERHEAD_BYTES, VXLAN_OVERHEAD_BYTES, WIREGUARD_OVERHEAD_BYTES } from "./wanted.ts";
+import {
+  IPIP_OVERHEAD_BYTES,
+  VXLAN6_OVERHEAD_BYTES,
+  VXLAN_OVERHEAD_BYTES,
+  WIREGUARD_OVERHEAD_BYTES,
+} from "./wanted.ts";
 
 /** Every kind that has room made for it. */
 export type RoomFor = TunnelKind | "wireguard";
@@ -8,6 +13,7 @@ export type RoomFor = TunnelKind | "wireguard";
 const OVERHEAD_BYTES: Readonly<Record<RoomFor, number>> = {
   ipip: IPIP_OVERHEAD_BYTES,
   vxlan: VXLAN_OVERHEAD_BYTES,
+  vxlan6: VXLAN6_OVERHEAD_BYTES,
   wireguard: WIREGUARD_OVERHEAD_BYTES,
 };
 
@@ -27,8 +33,18 @@ export function tunnelMtu(tunnel: RoomFor, underlayMtu: number, { tunnelMtus }: 
   return said === 0 ? innerBytes(tunnel, underlayMtu) : said;
 }
 
+/** The fields of the FelixConfiguration by which a person says otherwise. */
+export const MTU_FIELDS: Readonly<Record<RoomFor, string>> = {
+  ipip: "ipipMTU",
+  vxlan: "vxlanMTU",
+  vxlan6: "vxlanMTUV6",
+  wireguard: "wireguardMTU",
+};
+
 /** What every IPv4 host has to take (RFC 791 section 3.1); below 68 the kernel makes no device at all (`ETH_MIN_MTU`, linux/if_ether.h). */
 const SMALLEST_USEFUL_MTU = 576;
+/** RFC 8200 section 5. The kernel takes IPv6 off an interface with less (`IPV6_MIN_MTU`, linux/ipv6.h). */
+const IPV6_MIN_MTU = 1280;
 
 /** What is amiss with the tunnels' sizes, in words. */
 export function mtuIssues(
@@ -40,14 +56,12 @@ export function mtuIssues(
     const mtu = tunnelMtu(tunnel, underlayMtu, settings);
     const room = innerBytes(tunnel, underlayMtu);
     const rest = `the underlay's ${underlayMtu} octets leave room for ${room}`;
-    if (mtu > room) return [`MTU: packets of ${tunnel}MTU ${mtu} do not fit: ${rest}`];
-    if (mtu >= SMALLEST_USEFUL_MTU) return [];
-    return [`MTU: ${mtu} octets for ${tunnel} are too few, IPv4 wants ${SMALLEST_USEFUL_MTU}: ${rest}`];
+    if (mtu > room) return [`MTU: packets of ${MTU_FIELDS[tunnel]} ${mtu} do not fit: ${rest}`];
+    const [family, least] = tunnel === "vxlan6" ? ["IPv6", IPV6_MIN_MTU] : ["IPv4", SMALLEST_USEFUL_MTU];
+    if (mtu >= least) return [];
+    return [`MTU: ${mtu} octets for ${tunnel} are too few, ${family} wants ${least}: ${rest}`];
   });
 }
-
-/** RFC 8200 section 5. The kernel takes IPv6 off an interface with less (`IPV6_MIN_MTU`, linux/ipv6.h). */
-const IPV6_MIN_MTU = 1280;
 
 /** What is amiss with the MTU of containers that have IPv6 addresses, in words. */
 export function ipv6MtuIssues(containerMtu: number): readonly string[] {

@@ -11,6 +11,7 @@ type Tables = { readonly [K in Kind]: Contributions<Wanted[K]> };
 export class Outcome {
   readonly #tables: Tables = {
     guard: new Contributions(),
+    guard6: new Contributions(),
     source: new Contributions(),
     nat: new Contributions(),
     link: new Contributions(),

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import { cidrContainsIp } from "../net/cidr.ts";
-import type { Ip } from "../net/ip.ts";
-import type { Ipv4 } from "../net/ipv4.ts";
+import { type Cidr, cidrContainsIp } from "../net/cidr.ts";
+import type { Family, Ip } from "../net/ip.ts";
 import type { Encapsulation, NodeFacts, TunnelKind } from "./facts.ts";
+import { vxlanEndOf, vxlanGateway } from "./vxlan.ts";
 
 /** How packets get from this node to another. */
 export type Path =
-  /** As they are. */
-  | { readonly kind: "direct" }
+  /** As they are, to the other node's own address. */
+  | { readonly kind: "direct"; readonly gateway: Ip }
   /** Inside others, to the other node's own address. */
   | { readonly kind: "ipip" }
   /** Inside others, to this address of the other node's end. */
-  | { readonly kind: "vxlan"; readonly gateway: Ipv4 }
+  | { readonly kind: "vxlan" | "vxlan6"; readonly gateway: Ip }
   | { readonly kind: "none"; readonly reason: string };
 
 export interface Way {
@@ -20,61 +20,70 @@ export interface Way {
   readonly detour: string | undefined;
 }
 
+type NamedNode = NodeFacts & { readonly name: string };
+
 /**
  * A tunnel is used once both nodes have said that their ends are ready, and no longer. Until then, and for as long as one has none,
  * packets go by what there is: the other tunnel, or as they are, where that is possible. So a change of a pool's mode,
  * which every node learns of at its own time, loses nothing.
  */
 export function wayTo(
-  there: NodeFacts & { readonly name: string },
+  there: NamedNode,
   here: NodeFacts,
   encapsulation: Encapsulation,
+  family: Family = 4,
 ): Way {
-  const isNear = cidrContainsIp(here.subnet, there.address);
-  const direct: Path = { kind: "direct" };
+  const [from, to] = [networkOf(here, family), networkOf(there, family)];
+  const unregistered = "has not registered an IPv6 address";
+  if (from === undefined) return nowhere(`this node ${unregistered}`);
+  if (to === undefined) return nowhere(`node "${there.name}" ${unregistered}`);
+  const isNear = cidrContainsIp(from.subnet, to.address);
+  const direct: Path = { kind: "direct", gateway: to.address };
   if (encapsulation.kind === "none") {
-    const reason = `node "${there.name}" (${there.address}) is not on this node's network ${here.subnet}`;
-    return { path: isNear ? direct : { kind: "none", reason }, detour: undefined };
+    const reason = `node "${there.name}" (${to.address}) is not on this node's network ${from.subnet}`;
+    return isNear ? { path: direct, detour: undefined } : nowhere(reason);
   }
   if (encapsulation.crossSubnet && isNear) return { path: direct, detour: undefined };
-  const wanted = tunnelTo(there, here, encapsulation.kind);
+  const [tunnel, second] = TUNNELS[tunnelFor(encapsulation.kind, family)];
+  const wanted = tunnelTo(there, here, tunnel);
   if (wanted !== undefined) return { path: wanted, detour: undefined };
-  const lack = `${whoLacks(there, here, encapsulation.kind)} no end of the ${NAMES[encapsulation.kind]} tunnel yet`;
-  const other = tunnelTo(there, here, encapsulation.kind === "ipip" ? "vxlan" : "ipip");
-  const path: Path = other ?? (isNear ? direct : { kind: "none", reason: lack });
-  return { path, detour: path.kind === "none" ? undefined : lack };
+  const lack = `${whoLacks(there, here, tunnel)} no end of the ${NAMES[tunnel]} tunnel yet`;
+  const path = (second && tunnelTo(there, here, second)) ?? (isNear ? direct : undefined);
+  return path === undefined ? nowhere(lack) : { path, detour: lack };
 }
 
-/** How IPv6 packets get to another node: as they are, between nodes on one network. No tunnel carries IPv6. */
-export function ipv6WayTo(
-  there: NodeFacts & { readonly name: string },
-  here: NodeFacts,
-  encapsulation: Encapsulation,
-): { readonly kind: "direct"; readonly gateway: Ip } | { readonly kind: "none"; readonly reason: string } {
-  const none = (reason: string) => ({ kind: "none", reason }) as const;
-  if (here.ipv6 === undefined) return none("this node has not registered an IPv6 address");
-  if (there.ipv6 === undefined) return none(`node "${there.name}" has not registered an IPv6 address`);
-  const { address: gateway } = there.ipv6;
-  const isNear = cidrContainsIp(here.ipv6.subnet, gateway);
-  if (encapsulation.kind !== "none" && !(encapsulation.crossSubnet && isNear))
-    return none(`no ${NAMES[encapsulation.kind]} tunnel carries IPv6`);
-  if (isNear) return { kind: "direct", gateway };
-  return none(`node "${there.name}" (${gateway}) is not on this node's network ${here.ipv6.subnet}`);
+/** The tunnel of pools of the kind. IPIP carries IPv4 alone, and no pool of IPv6 asks for it. */
+export function tunnelFor(kind: "ipip" | "vxlan", family: Family): TunnelKind {
+  return family === 4 ? kind : "vxlan6";
 }
 
-const NAMES: Readonly<Record<TunnelKind, string>> = { ipip: "IPIP", vxlan: "VXLAN" };
+/** The one that is wanted, and the one that there may be beside it. */
+const TUNNELS: Readonly<Record<TunnelKind, readonly [TunnelKind, TunnelKind?]>> = {
+  ipip: ["ipip", "vxlan"],
+  vxlan: ["vxlan", "ipip"],
+  vxlan6: ["vxlan6"],
+};
+
+const NAMES: Readonly<Record<TunnelKind, string>> = { ipip: "IPIP", vxlan: "VXLAN", vxlan6: "IPv6 VXLAN" };
+
+function nowhere(reason: string): Way {
+  return { path: { kind: "none", reason }, detour: undefined };
+}
+
+function networkOf(
+  node: NodeFacts,
+  family: Family,
+): { readonly address: Ip; readonly subnet: Cidr } | undefined {
+  return family === 4 ? node : node.ipv6;
+}
 
 function tunnelTo(there: NodeFacts, here: NodeFacts, kind: TunnelKind): Path | undefined {
-  switch (kind) {
-    case "ipip":
-      return there.ipip !== undefined && here.ipip !== undefined ? { kind } : undefined;
-    case "vxlan":
-      return there.vxlan !== undefined && here.vxlan !== undefined
-        ? { kind, gateway: there.vxlan.ip }
-        : undefined;
-  }
+  if (there[kind] === undefined || here[kind] === undefined) return undefined;
+  if (kind === "ipip") return { kind };
+  const other = vxlanEndOf(there, kind === "vxlan" ? 4 : 6);
+  return other && { kind, gateway: vxlanGateway(other.end) };
 }
 
-function whoLacks(there: NodeFacts & { readonly name: string }, here: NodeFacts, kind: TunnelKind): string {
+function whoLacks(there: NamedNode, here: NodeFacts, kind: TunnelKind): string {
   return here[kind] === undefined ? "this node has" : `node "${there.name}" has`;
 }

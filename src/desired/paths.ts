@@ -5,16 +5,19 @@ import type { Encapsulation, NodeFacts, PoolFacts } from "./facts.ts";
 import { type RoomFor, outerBytes } from "./mtu.ts";
 import { wayTo } from "./path.ts";
 
-/** A way that packets of this node take to another one. */
+/** Tunnels of IPv4 packets. */
+type Ipv4Tunnel = Exclude<RoomFor, "vxlan6">;
+
+/** A way that IPv4 packets of this node take to another one. */
 export interface PathToNode {
   readonly node: string;
   /** `underlay`: to the node's own address; otherwise inside others, to its address inside the tunnel. */
-  readonly via: "underlay" | RoomFor;
+  readonly via: "underlay" | Ipv4Tunnel;
   readonly address: Ipv4;
   /** The longest packet that this node may send there, in octets. */
   readonly bytes: number;
   /** What the longest packet is: as a container sent it, or what a tunnel makes of it. */
-  readonly longest: "direct" | RoomFor;
+  readonly longest: "direct" | Ipv4Tunnel;
 }
 
 export interface PathsContext {
@@ -55,7 +58,7 @@ function wayKind(
 
 /** An address inside a tunnel belongs to a pool, and packets to it travel as that one says: only where that is the tunnel itself, it can be tried so. */
 function pathInside(
-  tunnel: RoomFor,
+  tunnel: Ipv4Tunnel,
   there: NamedNode,
   here: NodeFacts,
   context: PathsContext,

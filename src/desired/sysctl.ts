@@ -26,7 +26,21 @@ export function interfaceSysctl(
   return sysctl(["net", family, group, ifName, name], value, ifName);
 }
 
-/** The settings of a tunnel device; `ip-sysctl.rst` of the kernel's documentation explains each. */
+/** The settings of an interface of ours that carries IPv6. */
+export function ipv6Sysctls(ifName: IfName): readonly Contribution<WantedSysctl>[] {
+  const setting = (name: string, value: string): Contribution<WantedSysctl> =>
+    interfaceSysctl("ipv6", "conf", ifName, name, value);
+  return [
+    // The addresses of both ends are known beforehand, and differ: there is nothing to detect (RFC 4862 section 5.4).
+    setting("accept_dad", "0"),
+    // What the other end says of routers and prefixes is not believed.
+    setting("accept_ra", "0"),
+    setting("disable_ipv6", "0"),
+    setting("forwarding", "1"),
+  ];
+}
+
+/** The settings of a tunnel device that carries IPv4; `ip-sysctl.rst` of the kernel's documentation explains each. */
 export function tunnelSysctls(ifName: IfName): readonly Contribution<WantedSysctl>[] {
   return [
     interfaceSysctl("ipv4", "conf", ifName, "forwarding", "1"),

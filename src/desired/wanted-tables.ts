@@ -10,10 +10,13 @@ export interface WantedTable {
   readonly kind: "table";
 }
 
-/** What the guard of tunnels needs: packets inside others are taken from nodes, and from nobody else. */
+/** Tunnels are guarded by a table for each family of their outer packets: a table of one kind stays as it is whatever becomes of the other. */
+export type GuardKind = "guard" | "guard6";
+
+/** What a guard of tunnels needs: packets inside others are taken from nodes, and from nobody else. */
 export type WantedGuard = WantedTable | WantedGuardElement;
 export type WantedGuardElement =
-  | { readonly kind: "node"; readonly address: Ipv4 }
+  | { readonly kind: "node"; readonly address: Ip }
   /** The outer packets of the tunnel are those of an IP protocol. */
   | { readonly kind: "protocol"; readonly ifName: IfName; readonly protocol: number }
   /** The outer packets of the tunnel are those to a UDP port. */
@@ -44,25 +47,28 @@ export type WantedNatElement =
 /** The first and the last. */
 export type PortRange = readonly [first: number, last: number];
 
-export const GUARD_TABLE_KEY = "guard";
 export const SOURCE_TABLE_KEY = "source check";
 export const NAT_TABLE_KEY = "nat";
 
-export function guardKey(wanted: WantedGuard): string {
+export function guardKey(guard: GuardKind, wanted: WantedGuard): string {
   switch (wanted.kind) {
     case "table":
-      return GUARD_TABLE_KEY;
+      return guardTableKey(guard);
     case "node":
-      return guardElementKey(wanted.kind, wanted.address);
+      return guardElementKey(guard, wanted.kind, wanted.address);
     case "protocol":
-      return guardElementKey(wanted.kind, String(wanted.protocol));
+      return guardElementKey(guard, wanted.kind, String(wanted.protocol));
     case "port":
-      return guardElementKey(wanted.kind, String(wanted.port));
+      return guardElementKey(guard, wanted.kind, String(wanted.port));
   }
 }
 
-export function guardElementKey(kind: string, value: string): string {
-  return `guard ${kind} ${value}`;
+export function guardTableKey(guard: GuardKind): string {
+  return guard;
+}
+
+export function guardElementKey(guard: GuardKind, kind: string, value: string): string {
+  return `${guard} ${kind} ${value}`;
 }
 
 export function sourceKey(wanted: WantedSource): string {

@@ -41,7 +41,7 @@ export const BLOCK_METRIC = 1024;
 export type WantedLink =
   /** A node end, `cali…`: it comes and goes with its container. */
   | { readonly kind: "nodeEnd"; readonly name: IfName; readonly mac: Mac }
-  /** The node's one VXLAN device, whatever the number of other nodes. */
+  /** The node's one VXLAN device of the family of `localIp`, whatever the number of other nodes. */
   | {
       readonly kind: "vxlan";
       readonly name: IfName;
@@ -49,7 +49,7 @@ export type WantedLink =
       readonly vni: number;
       readonly port: number;
       /** The source address of outer packets. */
-      readonly localIp: Ipv4;
+      readonly localIp: Ip;
       readonly mtu: number;
     }
   /** The node's one IPIP device, whatever the number of other nodes: a route's gateway says where a packet goes. */
@@ -67,6 +67,10 @@ export const IPIP_OVERHEAD_BYTES = 20;
 export const VXLAN_DEVICE: IfName = parseIfName("vxlan.calico");
 /** Outer IPv4, UDP and VXLAN headers, and the inner Ethernet header (RFC 7348 section 5). */
 export const VXLAN_OVERHEAD_BYTES = 50;
+/** Calico's name for the one whose packets, outer and inner, are of IPv6. */
+export const VXLAN6_DEVICE: IfName = parseIfName("vxlan-v6.calico");
+/** Likewise with an outer IPv6 header (RFC 8200 section 3). */
+export const VXLAN6_OVERHEAD_BYTES = 70;
 
 /** Calico's name for the WireGuard device. */
 export const WIREGUARD_DEVICE: IfName = parseIfName("wireguard.cali");
@@ -139,7 +143,13 @@ export type RouteTarget =
   | { readonly kind: "link"; readonly ifName: IfName }
   | { readonly kind: "gateway"; readonly gateway: Ip }
   /** Through a tunnel, to the other node's end of it. */
-  | { readonly kind: "tunnel"; readonly ifName: IfName; readonly gateway: Ip }
+  | {
+      readonly kind: "tunnel";
+      readonly ifName: IfName;
+      readonly gateway: Ip;
+      /** The source address of the node's own packets, where the kernel would take another than this end's. */
+      readonly source?: Ip;
+    }
   /** The way that the underlay has to the node, for packets that get an outer header to it on that way. */
   | {
       readonly kind: "underlay";
@@ -245,6 +255,7 @@ export interface Unroutable {
 /** Every kind of object that a node should have, by the name that status and logs call it. */
 export interface Wanted {
   readonly guard: WantedGuard;
+  readonly guard6: WantedGuard;
   readonly source: WantedSource;
   readonly nat: WantedNat;
   readonly link: WantedLink;
@@ -266,6 +277,7 @@ export type Kind = keyof Wanted;
 /** Sorted as they are applied: what others rest on comes first. */
 export const KINDS = [
   "guard",
+  "guard6",
   "source",
   "nat",
   "link",

@@ -48,6 +48,20 @@ describe("parseTopology", () => {
     assert.deepEqual(modesWith("vxlan-cross-subnet"), [["Never", "CrossSubnet"]]);
   });
 
+  it("leaves pools of IPv6 theirs where that is IPIP, which carries IPv4 alone", async () => {
+    const { topology } = await readTopology(new URL("topologies/dual-stack.yaml", import.meta.url));
+    const modesWith = (encapsulation: Encapsulation): unknown =>
+      setEncapsulation(topology, encapsulation).pools.map(({ spec }) => [spec.ipipMode, spec.vxlanMode]);
+    assert.deepEqual(modesWith("vxlan"), [
+      ["Never", "Always"],
+      ["Never", "Always"],
+    ]);
+    assert.deepEqual(modesWith("ipip"), [
+      ["Always", "Never"],
+      ["Never", "Never"],
+    ]);
+  });
+
   it("says the same of a document that was written as JSON and read again", async () => {
     const { document, topology } = await readTopology(REFERENCE_TOPOLOGY);
     const again = parseTopology(JSON.parse(JSON.stringify(document)));

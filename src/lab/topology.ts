@@ -153,13 +153,14 @@ const MODES: Readonly<Record<Encapsulation, Pick<IPPoolSpec, "ipipMode" | "vxlan
   "vxlan-cross-subnet": { ipipMode: "Never", vxlanMode: "CrossSubnet" },
 };
 
-/** The topology with IPv4 pools of the encapsulation that is asked for: no tunnel carries IPv6. */
+/** The topology with pools of the encapsulation that is asked for; those of IPv6 keep theirs where that is IPIP, which carries IPv4 alone. */
 export function setEncapsulation(topology: Topology, encapsulation: Encapsulation): Topology {
   const modes = MODES[encapsulation];
+  const isFor = ({ cidr }: IPPoolSpec): boolean => cidrFamily(cidr) === 4 || modes.ipipMode === "Never";
   return {
     ...topology,
     pools: topology.pools.map((pool) =>
-      cidrFamily(pool.spec.cidr) === 4 ? { ...pool, spec: { ...pool.spec, ...modes } } : pool,
+      isFor(pool.spec) ? { ...pool, spec: { ...pool.spec, ...modes } } : pool,
     ),
   };
 }

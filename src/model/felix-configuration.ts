@@ -38,6 +38,7 @@ const spec = z
     mtuIfacePattern: pattern.default(MTU_INTERFACES),
     ipipMTU: mtuField,
     vxlanMTU: mtuField,
+    vxlanMTUV6: mtuField,
     wireguardMTU: mtuField,
     vxlanVNI: z.int().min(1).max(16_777_215).default(4096),
     vxlanPort: portField.default(4789),

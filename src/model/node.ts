@@ -8,6 +8,7 @@ import {
   asNumberField,
   ipField,
   ipv4Field,
+  ipv6Field,
   ipv4InterfaceField,
   ipv6InterfaceField,
   textField,
@@ -39,7 +40,7 @@ const spec = z
       )
       .exactOptional(),
     ipv4VXLANTunnelAddr: ipv4Field.exactOptional(),
-    ipv6VXLANTunnelAddr: ipField.exactOptional(),
+    ipv6VXLANTunnelAddr: ipv6Field.exactOptional(),
     vxlanTunnelMACAddr: textField(parseMac).exactOptional(),
     vxlanTunnelMACAddrV6: textField(parseMac).exactOptional(),
     wireguard: z

@@ -145,6 +145,7 @@ test("the agent's settings have Calico's defaults", () => {
     mtuIfacePattern: "^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*)",
     ipipMTU: 0,
     vxlanMTU: 0,
+    vxlanMTUV6: 0,
     wireguardMTU: 0,
     vxlanVNI: 4096,
     vxlanPort: 4789,

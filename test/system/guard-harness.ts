@@ -9,8 +9,9 @@ import type { NftTransaction } from "../../src/dataplane/nft/statement.ts";
 import { DEFAULT_SETTINGS, type Fact } from "../../src/desired/facts.ts";
 import { parseCidr } from "../../src/net/cidr.ts";
 import { parseIfName } from "../../src/net/if-name.ts";
-import { parseIp } from "../../src/net/ip.ts";
+import { type Ip, parseIp } from "../../src/net/ip.ts";
 import { type Ipv4, parseIpv4 } from "../../src/net/ipv4.ts";
+import { type Ipv6, parseIpv6 } from "../../src/net/ipv6.ts";
 import { parseMac } from "../../src/net/mac.ts";
 import { eventually } from "./harness.ts";
 import { openKernel } from "./kernel-harness.ts";
@@ -25,8 +26,17 @@ export const FAR = parseIpv4("10.1.2.2");
 export const PORT = 7009;
 export const END_MAC = parseMac("66:00:00:00:00:01");
 
+export const HOST6 = parseIpv6("fd00:1::101");
+export const OTHER6 = parseIpv6("fd00:1::102");
+export const STRANGER6 = parseIpv6("fd00:1::66");
+export const CONTAINER6 = parseIpv6("fd10::2");
+export const FAR6 = parseIpv6("fd10::82");
+export const END6_MAC = parseMac("66:00:00:00:00:61");
+
 const END = { ip: parseIpv4("10.1.1.1"), mac: END_MAC };
+const END6 = { ip: parseIpv6("fd10::1"), mac: END6_MAC };
 const FAR_BLOCK = parseCidr("10.1.2.0/26");
+const FAR_BLOCK6 = parseCidr("fd10::80/122");
 const NODE_END = parseIfName("cali0123456789a");
 const CONTAINER_MAC = parseMac("02:00:00:00:00:01");
 
@@ -40,6 +50,40 @@ export function nodeFact(name: string, address: Ipv4): Fact {
     ipip: parseIpv4("10.1.2.1"),
   } as const;
   return { kind: "node", name, value };
+}
+
+/** The same of a node that has an IPv6 address too. */
+export function nodeFact6(name: string, address: Ipv4, address6: Ipv6): Fact {
+  const fact = nodeFact(name, address);
+  if (fact.kind !== "node" || fact.value === undefined) return fact;
+  const value = {
+    ...fact.value,
+    ipv6: { address: address6, subnet: parseCidr("fd00:1::/64") },
+    vxlan6: { ip: parseIpv6("fd10::80"), mac: parseMac("66:00:00:00:00:62") },
+  };
+  return { ...fact, value };
+}
+
+/** What comes to that with a pool of IPv6 that uses VXLAN. */
+export function vxlan6Facts(): readonly Fact[] {
+  const encapsulation = { kind: "vxlan", crossSubnet: false } as const;
+  return [
+    nodeFact6("host1", HOST, HOST6),
+    nodeFact6("host2", OTHER, OTHER6),
+    {
+      kind: "pool",
+      name: "six",
+      value: { cidr: parseCidr("fd10::/64"), encapsulation, disableBgpExport: false },
+    },
+    { kind: "block", cidr: FAR_BLOCK6, value: { cidr: FAR_BLOCK6, node: "host2", strays: [] } },
+    { kind: "affinity", node: "host2", cidr: FAR_BLOCK6, value: true },
+    {
+      kind: "endpoint",
+      name: "a",
+      value: { ifName: NODE_END, mac: CONTAINER_MAC, ips: [CONTAINER, CONTAINER6] },
+    },
+    { kind: "vxlan6End", value: END6 },
+  ];
 }
 
 /** What a node knows with one tunnel of the kind, and a container. */
@@ -84,7 +128,9 @@ export interface GuardedNode extends RestartableDataplane, AsyncDisposable {
   /** Runs a command on the other machine; it has to succeed. */
   runOutside(...command: readonly string[]): string;
   /** Sends one datagram from an address of the other machine. */
-  send(from: Ipv4, to: Ipv4, port: number, payload: Buffer): void;
+  send(from: Ip, to: Ip, port: number, payload: Buffer): void;
+  /** Sends Ethernet frames from the other machine, as they are. */
+  sendFrames(...frames: readonly Buffer[]): void;
   /** Listens in the container. */
   receive(): Promise<Receiver>;
 }
@@ -95,6 +141,7 @@ export interface GuardedNodeOptions {
 }
 
 export const DATAGRAMS = fileURLToPath(new URL("./datagrams.ts", import.meta.url));
+const SEND_FRAME = fileURLToPath(new URL("./send-frame.ts", import.meta.url));
 let count = 0;
 
 export async function createGuardedNode({ nft }: GuardedNodeOptions = {}): Promise<GuardedNode> {
@@ -112,6 +159,9 @@ export async function createGuardedNode({ nft }: GuardedNodeOptions = {}): Promi
     runOutside: (...command) => runIn(outside, command),
     send(from, to, port, payload) {
       runIn(outside, [process.execPath, DATAGRAMS, "send", from, to, String(port), payload.toString("hex")]);
+    },
+    sendFrames(...frames) {
+      runIn(outside, [process.execPath, SEND_FRAME, "eth0", ...frames.map((frame) => frame.toString("hex"))]);
     },
     receive: () => startReceiver(container),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
@@ -146,6 +196,10 @@ function layNetwork(stack: AsyncDisposableStack): Readonly<Record<"host" | "outs
   ip(outside, `addr add ${OTHER}/24 dev eth0`);
   ip(outside, `addr add ${STRANGER}/24 dev eth0`);
   ip(container, `addr add ${CONTAINER}/32 dev eth0`);
+  ip(host, `addr add ${HOST6}/64 dev eth0 nodad`);
+  ip(outside, `addr add ${OTHER6}/64 dev eth0 nodad`);
+  ip(outside, `addr add ${STRANGER6}/64 dev eth0 nodad`);
+  ip(container, `addr add ${CONTAINER6}/128 dev eth0 nodad`);
   for (const netns of [host, outside, container])
     for (const link of ["lo", "eth0"]) ip(netns, `link set ${link} up`);
   return { host, outside, container };

@@ -96,6 +96,8 @@ export interface AgentStatus {
     readonly wanted: Readonly<Record<string, number>>;
     readonly faults: readonly unknown[];
   };
+  readonly mtu: { readonly containers: number | null };
+  readonly tunnels: readonly { readonly kind: string; readonly address: string; readonly mtu?: number }[];
   readonly memory: { readonly rss: number; readonly heapUsed: number };
 }
 

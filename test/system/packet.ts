@@ -29,6 +29,40 @@ export function udpPacket({ from, to, port, text }: Datagram): Buffer {
   return packet;
 }
 
+/** An IPv6 packet (RFC 8200 section 3). */
+export function ipv6Packet(from: Ipv6, to: Ipv6, nextHeader: number, payload: Buffer): Buffer {
+  const header = Buffer.alloc(8);
+  header.set([0x60, 0]);
+  header.writeUInt16BE(payload.length, 4);
+  header.set([nextHeader, 64], 6);
+  return Buffer.concat([header, ipToBytes(from), ipToBytes(to), payload]);
+}
+
+/** The UDP datagram of an IPv6 packet, with its checksum (RFC 768, RFC 8200 section 8.1). */
+export function udpOverIpv6(from: Ipv6, to: Ipv6, port: number, payload: Buffer): Buffer {
+  const length = 8 + payload.length;
+  const datagram = Buffer.alloc(length + (length % 2));
+  datagram.writeUInt16BE(port, 0);
+  datagram.writeUInt16BE(port, 2);
+  datagram.writeUInt16BE(length, 4);
+  payload.copy(datagram, 8);
+  const pseudo = Buffer.from([0, 0, 0, 0, 0, 0, 0, 17]);
+  pseudo.writeUInt32BE(length);
+  const sum = checksum(Buffer.concat([ipToBytes(from), ipToBytes(to), pseudo, datagram]));
+  // Zero would say that there is none.
+  datagram.writeUInt16BE(sum === 0 ? 0xffff : sum, 6);
+  return datagram.subarray(0, length);
+}
+
+/** A part of an IPv6 packet's payload (RFC 8200 section 4.5), `offset` octets into it; all but the last are multiples of 8 octets long. */
+export function ipv6Fragment(nextHeader: number, offset: number, isLast: boolean, payload: Buffer): Buffer {
+  const header = Buffer.alloc(8);
+  header.set([nextHeader]);
+  header.writeUInt16BE(offset | Number(!isLast), 2);
+  header.writeUInt32BE(0x0badcafe, 4);
+  return Buffer.concat([header, payload]);
+}
+
 /** What follows the outer UDP header (RFC 7348 section 5): VXLAN's own, an Ethernet header, the packet. */
 export function vxlanPayload(vni: number, to: Mac, packet: Buffer): Buffer {
   const header = Buffer.alloc(8 + 14);
@@ -36,7 +70,7 @@ export function vxlanPayload(vni: number, to: Mac, packet: Buffer): Buffer {
   header.writeUIntBE(vni, 4, 3);
   header.set(macToBytes(to), 8);
   header.set([0x02, 0, 0, 0, 0, 0x99], 14);
-  header.writeUInt16BE(0x0800, 20);
+  header.writeUInt16BE((packet[0] ?? 0) >> 4 === 6 ? 0x86dd : 0x0800, 20);
   return Buffer.concat([header, packet]);
 }
 

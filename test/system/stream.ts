@@ -25,7 +25,7 @@ else await sendDatagrams(Number(size));
 
 async function receive(): Promise<void> {
   const udp = createSocket("udp4").bind(PORT, "0.0.0.0");
-  const tcp = createServer().listen(PORT, "0.0.0.0");
+  const tcp = createServer().listen(PORT);
   await Promise.all([once(udp, "listening"), once(tcp, "listening")]);
   const lengths: number[] = [];
   udp.on("message", ({ length }) => {

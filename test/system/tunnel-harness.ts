@@ -79,17 +79,18 @@ function countOf(text: string, pattern: RegExp): number {
   return [...text.matchAll(pattern)].length;
 }
 
-/** Runs one TCP stream from a container to another while `during` runs; all of it has to arrive. */
+/** Runs one TCP stream from a container to another, by its IPv4 address where none is said, while `during` runs; all of it has to arrive. */
 export async function streamDuring(
   lab: Lab,
   from: string,
   to: string,
   during: () => Promise<void>,
+  address?: string,
 ): Promise<void> {
   const receiver = lab.start(to, process.execPath, STREAM, "receive");
   const received = linesOf(receiver);
   await received("ready");
-  const sender = lab.start(from, process.execPath, STREAM, "trickle", await lab.address(to));
+  const sender = lab.start(from, process.execPath, STREAM, "trickle", address ?? (await lab.address(to)));
   const sent = linesOf(sender);
   try {
     await sent("connected");

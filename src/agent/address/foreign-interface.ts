@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { IPIP_DEVICE, LOOPBACK, VXLAN_DEVICE, WIREGUARD_DEVICE } from "../../desired/wanted.ts";
+import {
+  IPIP_DEVICE,
+  LOOPBACK,
+  VXLAN6_DEVICE,
+  VXLAN_DEVICE,
+  WIREGUARD_DEVICE,
+} from "../../desired/wanted.ts";
 
 /** Whether the name is one that only Margay or Calico gives: an address there is no node's, whatever is asked for. */
 export function isOwnInterface(name: string): boolean {
@@ -9,8 +15,8 @@ export function isOwnInterface(name: string): boolean {
 const OWN_DEVICES: readonly string[] = [
   IPIP_DEVICE,
   VXLAN_DEVICE,
+  VXLAN6_DEVICE,
   WIREGUARD_DEVICE,
-  "vxlan-v6.calico",
   "wg-v6.cali",
 ];
 

@@ -47,6 +47,14 @@ test("duplicate detection can be skipped", () => {
   assert.deepEqual(body.slice(ADDRESS_WIRE.length), wire`08 00 08 00 02 00 00 00`);
 });
 
+test("an IPv6 address can be deprecated from the start, and stays", () => {
+  const ipv6 = { ifIndex: 4, ip: parseIp("fd00::3"), prefixLength: 64, scope: 0 };
+  const plain = replaceAddress(ipv6).body;
+  const { body } = replaceAddress({ ...ipv6, passing: "deprecated" });
+  const times = wire`14 00 06 00 00 00 00 00 ff ff ff ff 00 00 00 00 00 00 00 00`;
+  assert.deepEqual(body.slice(plain.length), times);
+});
+
 test("an IPv4 address may be secondary; of IPv6 the bit says that it is temporary", () => {
   const secondary = ADDRESS_WIRE.slice();
   secondary[2] = 0x81; // IFA_F_PERMANENT, IFA_F_SECONDARY

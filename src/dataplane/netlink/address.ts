@@ -22,6 +22,7 @@ const RTM_GETADDR = 22;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_LABEL = 3;
+const IFA_CACHEINFO = 6;
 const IFA_FLAGS = 8;
 
 // #define IFA_F_SECONDARY 0x01, which of an IPv6 address is IFA_F_TEMPORARY.
@@ -46,8 +47,8 @@ export interface LinkAddress {
   /** Whether an IPv4 address came after another of the same network on the interface; only the kernel says so. Absent where it did not. */
   readonly isSecondary?: boolean;
   /**
-   * Why an IPv6 address is not for long: it is one of those that are made anew each day (RFC 8981), or nothing new is to use it (RFC 4862 section 5.5.4). Only the kernel
-   * says so.
+   * Why an IPv6 address is not for long: it is one of those that are made anew each day (RFC 8981), which only the kernel says; or nothing new is to use it
+   * unasked (RFC 4862 section 5.5.4).
    */
   readonly passing?: "temporary" | "deprecated";
 }
@@ -130,12 +131,16 @@ function addition(
   return { description: `${verb} ${quote(address)}`, type: RTM_NEWADDR, flags, body: body.finish() };
 }
 
-function encodeAddress({ ifIndex, ip, prefixLength, scope, label }: LinkAddress): AttributeEncoder {
+/** struct ifa_cacheinfo { __u32 ifa_prefered, ifa_valid, cstamp, tstamp; }: not preferred, and valid for ever. */
+const DEPRECATED = Uint8Array.of(0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0);
+
+function encodeAddress({ ifIndex, ip, prefixLength, scope, label, passing }: LinkAddress): AttributeEncoder {
   // struct ifaddrmsg { __u8 ifa_family, ifa_prefixlen, ifa_flags, ifa_scope; __u32 ifa_index; }
   const header = Uint8Array.of(addressFamilyOf(ip), prefixLength, 0, scope, 0, 0, 0, 0);
   putU32(header, 4, ifIndex);
   const bytes = ipToBytes(ip);
   const body = new AttributeEncoder(header).bytes(IFA_LOCAL, bytes).bytes(IFA_ADDRESS, bytes);
+  if (passing === "deprecated") body.bytes(IFA_CACHEINFO, DEPRECATED);
   return label === undefined ? body : body.string(IFA_LABEL, label);
 }
 

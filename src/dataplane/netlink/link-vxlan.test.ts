@@ -49,6 +49,8 @@ const SETTINGS = {
   tos: 1,
   dontFragment: "inherit",
   udpChecksum: true,
+  omitsChecksum6: false,
+  takesNoChecksum6: false,
   groupPolicy: false,
   external: false,
 };
@@ -66,6 +68,10 @@ test("other ends, IPv6 addresses and the flavours that differ on the wire are se
     00 00 00 00
     00 00 00 00
     00 00 00 01
+    05 00 13 00  // IFLA_VXLAN_UDP_ZERO_CSUM6_TX
+    01 00 00 00
+    05 00 14 00  // IFLA_VXLAN_UDP_ZERO_CSUM6_RX
+    01 00 00 00
     04 00 17 00  // IFLA_VXLAN_GBP
     05 00 19 00  // IFLA_VXLAN_COLLECT_METADATA
     01 00 00 00
@@ -74,20 +80,17 @@ test("other ends, IPv6 addresses and the flavours that differ on the wire are se
     05 00 1d 00  // IFLA_VXLAN_DF, one that is to come
     07 00 00 00
   `;
-  const { remoteIp, localIp, groupPolicy, external, learning, dontFragment } = decodeVxlan(
-    new AttributeDecoder(data),
-  );
-  assert.deepEqual(
-    { remoteIp, localIp, groupPolicy, external, learning, dontFragment },
-    {
-      remoteIp: "192.168.0.102",
-      localIp: "fd00::1",
-      groupPolicy: true,
-      external: true,
-      learning: true,
-      dontFragment: "unset",
-    },
-  );
+  assert.deepEqual(decodeVxlan(new AttributeDecoder(data)), {
+    ...{ kind: "vxlan", vni: 0, port: 0, ttl: 0, tos: 0, udpChecksum: false },
+    remoteIp: "192.168.0.102",
+    localIp: "fd00::1",
+    groupPolicy: true,
+    external: true,
+    learning: true,
+    dontFragment: "unset",
+    omitsChecksum6: true,
+    takesNoChecksum6: true,
+  });
 });
 
 test("settings cut off inside an attribute are malformed", () => {
@@ -166,13 +169,17 @@ test("a VXLAN device to be made is described as the kernel wants it", () => {
 
 test("what a VXLAN device is made with is what is then seen of it", () => {
   const localIp = parseIp("fd00::1");
-  const made = { name: NAME, vni: 0xfffffe, port: 65535, learning: true, udpChecksum: true, localIp };
+  const made = {
+    ...{ name: NAME, vni: 0xfffffe, port: 65535, learning: true, udpChecksum: true, localIp },
+    takesNoChecksum6: true,
+  };
   const { type, flags, body } = createVxlan(made);
   const link = decodeLink({ type, flags, sequence: 0, portId: 0, body });
   assert.equal(link?.kind, "vxlan");
   const { vni, port, learning, udpChecksum } = made;
   assert.deepEqual(link.tunnel, {
     ...{ kind: "vxlan", vni, port, learning, udpChecksum, localIp },
+    ...{ omitsChecksum6: false, takesNoChecksum6: true },
     ...{ ttl: 0, tos: 0, dontFragment: "unset", groupPolicy: false, external: false },
   });
 });

@@ -17,6 +17,8 @@ const IFLA_VXLAN_PORT = 15;
 const IFLA_VXLAN_GROUP6 = 16;
 const IFLA_VXLAN_LOCAL6 = 17;
 const IFLA_VXLAN_UDP_CSUM = 18;
+const IFLA_VXLAN_UDP_ZERO_CSUM6_TX = 19;
+const IFLA_VXLAN_UDP_ZERO_CSUM6_RX = 20;
 const IFLA_VXLAN_GBP = 23;
 const IFLA_VXLAN_COLLECT_METADATA = 25;
 const IFLA_VXLAN_DF = 29;
@@ -49,6 +51,10 @@ export interface VxlanTunnel {
   readonly dontFragment: VxlanDontFragment;
   /** The outer UDP header over IPv4 has a checksum. */
   readonly udpChecksum: boolean;
+  /** The outer UDP header over IPv6 has none. */
+  readonly omitsChecksum6: boolean;
+  /** Packets over IPv6 are taken without one. */
+  readonly takesNoChecksum6: boolean;
   /** Packets carry group policy, so that devices without this drop them. */
   readonly groupPolicy: boolean;
   /** Routes and programs say where each packet goes; the identifier and the addresses here count for nothing. */
@@ -58,7 +64,7 @@ export interface VxlanTunnel {
 /** What is absent is as the kernel makes it: 0, and unset. */
 export type NewVxlan = NewLink &
   Pick<VxlanTunnel, "vni" | "port" | "learning" | "udpChecksum" | "localIp" | "linkIndex"> &
-  Partial<Pick<VxlanTunnel, "ttl" | "tos" | "dontFragment">>;
+  Partial<Pick<VxlanTunnel, "ttl" | "tos" | "dontFragment" | "takesNoChecksum6">>;
 
 /**
  * Makes a VXLAN device; `EEXIST` where the name is taken, or another has the same identifier and port; `EADDRINUSE` where it is to be up and somebody
@@ -73,7 +79,7 @@ export function createVxlan(vxlan: NewVxlan): NetlinkRequest {
 }
 
 function encodeVxlan(vxlan: NewVxlan, into: AttributeEncoder): void {
-  const { localIp, linkIndex, ttl, tos, dontFragment } = vxlan;
+  const { localIp, linkIndex, ttl, tos, dontFragment, takesNoChecksum6 } = vxlan;
   into.u32(IFLA_VXLAN_ID, vxlan.vni);
   if (linkIndex !== undefined) into.u32(IFLA_VXLAN_LINK, linkIndex);
   if (localIp !== undefined)
@@ -82,6 +88,7 @@ function encodeVxlan(vxlan: NewVxlan, into: AttributeEncoder): void {
   if (tos !== undefined) into.u8(IFLA_VXLAN_TOS, tos);
   into.u8(IFLA_VXLAN_LEARNING, Number(vxlan.learning)).u16be(IFLA_VXLAN_PORT, vxlan.port);
   into.u8(IFLA_VXLAN_UDP_CSUM, Number(vxlan.udpChecksum));
+  if (takesNoChecksum6 !== undefined) into.u8(IFLA_VXLAN_UDP_ZERO_CSUM6_RX, Number(takesNoChecksum6));
   if (dontFragment !== undefined) into.u8(IFLA_VXLAN_DF, DONT_FRAGMENT.indexOf(dontFragment));
 }
 
@@ -96,6 +103,8 @@ export function decodeVxlan(data: AttributeDecoder): VxlanTunnel {
     tos: 0,
     dontFragment: "unset",
     udpChecksum: false,
+    omitsChecksum6: false,
+    takesNoChecksum6: false,
     groupPolicy: false,
     external: false,
   };
@@ -129,6 +138,12 @@ export function decodeVxlan(data: AttributeDecoder): VxlanTunnel {
         break;
       case IFLA_VXLAN_UDP_CSUM:
         found.udpChecksum = data.u8() !== 0;
+        break;
+      case IFLA_VXLAN_UDP_ZERO_CSUM6_TX:
+        found.omitsChecksum6 = data.u8() !== 0;
+        break;
+      case IFLA_VXLAN_UDP_ZERO_CSUM6_RX:
+        found.takesNoChecksum6 = data.u8() !== 0;
         break;
       case IFLA_VXLAN_GBP:
         found.groupPolicy = true;

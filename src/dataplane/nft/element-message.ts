@@ -22,8 +22,8 @@ const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;
 // struct nfgenmsg { __u8 nfgen_family; __u8 version; __be16 res_id; }
 export const NFGENMSG_LENGTH = 4;
-// linux/netfilter.h: NFPROTO_INET = 1, NFPROTO_IPV4 = 2
-const FAMILIES: Readonly<Record<NftTable["family"], number>> = { inet: 1, ip: 2 };
+// linux/netfilter.h: NFPROTO_INET = 1, NFPROTO_IPV4 = 2, NFPROTO_IPV6 = 10
+const FAMILIES: Readonly<Record<NftTable["family"], number>> = { inet: 1, ip: 2, ip6: 10 };
 
 // linux/netfilter/nf_tables.h, enum nf_tables_msg_types: the lower octet
 export const NFT_MSG_NEWSETELEM = 12;
@@ -90,8 +90,7 @@ function nfgenmsg(family: number, resource: number): Uint8Array {
 
 /** The table's family, by the number that messages have; `undefined` for one that no table of ours has. */
 export function familyOfTable(number: number): NftTable["family"] | undefined {
-  if (number === FAMILIES.inet) return "inet";
-  return number === FAMILIES.ip ? "ip" : undefined;
+  return (["inet", "ip", "ip6"] as const).find((family) => FAMILIES[family] === number);
 }
 
 function encodeElementKey(type: NftType, value: string): Uint8Array {

@@ -132,9 +132,16 @@ for (const type of [0, 2, 3, 5, 6, 8, 9, 11, 18, 20, 22, 24])
     assert.deepEqual(decodeNftEvent(message(0xa00 | type, TABLE)), { kind: "table", table: OURS });
   });
 
+test("a table is known by its family too", () => {
+  // NFPROTO_IPV6
+  const table = { family: "ip6", name: "margay" };
+  assert.deepEqual(decodeNftEvent(message(NEWTABLE, patched(TABLE, 0, 10))), { kind: "table", table });
+});
+
 test("what is about another table, family or subsystem, or about none, is no event", () => {
   assert.equal(decodeNftEvent(message(NEWTABLE, patched(TABLE, 8, 0x4d))), undefined);
-  assert.equal(decodeNftEvent(message(NEWTABLE, patched(TABLE, 0, 10))), undefined);
+  // NFPROTO_BRIDGE
+  assert.equal(decodeNftEvent(message(NEWTABLE, patched(TABLE, 0, 7))), undefined);
   assert.equal(decodeNftEvent(message(0x100, TABLE)), undefined);
   assert.equal(decodeNftEvent(message(NEWGEN, GENERATION)), undefined);
 });

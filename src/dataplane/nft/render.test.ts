@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { GUARD_FRAME } from "../guard.ts";
+import { GUARD6_FRAME, GUARD_FRAME } from "../guard.ts";
 import { natFrame } from "../nat.ts";
 import { SOURCE_FRAME } from "../source-check.ts";
 import { parseIpv4 } from "../../net/ipv4.ts";
@@ -30,6 +30,18 @@ const ROWS: readonly (readonly [NftStatement, readonly string[]])[] = [
       "add chain ip margay strangers { type filter hook input priority -300; policy accept; }",
       "add rule ip margay strangers ip saddr != @nodes ip protocol @protocols drop",
       "add rule ip margay strangers ip saddr != @nodes udp dport @ports drop",
+    ],
+  ],
+  [
+    { kind: "replaceTable", frame: GUARD6_FRAME },
+    [
+      "add table ip margay",
+      "delete table ip margay",
+      "add table ip margay",
+      "add set ip margay nodes { type ipv6_addr; }",
+      "add set ip margay ports { type inet_service; counter; }",
+      "add chain ip margay strangers { type filter hook input priority -300; policy accept; }",
+      "add rule ip margay strangers ip6 saddr != @nodes udp dport @ports drop",
     ],
   ],
   [{ kind: "deleteTable" }, ["delete table ip margay"]],

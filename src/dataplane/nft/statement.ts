@@ -3,7 +3,7 @@
 
 /** A table of ours; other tables are never named. */
 export interface NftTable {
-  readonly family: "ip" | "inet";
+  readonly family: "ip" | "ip6" | "inet";
   readonly name: string;
 }
 

@@ -2,7 +2,7 @@
 
 /** Every interface that is Margay's (docs/agent.md); "?" is one character in the patterns of all three programs. */
 const CONTAINERS = `cali${"?".repeat(11)}`;
-const DEVICES = ["tunl0", "vxlan.calico", "wireguard.cali"];
+const DEVICES = ["tunl0", "vxlan.calico", "vxlan-v6.calico", "wireguard.cali"];
 
 /** NetworkManager.conf(5). "+=" leaves what other files say in force. */
 export const NETWORK_MANAGER = `# Written by "margay node install". NetworkManager would take away addresses that it has not given, and ask for others by DHCP.
