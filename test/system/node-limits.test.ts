@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// As many containers as a node commonly may have, asked for all at once; by the plugin's own code, so that the agent is what has to bear it.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { it } from "node:test";
+import { runPlugin } from "../../src/cni/plugin.ts";
+import { type Lab, MARGAY, agentStatus, createLab, eventuallyEqual, readStore, succeed } from "./harness.ts";
+
+const CONTAINERS = 250;
+
+/** Prints the addresses among its arguments that do not answer. */
+const PING_EACH = 'for address; do ping -n -q -c 1 -W 5 "$address" >/dev/null || echo "$address"; done';
+
+interface Result {
+  readonly ips: readonly { readonly address: string }[];
+}
+
+async function call(
+  lab: Lab,
+  command: "ADD" | "CHECK" | "DEL",
+  container: string,
+  prevResult?: object,
+): Promise<string> {
+  const config = {
+    cniVersion: "1.0.0",
+    name: "limits",
+    type: "margay-cni",
+    agentSocket: lab.agentSocket("host1"),
+    ...(prevResult && { prevResult }),
+  };
+  const environment = {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: container,
+    CNI_NETNS: `/run/netns/${container}`,
+    CNI_IFNAME: "eth0",
+  };
+  const { exitCode, stdout } = await runPlugin(environment, JSON.stringify(config));
+  assert.equal(exitCode, 0, `${command} ${container}: ${stdout}`);
+  return stdout;
+}
+
+/** What the host has, and which records there are. */
+async function inventory(lab: Lab): Promise<string> {
+  return [
+    (await lab.exec("host1", "ip", "-br", "link")).replaceAll(/@if\d+/g, ""),
+    await lab.exec("host1", "ip", "route"),
+    await lab.exec("host1", "ip", "neigh", "show", "nud", "permanent"),
+    ...(await readStore(lab)).keys(),
+  ].join("\n");
+}
+
+function changeNamespaces(action: "add" | "del", names: readonly string[]): void {
+  execFileSync("ip", ["-batch", "-"], { input: names.map((name) => `netns ${action} ${name}\n`).join("") });
+}
+
+it(`a node takes ${CONTAINERS} containers at once, reaches all of them, and lets go of all`, async () => {
+  await using lab = await createLab({ routeSource: "datastore" });
+  const before = await inventory(lab);
+  const { dataplane } = await agentStatus(lab, "host1");
+  const names = Array.from({ length: CONTAINERS }, (_, index) => `${lab.name}c${index}`);
+  changeNamespaces("add", names);
+  try {
+    const results = (await Promise.all(names.map((name) => call(lab, "ADD", name)))).map(
+      (text) => JSON.parse(text) as Result,
+    );
+    const addresses = results.map(({ ips }) => ips[0]?.address.split("/")[0] ?? "");
+    assert.equal(new Set(addresses).size, CONTAINERS, "no address twice");
+    // From the node itself, from a container on it, and from one on another host.
+    for (const from of ["host1", "a", "d"])
+      assert.equal(await lab.exec(from, "sh", "-c", PING_EACH, "sh", ...addresses), "", `from ${from}`);
+    await Promise.all(names.map((name, index) => call(lab, "CHECK", name, results[index])));
+    await succeed(MARGAY, ["ipam", "check", "--socket", lab.agentSocket("host1")]);
+    await Promise.all(names.map((name) => call(lab, "DEL", name)));
+    await eventuallyEqual(() => inventory(lab), before);
+    const { dataplane: after, reasons } = await agentStatus(lab, "host1");
+    assert.deepEqual([after.wanted, after.faults, reasons], [dataplane.wanted, [], []]);
+  } finally {
+    changeNamespaces("del", names);
+  }
+});
