@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plugin starts once per container, so this file and what it imports stay small: no schema library, no HTTP client.
-import { connect } from "node:net";
-import { text as readText } from "node:stream/consumers";
+// The plugin starts once per container, so this file and what it imports stay small: no schema library, no HTTP client, no stream.
 import { CniError } from "./error.ts";
+import type { Exchange } from "./exchange.ts";
 import { LATEST_VERSION, SUPPORTED_VERSIONS, isSupportedVersion } from "./version.ts";
 
 const DEFAULT_SOCKET = "/run/margay/agent.sock";
@@ -18,7 +17,11 @@ export interface PluginOutput {
 }
 
 /** Runs the plugin once: hands the call to the node's agent and passes on what it answers. Never throws. */
-export async function runPlugin(environment: NodeJS.ProcessEnv, stdin: string): Promise<PluginOutput> {
+export async function runPlugin(
+  environment: NodeJS.ProcessEnv,
+  stdin: string,
+  exchange: Exchange,
+): Promise<PluginOutput> {
   let version: string = LATEST_VERSION;
   try {
     const config = parseConfig(stdin);
@@ -27,7 +30,7 @@ export async function runPlugin(environment: NodeJS.ProcessEnv, stdin: string): 
     if (isSupportedVersion(cniVersion)) version = cniVersion;
     if (environment["CNI_COMMAND"] === "VERSION")
       return print({ cniVersion: version, supportedVersions: SUPPORTED_VERSIONS });
-    return await callAgent(environment, config, version);
+    return await callAgent(environment, config, version, exchange);
   } catch (error) {
     const failure = error instanceof CniError ? error : new CniError("internal", String(error));
     return fail(failure.render(version));
@@ -38,16 +41,16 @@ async function callAgent(
   environment: NodeJS.ProcessEnv,
   config: Config,
   cniVersion: string,
+  exchange: Exchange,
 ): Promise<PluginOutput> {
   const socket = config["agentSocket"] ?? DEFAULT_SOCKET;
   if (typeof socket !== "string")
     throw new CniError("invalidConfig", `Cannot use "agentSocket" ${JSON.stringify(socket)}: want a path`);
   const variables = variablesOf(environment);
-  const { status, body } = await post(socket, JSON.stringify({ environment: variables, config })).catch(
-    (cause: unknown) => {
-      throw unreachable(socket, environment["CNI_COMMAND"] === "STATUS", cause);
-    },
-  );
+  const call = JSON.stringify({ environment: variables, config });
+  const { status, body } = await post(socket, call, exchange).catch((cause: unknown) => {
+    throw unreachable(socket, environment["CNI_COMMAND"] === "STATUS", cause);
+  });
   const answer = parseAnswer(body);
   if (status !== 200) return fail({ ...answer, cniVersion });
   return environment["CNI_COMMAND"] === "ADD" ? print(answer) : { stdout: "", exitCode: 0 };
@@ -87,22 +90,15 @@ function variablesOf(environment: NodeJS.ProcessEnv): Record<string, string> {
 async function post(
   socketPath: string,
   body: string,
+  exchange: Exchange,
 ): Promise<{ readonly status: number; readonly body: string }> {
-  const head = `POST /cni HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
-  const socket = connect({ path: socketPath });
-  socket.setTimeout(ANSWER_TIMEOUT_MS, () => {
-    socket.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`));
-  });
-  try {
-    socket.write(head + body);
-    const answer = await readText(socket);
-    const end = answer.indexOf("\r\n\r\n");
-    const status = /^HTTP\/1\.[01] ([0-9]{3}) /.exec(answer)?.[1];
-    if (end < 0 || status === undefined) throw new Error("the connection was closed before an answer came");
-    return { status: Number(status), body: answer.slice(end + 4) };
-  } finally {
-    socket.destroy();
-  }
+  const length = new TextEncoder().encode(body).length;
+  const head = `POST /cni HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`;
+  const answer = await exchange(socketPath, head + body, { timeoutMs: ANSWER_TIMEOUT_MS });
+  const end = answer.indexOf("\r\n\r\n");
+  const status = /^HTTP\/1\.[01] ([0-9]{3}) /.exec(answer)?.[1];
+  if (end < 0 || status === undefined) throw new Error("the connection was closed before an answer came");
+  return { status: Number(status), body: answer.slice(end + 4) };
 }
 
 function unreachable(socketPath: string, isStatus: boolean, cause: unknown): CniError {

@@ -2,6 +2,7 @@
 // Thousands of calls that no sane runtime makes: each is answered as the specification wants, and none leaves anything.
 import assert from "node:assert/strict";
 import { it } from "node:test";
+import { exchange } from "../../src/cni/exchange.ts";
 import { runPlugin } from "../../src/cni/plugin.ts";
 import { createRandom } from "../../src/datastore/random.ts";
 import { mutate } from "./cni-mutation.ts";
@@ -74,13 +75,13 @@ it("mutated calls are answered, and leave nothing", async () => {
   for (let number = 1; number <= CALLS; number++) {
     const call = mutate(random, { environment, configOf });
     const context = `call ${number} of seed ${SEED}: ${JSON.stringify(call)}`;
-    const { stdout, exitCode } = await runPlugin(call.environment, call.stdin);
+    const { stdout, exitCode } = await runPlugin(call.environment, call.stdin, exchange);
     const command = call.environment["CNI_COMMAND"] ?? "";
     const outcome = outcomeOf(command, stdout, exitCode, context);
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
     // What has been added is taken away by the very same call.
     if (command === "ADD" && exitCode === 0) {
-      const removed = await runPlugin({ ...call.environment, CNI_COMMAND: "DEL" }, call.stdin);
+      const removed = await runPlugin({ ...call.environment, CNI_COMMAND: "DEL" }, call.stdin, exchange);
       assert.deepEqual(removed, { stdout: "", exitCode: 0 }, context);
     }
     if (number % (CALLS / LOOKS) === 0)

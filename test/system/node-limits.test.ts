@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { it } from "node:test";
+import { exchange } from "../../src/cni/exchange.ts";
 import { runPlugin } from "../../src/cni/plugin.ts";
 import { type Lab, MARGAY, agentStatus, createLab, eventuallyEqual, readStore, succeed } from "./harness.ts";
 
@@ -34,7 +35,7 @@ async function call(
     CNI_NETNS: `/run/netns/${container}`,
     CNI_IFNAME: "eth0",
   };
-  const { exitCode, stdout } = await runPlugin(environment, JSON.stringify(config));
+  const { exitCode, stdout } = await runPlugin(environment, JSON.stringify(config), exchange);
   assert.equal(exitCode, 0, `${command} ${container}: ${stdout}`);
   return stdout;
 }
