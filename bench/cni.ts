@@ -74,18 +74,20 @@ async function measure(contenders: readonly Contender[], signal: AbortSignal): P
   const [loadBefore = NaN] = loadavg();
   const waves: Wave[] = [];
   const fillings: Filling[] = [];
-  let from = 0;
-  for (const to of [...existing, limit]) {
+  const fillTo = async (to: number): Promise<void> => {
     say(`filling to ${to} containers`);
+    const from = fillings.length / contenders.length;
     fillings.push(...(await fill(contenders, { from, to, signal })));
-    from = Math.max(from, to);
-    if (to === limit) continue;
+  };
+  for (const count of existing) {
+    await fillTo(count);
     // What is done for the first time is not counted.
     for (let round = 0; round <= rounds; round++) {
-      const measured = await measureRound(contenders, round, to, signal);
+      const measured = await measureRound(contenders, round, count, signal);
       if (round > 0) waves.push(...measured);
     }
   }
+  await fillTo(limit);
   return { waves, fillings, rounds, limit, loadBefore, loadAfter: loadavg()[0] ?? NaN };
 }
 

@@ -25,7 +25,7 @@ export interface Contender extends Disposable {
   /** Network namespaces, by their names. */
   readonly containers: readonly string[];
   /** One process of the plugin, from its start to its end, in milliseconds; throws where it fails. */
-  call(command: Command, container: string, options: Waiting): Promise<number>;
+  readonly call: (command: Command, container: string, options: Waiting) => Promise<number>;
 }
 
 interface Waiting {
@@ -52,7 +52,7 @@ export function entriesOf(embedded: Layout, etcd: Layout): readonly Entry[] {
     margay("Margay, embedded store", embedded),
     margay("Margay, etcd", etcd),
     reference("ptp with host-local", embedded, "ptp", {}),
-    reference("bridge with host-local", embedded, "bridge", { isDefaultGateway: true }),
+    reference("bridge with host-local", embedded, "bridge", { isGateway: true }),
   ];
 }
 

@@ -29,7 +29,9 @@ export function renderResults(results: Results): string {
   return [
     `Linux ${release()}, ${rounds} rounds; ${load}.`,
     ...casesOf(results).map((one) => `${capitalized(titleOf(one))}:\n\n${renderCase(results, one)}`),
-    `ADD on a node that fills up, one at a time:\n\n${renderFilling(results)}`,
+    ...(results.limit > 0
+      ? [`ADD on a node that fills up, one at a time:\n\n${renderFilling(results)}`]
+      : []),
   ].join("\n\n");
 }
 

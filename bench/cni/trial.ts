@@ -56,9 +56,9 @@ export async function fill(
 ): Promise<readonly Filling[]> {
   const fillings: Filling[] = [];
   for (let before = from; before < to; before++)
-    for (const contender of contenders) {
-      const callMs = await contender.call("ADD", contender.containers[before] ?? "", { signal });
-      fillings.push({ contender: contender.name, before, callMs });
+    for (const { name, containers, call } of contenders) {
+      const callMs = await call("ADD", containers[before] ?? "", { signal });
+      fillings.push({ contender: name, before, callMs });
     }
   return fillings;
 }
