@@ -84,6 +84,8 @@ test("a VXLAN device is as it was asked for, and says so", async () => {
   assert.deepEqual(link.tunnel, {
     kind: "vxlan",
     ...settings,
+    omitsChecksum6: false,
+    takesNoChecksum6: false,
     groupPolicy: false,
     external: false,
   });
@@ -107,12 +109,18 @@ test("devices that differ from ours are told apart, whoever made them", async ()
   };
   const plain = {
     ...{ kind: "vxlan", vni: 7, port: 4789, learning: true, ttl: 0, tos: 0, dontFragment: "unset" },
-    ...{ udpChecksum: true, groupPolicy: false, external: false },
+    ...{ udpChecksum: true, omitsChecksum6: false, takesNoChecksum6: false },
+    ...{ groupPolicy: false, external: false },
   };
   const args = ["id", "7", "dstport", "4789"];
   assert.deepEqual(await settingsOf(...args), plain);
   assert.deepEqual(await settingsOf(...args, "gbp"), { ...plain, groupPolicy: true });
   assert.deepEqual(await settingsOf(...args, "noudpcsum"), { ...plain, udpChecksum: false });
+  assert.deepEqual(await settingsOf(...args, "udp6zerocsumtx", "udp6zerocsumrx"), {
+    ...plain,
+    omitsChecksum6: true,
+    takesNoChecksum6: true,
+  });
   assert.deepEqual(await settingsOf(...args, "nolearning", "local", "fd00::1"), {
     ...plain,
     learning: false,

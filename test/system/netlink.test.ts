@@ -33,7 +33,7 @@ import {
   replaceRoute,
 } from "../../src/dataplane/netlink/route.ts";
 import { type RtEvent, type Rtnetlink, openRtnetlink } from "../../src/dataplane/netlink/rtnetlink.ts";
-import { addRule, deleteRule, listRules } from "../../src/dataplane/netlink/rule.ts";
+import { type Rule, addRule, deleteRule, listRules } from "../../src/dataplane/netlink/rule.ts";
 import { openNetlinkSocket } from "../../src/dataplane/netlink/socket.ts";
 import { describeNetlinkSocket } from "../../src/dataplane/netlink/socket-contract.ts";
 import { addressAt, hostCidr, parseCidr } from "../../src/net/cidr.ts";
@@ -333,29 +333,18 @@ test("neighbours come and go", async () => {
 test("rules come and go, and those that cannot be described are not listed", async () => {
   using namespace = createNamespace();
   await using rtnetlink = openRtnetlink({ netns: namespace.netns });
-  const rules = ([4, 6] as const).map((family) => ({
-    family,
-    priority: 99,
-    table: 1000,
-    fwmark: 0x100000,
-    fwmask: 0x100000,
-    invert: true,
-    protocol: PROTOCOL,
-  }));
+  const plain = { table: 1000, protocol: PROTOCOL };
+  const marked = { ...plain, priority: 99, fwmark: 0x100000, fwmask: 0x100000, invert: true };
+  const from = { ...plain, priority: 100, invert: false };
+  const rules: readonly Rule[] = [
+    { family: 4, ...marked },
+    { family: 4, ...from, src: parseCidr("10.1.0.0/16") },
+    { family: 6, ...marked },
+    { family: 6, ...from, src: parseCidr("fd00::1/128") },
+  ];
   const listed = async (): Promise<unknown> =>
     (await rtnetlink.list(listRules)).filter(({ priority }) => priority > 0 && priority < 30000);
-  execFileSync("ip", [
-    "-n",
-    namespace.name,
-    "rule",
-    "add",
-    "from",
-    "10.0.0.0/8",
-    "lookup",
-    "7",
-    "pref",
-    "98",
-  ]);
+  execFileSync("ip", ["-n", namespace.name, "rule", "add", "to", "10.0.0.0/8", "lookup", "7", "pref", "98"]);
   await succeed(rtnetlink, ...rules.map(addRule));
   assert.deepEqual(await listed(), rules);
   for (const rule of rules) assert.ok(isKernelError(await failureOf(rtnetlink, addRule(rule)), "EEXIST"));
