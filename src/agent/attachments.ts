@@ -27,7 +27,7 @@ export interface AttachmentsOptions {
 /** The attachments of this node: what runtimes ask for, and what the datastore is still to be told of. */
 export interface Attachments extends AsyncDisposable {
   readonly cni: CniService;
-  /** Called when something has come into the journal, or the datastore may answer again. */
+  /** Called when something may be in the journal; what the datastore does not take is tried again. */
   update(): void;
 }
 

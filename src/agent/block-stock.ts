@@ -4,7 +4,7 @@ import type { Limits } from "../ipam/assignment.ts";
 import { isLow, surplusOf } from "../ipam/stock.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import type { Cidr } from "../net/cidr.ts";
-import type { Family } from "../net/ip.ts";
+import { FAMILIES, type Family } from "../net/ip.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import { type Settler, type Waiting, createSettler } from "./settler.ts";
@@ -31,7 +31,6 @@ interface Surplus {
 
 /** Before another claim is tried after one that was refused: each reads the blocks of the cluster. */
 const REFUSED_MS = 60_000;
-const FAMILIES = [4, 6] as const satisfies readonly Family[];
 
 /**
  * Keeps the node's stock of blocks: one more is claimed when the last is nearly full, so that other nodes have a route to it

@@ -2,7 +2,8 @@
 import { listLinks } from "../dataplane/netlink/link.ts";
 import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import type { Store, WaitOptions } from "../datastore/store.ts";
-import { type Holder, type RecordedEndpoint, addressesHeldBy, endpointsOf } from "../ipam/held.ts";
+import { hasAttributes } from "../ipam/block.ts";
+import { type Holder, addressesHeldBy, endpointsOf } from "../ipam/held.ts";
 import { releaseSeenAddresses } from "../ipam/release.ts";
 
 /**
@@ -22,15 +23,9 @@ export async function forgetDeadAttachments(
   const held = await addressesHeldBy(store, node, options);
   for (const { entry, spec } of dead) {
     await store.delete(entry.key, { ...options, expect: entry.revision });
-    const addresses = held.filter(({ attributes }) => isOf(spec, attributes));
+    const { containerID = "", endpoint } = spec;
+    const addresses = held.filter((address) => hasAttributes(address, { containerID, interface: endpoint }));
     await releaseSeenAddresses(store, addresses, options);
   }
   return dead.map(({ spec }) => spec.containerID ?? spec.endpoint);
-}
-
-function isOf(
-  { containerID, endpoint }: RecordedEndpoint["spec"],
-  attributes: Readonly<Record<string, string>>,
-): boolean {
-  return attributes["containerID"] === containerID && attributes["interface"] === endpoint;
 }

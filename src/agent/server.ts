@@ -12,6 +12,7 @@ import { LATEST_VERSION } from "../cni/version.ts";
 import type { StoreHandler } from "../datastore/server.ts";
 import { type Log, describeError } from "../system/log.ts";
 import { collectGarbage } from "./memory.ts";
+import { hasCode } from "../system/error-code.ts";
 
 /** The longest that `GET /status?wait=ready` waits. */
 const MAX_WAIT_MS = 60_000;
@@ -73,7 +74,7 @@ async function listen(server: Server, path: string): Promise<void> {
 
 async function removeStaleSocket(path: string): Promise<void> {
   const file = await lstat(path).catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (hasCode(error, "ENOENT")) return undefined;
     throw error;
   });
   if (file === undefined) return;

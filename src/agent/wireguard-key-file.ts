@@ -6,6 +6,7 @@ import { generatePrivateKey, publicKeyOf } from "../dataplane/wireguard/key-pair
 import { type WireguardPublicKey, isWireguardKey } from "../net/wireguard-key.ts";
 import { describeError } from "../system/log.ts";
 import { replaceFile } from "../system/replace-file.ts";
+import { hasCode } from "../system/error-code.ts";
 
 /** A node's private key: 32 octets in base64, in a file that nobody but its owner may read. It is kept nowhere else. */
 export interface WireguardKeyFile {
@@ -81,8 +82,4 @@ async function writeKey(path: string, key: Uint8Array): Promise<void> {
 
 function unusable(path: string, state: string, options?: ErrorOptions): Error {
   return new Error(`Cannot use WireGuard key "${path}": ${state}`, options);
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

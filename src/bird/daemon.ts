@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Clock } from "../system/clock.ts";
 import type { ProcessRunner } from "../system/process.ts";
 import { BirdError } from "./error.ts";
+import { hasCode } from "../system/error-code.ts";
 
 /** Where one BIRD keeps what it needs. The directory's name is part of all, so it is short: sockets allow 107 bytes. */
 export interface BirdFiles {
@@ -103,11 +104,7 @@ export async function readIfThere(path: string): Promise<string | undefined> {
     return await readFile(path, "utf8");
   } catch (error) {
     // The kernel answers ESRCH for a file of /proc whose process ends meanwhile.
-    if (hasCode(error, "ENOENT") || hasCode(error, "ESRCH")) return undefined;
+    if (hasCode(error, "ENOENT", "ESRCH")) return undefined;
     throw error;
   }
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

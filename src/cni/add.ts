@@ -3,7 +3,7 @@ import type { KernelRoute } from "../dataplane/netlink/route.ts";
 import type { AssignResult } from "../ipam/assignment.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { type Family, type Ip, familyOf } from "../net/ip.ts";
-import { type Attachment, describeAttachment } from "./attachment.ts";
+import { type Attachment, attributesOf, describeAttachment } from "./attachment.ts";
 import { awaitCarrier, awaitLocal } from "./carrier.ts";
 import type { CniCollaborators, NodeView, RouteReadiness } from "./collaborators.ts";
 import { type Container, configure, connect, findLink, openContainer, withdraw } from "./container.ts";
@@ -165,14 +165,14 @@ async function assignFrom(
     ip,
     pools,
   }: { readonly family: Family; readonly ip: Ip | undefined; readonly pools: readonly IPPool[] },
-  { handleId, network, containerId, ifName }: Attachment,
+  attachment: Attachment,
   { allocator }: CniCollaborators,
   node: NodeView,
   signal: AbortSignal,
 ): Promise<AssignResult> {
   return await allocator.assign({
-    handleId,
-    attributes: { node: node.nodeName, network, containerID: containerId, interface: ifName },
+    handleId: attachment.handleId,
+    attributes: { node: node.nodeName, ...attributesOf(attachment) },
     pools,
     family,
     ...(ip !== undefined && { ip }),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
+import type { Attributes } from "../ipam/block.ts";
 import { type IfName, parseIfName } from "../net/if-name.ts";
 import { type Mac, macFromBytes } from "../net/mac.ts";
 
@@ -31,6 +32,11 @@ export function describeAttachment(id: AttachmentId, asked?: Mac): Attachment {
     nodeEnd: parseIfName(`cali${digest.toString("hex").slice(0, 11)}`),
     mac: asked ?? localMac(digest.subarray(-6)),
   };
+}
+
+/** What IPAM keeps beside an address to tell attachments of one handle apart. */
+export function attributesOf({ network, containerId, ifName }: AttachmentId): Attributes {
+  return { network, containerID: containerId, interface: ifName };
 }
 
 /** Locally administered and unicast: bit 1 of the first octet set, bit 0 clear (IEEE 802-2014, 8.4). */

@@ -2,7 +2,7 @@
 import { hasAttributes } from "../ipam/block.ts";
 import { cidrAddress } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
-import type { Attachment } from "./attachment.ts";
+import { type Attachment, attributesOf } from "./attachment.ts";
 import type { CniCollaborators } from "./collaborators.ts";
 import { inspect, openContainer } from "./container.ts";
 import { CniError } from "./error.ts";
@@ -58,11 +58,11 @@ function resultFaults({ prevResult }: CheckRequest, ips: readonly Ip[]): readonl
 }
 
 async function ipamFaults(
-  { network, containerId, ifName }: Attachment,
+  attachment: Attachment,
   ips: readonly Ip[],
   { allocator }: CniCollaborators,
 ): Promise<readonly string[]> {
-  const wanted = { network, containerID: containerId, interface: ifName };
+  const wanted = attributesOf(attachment);
   const holders = await Promise.all(ips.map((ip) => allocator.lookup(ip)));
   const isHeld = (_: Ip, index: number): boolean => {
     const allocation = holders[index]?.allocation;

@@ -9,10 +9,8 @@ import {
 } from "../dataplane/netlink/route.ts";
 import type { Rule } from "../dataplane/netlink/rule.ts";
 import { RTPROT_MARGAY } from "../dataplane/route.ts";
-import { hostCidr, parseCidr } from "../net/cidr.ts";
+import { DEFAULT_ROUTES, hostCidr } from "../net/cidr.ts";
 import { type Family, type Ip, familyOf } from "../net/ip.ts";
-
-const DEFAULT_ROUTES = { 4: parseCidr("0.0.0.0/0"), 6: parseCidr("::/0") } as const;
 
 /** What an interface of a container is for: the first brings the default route; a further one carries what is sent from its own addresses. */
 export type Part = "first" | "further";
@@ -65,8 +63,13 @@ export function ruleFrom(ip: Ip, ifIndex: number): Rule {
 }
 
 /** Whether the rule is one that {@link ruleFrom} gives for the interface. */
-export function isRuleOf({ protocol, table, src }: Rule, ifIndex: number): boolean {
-  return protocol === RTPROT_MARGAY && table === furtherTable(ifIndex) && src !== undefined;
+export function isRuleOf(rule: Rule, ifIndex: number): boolean {
+  return isOurRule(rule) && rule.table === furtherTable(ifIndex);
+}
+
+/** Whether the rule is one that {@link ruleFrom} gives for any interface. */
+export function isOurRule({ protocol, src }: Rule): boolean {
+  return protocol === RTPROT_MARGAY && src !== undefined;
 }
 
 function furtherTable(ifIndex: number): number {

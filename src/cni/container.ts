@@ -15,7 +15,7 @@ import { hostCidr } from "../net/cidr.ts";
 import { type Family, type Ip, addressBits, familyOf } from "../net/ip.ts";
 import { describeError } from "../system/log.ts";
 import type { Attachment } from "./attachment.ts";
-import { type Part, containerRoutes, isRuleOf, partOf, ruleFrom } from "./container-routes.ts";
+import { type Part, containerRoutes, isOurRule, isRuleOf, partOf, ruleFrom } from "./container-routes.ts";
 import { CniError } from "./error.ts";
 
 /** A container's network namespace, with a netlink socket in it; both are closed on disposal. */
@@ -140,7 +140,9 @@ export async function withdrawAt(path: string, attachment: Attachment): Promise<
 /** Takes away what outlives the interface in the container: the rules of one that was not the first. What is gone already is no fault. */
 export async function withdraw(container: Container, { ifName }: Attachment): Promise<void> {
   const { rtnetlink } = container;
-  const rules = await rtnetlink.list(listRules);
+  const rules = (await rtnetlink.list(listRules)).filter(isOurRule);
+  // As in most containers.
+  if (rules.length === 0) return;
   const link = await findLink(container, ifName);
   if (link === undefined) return;
   await rtnetlink.execute(rules.filter((rule) => isRuleOf(rule, link.index)).map(deleteRule));

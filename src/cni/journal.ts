@@ -6,6 +6,7 @@ import { textField } from "../model/schema.ts";
 import { parseIfName } from "../net/if-name.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import { type Attachment, describeAttachment } from "./attachment.ts";
+import { hasCode } from "../system/error-code.ts";
 
 /** Attachments that are gone from this node, and that the datastore could not be told of yet. It outlives the agent. */
 export interface Journal {
@@ -65,7 +66,7 @@ async function namesIn(directory: string): Promise<readonly string[]> {
   try {
     return (await readdir(directory)).filter((name) => name.endsWith(SUFFIX));
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    if (hasCode(error, "ENOENT")) return [];
     throw error;
   }
 }

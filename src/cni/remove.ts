@@ -2,7 +2,7 @@
 import { deleteLink } from "../dataplane/netlink/link.ts";
 import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import { DatastoreError } from "../datastore/store.ts";
-import type { Attachment } from "./attachment.ts";
+import { type Attachment, attributesOf } from "./attachment.ts";
 import type { CniCollaborators, NodeView } from "./collaborators.ts";
 
 type Datastore = Pick<CniCollaborators, "allocator" | "endpoints" | "journal" | "onAddresses">;
@@ -49,9 +49,8 @@ export async function forget(
 ): Promise<void> {
   const options = signal && { signal };
   await endpoints.remove(attachment, options);
-  const { handleId, network, containerId, ifName } = attachment;
-  const attributes = { network, containerID: containerId, interface: ifName };
-  const { released } = await allocator.releaseByHandle(handleId, { attributes, ...options });
+  const attributes = attributesOf(attachment);
+  const { released } = await allocator.releaseByHandle(attachment.handleId, { attributes, ...options });
   await journal.remove(attachment);
   if (released.length > 0) onAddresses();
 }

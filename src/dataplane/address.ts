@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { LOOPBACK, type WantedAddress, addressKey } from "../desired/wanted.ts";
-import { cidrContainsIp, parseCidr } from "../net/cidr.ts";
+import { LINK_LOCAL, cidrContainsIp } from "../net/cidr.ts";
 import { type Ip, addressBits, familyOf } from "../net/ip.ts";
 import { type LinkTable, missing } from "./link.ts";
 import { type LinkAddress, addAddress, deleteAddress, replaceAddress } from "./netlink/address.ts";
@@ -64,12 +64,11 @@ export class AddressTable {
 /** Marks our addresses, for those on interfaces that are not ours. */
 export const ADDRESS_LABEL = "margay";
 
-const LINK_LOCAL = parseCidr("fe80::/10");
 /** RFC 4291 section 2.5.6. */
 const LINK_LOCAL_LENGTH = 64;
 
 function isLinkLocal(ip: Ip): boolean {
-  return cidrContainsIp(LINK_LOCAL, ip);
+  return cidrContainsIp(LINK_LOCAL[6], ip);
 }
 
 /**

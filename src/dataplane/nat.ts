@@ -8,7 +8,7 @@ import {
   natElementKey,
 } from "../desired/wanted-tables.ts";
 import { type Cidr, cidrAddress, cidrFamily, hostCidr, isHostCidr } from "../net/cidr.ts";
-import { type Family, familyOf, parseIp } from "../net/ip.ts";
+import { FAMILIES, type Family, familyOf, parseIp } from "../net/ip.ts";
 import type { NftElement, NftFrame, NftMatch, NftRule, NftSet } from "./nft/statement.ts";
 import { Ruleset, type RulesetForm } from "./ruleset.ts";
 
@@ -17,7 +17,6 @@ const CHAIN = "outgoing";
 const PRIORITY = 100;
 /** `IPPROTO_TCP`, `IPPROTO_UDP` (linux/in.h): what has ports. */
 const WITH_PORTS = ["6", "17"];
-const FAMILIES: readonly Family[] = [4, 6];
 
 /** One rule for each family, and two more where ports are said. It sees the first packet of each connection; the others go the same way. */
 export function natFrame({ address, ports }: WantedNatTable): NftFrame {

@@ -7,6 +7,7 @@ import {
   type WantedSourceElement,
   sourceElementKey,
 } from "../desired/wanted-tables.ts";
+import { LINK_LOCAL } from "../net/cidr.ts";
 import { familyOf } from "../net/ip.ts";
 import type { NftElement, NftFrame, NftMatch, NftRule } from "./nft/statement.ts";
 import { Ruleset, type RulesetForm } from "./ruleset.ts";
@@ -45,7 +46,7 @@ export const SOURCE_FRAME: NftFrame = [
   { kind: "set", name: OWN6, type: "ifname . ipv6_addr", counter: false, interval: false },
   { kind: "chain", name: CHAIN, type: "filter", hook: "prerouting", priority: PRIORITY },
   rule("drop", { field: "iifname . ip saddr", isIn: false, set: OWN4 }),
-  rule("accept", { field: "ip6 saddr", value: "fe80::/10" }, ICMPV6),
+  rule("accept", { field: "ip6 saddr", value: LINK_LOCAL[6] }, ICMPV6),
   rule("accept", { field: "ip6 saddr", value: "::" }, ICMPV6),
   rule("drop", { field: "iifname . ip6 saddr", isIn: false, set: OWN6 }),
 ];

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import type { WantedSysctl } from "../desired/wanted.ts";
 import { ReconcileTable } from "./table.ts";
+import { hasCode } from "../system/error-code.ts";
 
 /**
  * The files under `/proc/sys`. Both are synchronous: `/proc/sys/net` shows the network namespace of the thread that
@@ -19,7 +20,7 @@ export const procSys: SysctlFiles = {
     try {
       return readFileSync(fileOf(path), "utf8").trimEnd();
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+      if (hasCode(error, "ENOENT")) return undefined;
       throw error;
     }
   },

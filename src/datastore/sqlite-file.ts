@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { DatastoreError, type DatastoreErrorCode, type Revision } from "./store.ts";
+import { hasCode } from "../system/error-code.ts";
 
 /** "mrgy": how a Margay store is told from another program's database. */
 const APPLICATION_ID = 0x6d726779;
@@ -58,7 +59,7 @@ function createFile(path: string, firstRevision: Revision): void {
     syncDirectory(dirname(path));
   } catch (error) {
     // Another process was faster. Its file is as good, and the lock decides who has it.
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    if (!hasCode(error, "EEXIST")) throw error;
   } finally {
     rmSync(unfinished, { force: true });
   }

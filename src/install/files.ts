@@ -5,6 +5,7 @@ import { chmod, copyFile, mkdir, open, rename, rm, rmdir, symlink, writeFile } f
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { NodeFile } from "./node-file.ts";
+import { hasCode } from "../system/error-code.ts";
 
 /** Puts a file in its place; its folder is there. */
 export async function placeFile(root: string, file: NodeFile): Promise<void> {
@@ -56,12 +57,7 @@ export async function removeEmptyDirectories(root: string, directories: readonly
     try {
       await rmdir(join(root, directory));
     } catch (error) {
-      if (!(
-        error instanceof Error &&
-        "code" in error &&
-        ["ENOTEMPTY", "EEXIST", "ENOENT"].includes(String(error.code))
-      ))
-        throw error;
+      if (!hasCode(error, "ENOTEMPTY", "EEXIST", "ENOENT")) throw error;
     }
   }
 }

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { lstat, readFile, readlink } from "node:fs/promises";
 import type { NodeFile } from "./node-file.ts";
+import { hasCode } from "../system/error-code.ts";
 
 /** What a path holds: `sha256:<hex>` of a file's bytes, `link:<target>`, or `other`. */
 export type Fingerprint = string;
@@ -13,8 +14,7 @@ export async function fingerprintOf(path: string): Promise<Fingerprint | undefin
     if (status.isSymbolicLink()) return `link:${await readlink(path)}`;
     return status.isFile() ? hash(await readFile(path)) : "other";
   } catch (error) {
-    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR"))
-      return undefined;
+    if (hasCode(error, "ENOENT", "ENOTDIR")) return undefined;
     throw error;
   }
 }

@@ -9,7 +9,14 @@ import { fingerprintOf, wantedFingerprint } from "./fingerprint.ts";
 import { type LayoutOptions, nodeFiles } from "./layout.ts";
 import type { NodeFile } from "./node-file.ts";
 import { type PathState, type Step, planPath } from "./plan.ts";
-import { type InstallRecord, RECORD, type RecordedFile, readRecord, renderRecord } from "./record.ts";
+import {
+  type InstallRecord,
+  RECORD,
+  type RecordedFile,
+  leftState,
+  readRecord,
+  renderRecord,
+} from "./record.ts";
 
 export interface InstallOptions extends LayoutOptions {
   /** The node's file system; "/" for this machine. */
@@ -81,13 +88,7 @@ async function readStates(
   }));
   const paths = new Set(files.map(({ path }) => path));
   const others = [...recorded.values()].filter(({ path }) => !paths.has(path));
-  const unwanted = others.map(async ({ path, fingerprints, isOperators }) => ({
-    path,
-    present: await fingerprintOf(join(root, path)),
-    wanted: undefined,
-    recorded: fingerprints,
-    isOperators,
-  }));
+  const unwanted = others.map((file) => leftState(root, file));
   return await Promise.all([...wanted, ...unwanted]);
 }
 

@@ -3,6 +3,9 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { unwrap, parseWith } from "../model/issue.ts";
+import { fingerprintOf } from "./fingerprint.ts";
+import type { PathState } from "./plan.ts";
+import { hasCode } from "../system/error-code.ts";
 
 /** Where a node keeps what was written on it. */
 export const RECORD = "/var/lib/margay/install.json";
@@ -33,10 +36,19 @@ export async function readRecord(root: string): Promise<InstallRecord | undefine
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (hasCode(error, "ENOENT")) return undefined;
     throw error;
   }
   return unwrap(parseWith(schema, JSON.parse(text) as unknown), `record "${path}"`);
+}
+
+/** How things stand with a file that was installed and is not to be there any more. */
+export async function leftState(
+  root: string,
+  { path, fingerprints, isOperators }: RecordedFile,
+): Promise<PathState> {
+  const present = await fingerprintOf(join(root, path));
+  return { path, present, wanted: undefined, recorded: fingerprints, isOperators };
 }
 
 export function renderRecord(record: InstallRecord): string {

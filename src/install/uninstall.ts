@@ -2,9 +2,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { removeEmptyDirectories } from "./files.ts";
-import { fingerprintOf } from "./fingerprint.ts";
 import { type Step, planPath } from "./plan.ts";
-import { type InstallRecord, RECORD } from "./record.ts";
+import { type InstallRecord, RECORD, leftState } from "./record.ts";
 
 export interface UninstallOptions {
   readonly root: string;
@@ -17,13 +16,7 @@ export async function planUninstall(
   record: InstallRecord,
   { root, overwrite }: UninstallOptions,
 ): Promise<readonly Step[]> {
-  const states = record.files.toReversed().map(async ({ path, fingerprints, isOperators }) => ({
-    path,
-    present: await fingerprintOf(join(root, path)),
-    wanted: undefined,
-    recorded: fingerprints,
-    isOperators,
-  }));
+  const states = record.files.toReversed().map((file) => leftState(root, file));
   return (await Promise.all(states)).map((state) => planPath(state, { overwrite }));
 }
 

@@ -172,7 +172,7 @@ export function allocationOf(block: IpamBlock, ip: Ip): Allocation | undefined {
 }
 
 /** Whether the allocation has every one of the attributes, whatever others it has. */
-export function hasAttributes(allocation: Allocation, wanted: Attributes): boolean {
+export function hasAttributes(allocation: Pick<Allocation, "attributes">, wanted: Attributes): boolean {
   return Object.entries(wanted).every(([name, value]) => allocation.attributes[name] === value);
 }
 

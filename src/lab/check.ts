@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Family, type Ip, familyOf } from "../net/ip.ts";
+import { FAMILIES, type Family, type Ip, familyOf } from "../net/ip.ts";
 import { Conditions } from "../system/conditions.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Layout } from "./layout.ts";
@@ -98,7 +98,7 @@ function planPairs({ topology, containers }: LabState): {
   readonly participants: readonly Participant[];
   readonly pairs: readonly Pair[];
 } {
-  const plans = ([4, 6] as const).map((family) => {
+  const plans = FAMILIES.map((family) => {
     const attached = containers.flatMap(({ name, host, addresses }) => {
       const address = addresses.find((candidate) => familyOf(candidate) === family);
       return address === undefined ? [] : [{ name, kind: "container" as const, address, host }];

@@ -6,6 +6,7 @@ import { FRR_DIRECTORY, LABS_DIRECTORY, type Layout, NETNS_DIRECTORY } from "./l
 import { deleteNamespaces, listNamespaces } from "./namespaces.ts";
 import { killOccupants, netnsIdAt } from "./occupants.ts";
 import type { LabTools } from "./tools.ts";
+import { hasCode } from "../system/error-code.ts";
 
 /**
  * Removes every trace of the lab, whatever state it is in; the caller holds the lab's lock. Needs nothing but the names
@@ -42,7 +43,6 @@ async function removeIfEmpty(directory: string): Promise<void> {
   try {
     await rmdir(directory);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code !== "ENOTEMPTY" && code !== "ENOENT") throw error;
+    if (!hasCode(error, "ENOTEMPTY", "ENOENT")) throw error;
   }
 }

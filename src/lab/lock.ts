@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { type Server, connect, createServer } from "node:net";
 import type { Layout } from "./layout.ts";
+import { hasCode } from "../system/error-code.ts";
 
 export interface LockOptions {
   readonly signal: AbortSignal;
@@ -34,7 +35,7 @@ async function tryListen(path: string): Promise<Server | undefined> {
     await once(server, "listening");
     return server;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") return undefined;
+    if (hasCode(error, "EADDRINUSE")) return undefined;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { familyOf } from "../net/ip.ts";
+import { FAMILIES, familyOf } from "../net/ip.ts";
 import type { CheckReport, PairResult } from "./check.ts";
 
 /** More columns than this do not fit a terminal; then only rows that have a fault are shown. */
@@ -22,7 +22,7 @@ export function renderMatrix({ ok, participants, pairs }: CheckReport): string {
 
 /** One of IPv4, and one of IPv6 below it where anybody has an address of that. */
 function renderTables({ participants, pairs }: Pick<CheckReport, "participants" | "pairs">): string[] {
-  const tables = ([4, 6] as const).map((family) =>
+  const tables = FAMILIES.map((family) =>
     renderTable({
       participants: participants.filter(({ address }) => familyOf(address) === family),
       pairs: pairs.filter((pair) => pair.family === family),

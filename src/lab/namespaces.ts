@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises";
 import type { ProcessRunner } from "../system/process.ts";
 import { LabError } from "./error.ts";
 import { type Layout, NETNS_DIRECTORY } from "./layout.ts";
+import { hasCode } from "../system/error-code.ts";
 
 /** The names of the lab's network namespaces, whoever made them. */
 export async function listNamespaces({ namespacePrefix }: Layout): Promise<readonly string[]> {
@@ -11,7 +12,7 @@ export async function listNamespaces({ namespacePrefix }: Layout): Promise<reado
     return names.filter((name) => name.startsWith(namespacePrefix)).sort();
   } catch (error) {
     // iproute2 makes the folder for the first namespace.
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    if (hasCode(error, "ENOENT")) return [];
     throw error;
   }
 }

@@ -15,6 +15,7 @@ import {
   encapsulationField,
   routeSourceField,
 } from "./topology-schema.ts";
+import { hasCode } from "../system/error-code.ts";
 
 const container = z.strictObject({
   name: containerNameField,
@@ -66,7 +67,7 @@ export async function readState({ name, stateFile }: Layout): Promise<LabState |
   try {
     text = await readFile(stateFile, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (hasCode(error, "ENOENT")) return undefined;
     throw error;
   }
   try {

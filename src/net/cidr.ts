@@ -98,3 +98,15 @@ export function cidrContainsIp(cidr: Cidr, ip: Ip): boolean {
 export function cidrsOverlap(a: Cidr, b: Cidr): boolean {
   return cidrContains(a, b) || cidrContains(b, a);
 }
+
+/** Everywhere. */
+export const DEFAULT_ROUTES: Readonly<Record<Family, Cidr>> = {
+  4: parseCidr("0.0.0.0/0"),
+  6: parseCidr("::/0"),
+};
+
+/** Addresses that count on their own link only (RFC 3927 section 2.1, RFC 4291 section 2.5.6). */
+export const LINK_LOCAL: Readonly<Record<Family, Cidr>> = {
+  4: parseCidr("169.254.0.0/16"),
+  6: parseCidr("fe80::/10"),
+};

@@ -5,6 +5,7 @@ import { type Ipv6, ipv6FromBytes, ipv6ToBytes, parseIpv6 } from "./ipv6.ts";
 /** An address of either family; which one shows in its text. */
 export type Ip = Ipv4 | Ipv6;
 export type Family = 4 | 6;
+export const FAMILIES = [4, 6] as const satisfies readonly Family[];
 
 /** Parses an address of either family to its canonical text; throws `SyntaxError` for anything else. */
 export function parseIp(text: string): Ip {

@@ -8,7 +8,7 @@ import {
   interfaceExpression,
   renderAddressSetting,
 } from "../../model/address-setting.ts";
-import { type Cidr, cidrContainsIp, parseCidr } from "../../net/cidr.ts";
+import { type Cidr, DEFAULT_ROUTES, LINK_LOCAL, cidrContainsIp, parseCidr } from "../../net/cidr.ts";
 import { type Family, type Ip, familyOf } from "../../net/ip.ts";
 import { isOwnInterface, ownerByName } from "./foreign-interface.ts";
 import { type Candidate, type DefaultRoute, compareCandidates, rankCandidates } from "./ranking.ts";
@@ -110,15 +110,7 @@ function bestDefault(defaults: readonly KernelRoute[], ifIndex: number): Default
   return ways.sort((a, b) => a.metric - b.metric)[0];
 }
 
-export const DEFAULT_ROUTES: Readonly<Record<Family, Cidr>> = {
-  4: parseCidr("0.0.0.0/0"),
-  6: parseCidr("::/0"),
-};
 const LOCALHOST: Readonly<Record<Family, Cidr>> = { 4: parseCidr("127.0.0.0/8"), 6: parseCidr("::1/128") };
-const LINK_LOCAL: Readonly<Record<Family, Cidr>> = {
-  4: parseCidr("169.254.0.0/16"),
-  6: parseCidr("fe80::/10"),
-};
 
 /** Why the address is never taken by the method. */
 function faultOf(method: DetectionMethod, candidate: Candidate, state: NetworkState): string | undefined {

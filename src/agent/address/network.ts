@@ -12,7 +12,8 @@ import {
 import type { RtEvent, Rtnetlink } from "../../dataplane/netlink/rtnetlink.ts";
 import type { AddressSetting } from "../../model/address-setting.ts";
 import type { Family, Ip } from "../../net/ip.ts";
-import { DEFAULT_ROUTES, type NetworkState } from "./detection.ts";
+import { DEFAULT_ROUTES } from "../../net/cidr.ts";
+import type { NetworkState } from "./detection.ts";
 import { isOwnInterface } from "./foreign-interface.ts";
 
 interface Wait {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { LinkAddress } from "../../dataplane/netlink/address.ts";
 import type { Link } from "../../dataplane/netlink/link.ts";
-import { cidrContainsIp, cidrOf, parseCidr } from "../../net/cidr.ts";
+import { LINK_LOCAL, cidrContainsIp, cidrOf } from "../../net/cidr.ts";
 import { type Ip, addressBits, familyOf } from "../../net/ip.ts";
 
 export interface DefaultRoute {
@@ -120,14 +120,12 @@ const CRITERIA: readonly Criterion[] = [
   },
 ];
 
-const LINK_LOCAL = parseCidr("fe80::/10");
-
 /** Also where there is no gateway that it could be on a network with: those of IPv6 have link-local addresses mostly. */
 function hasGateway({ defaultRoute, ip, linkAddress: { prefixLength } }: Candidate): boolean {
   const gateway = defaultRoute?.gateway;
   return (
     gateway === undefined ||
-    cidrContainsIp(LINK_LOCAL, gateway) ||
+    cidrContainsIp(LINK_LOCAL[6], gateway) ||
     cidrContainsIp(cidrOf(ip, prefixLength), gateway)
   );
 }
