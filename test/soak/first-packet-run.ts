@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { mkdtempDisposableSync, writeFileSync } from "node:fs";
-import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { text as readText } from "node:stream/consumers";
 import { affinityPrefix, blockPrefix, parseBlockKey } from "../../src/model/keys.ts";
 import { parseNodeName } from "../../src/model/name.ts";
 import { cidrContains, parseCidr } from "../../src/net/cidr.ts";
+import { type Result, callInProcess, callVariables, networkConfig } from "../system/cni-runtime.ts";
 import { type Lab, createLab, eventually, execute, readStore, succeed } from "../system/harness.ts";
-
-interface Result {
-  readonly ips: readonly { readonly address: string }[];
-}
 
 interface Pool {
   readonly name: string;
@@ -156,25 +150,9 @@ async function callAgent(
   command: "ADD" | "DEL",
   { host, container, netns, routeReadiness, pool }: AgentCall,
 ): Promise<unknown> {
-  const environment = {
-    CNI_COMMAND: command,
-    CNI_CONTAINERID: container,
-    CNI_NETNS: `/run/netns/${netns}`,
-    CNI_IFNAME: "eth0",
-    CNI_PATH: "/opt/cni/bin",
-  };
   const ipam = pool && { ipam: { ipv4_pools: [pool.name] } };
-  const config = { cniVersion: "1.0.0", name: "margay", type: "margay-cni", routeReadiness, ...ipam };
-  const body = JSON.stringify({ environment, config });
-  const outgoing = request({
-    socketPath: lab.agentSocket(host),
-    path: "/cni",
-    method: "POST",
-    headers: { "content-type": "application/json", "content-length": Buffer.byteLength(body) },
-  });
-  outgoing.end(body);
-  const [response] = (await once(outgoing, "response")) as [IncomingMessage];
-  const answer = await readText(response);
-  assert.equal(response.statusCode, 200, `${command} ${container}: ${answer}`);
-  return JSON.parse(answer);
+  const config = networkConfig(lab, { routeReadiness, ...ipam }, host);
+  const { code, stdout } = await callInProcess(callVariables(command, container, netns), config);
+  assert.equal(code, 0, `${command} ${container}: ${stdout}`);
+  return command === "ADD" ? JSON.parse(stdout) : undefined;
 }

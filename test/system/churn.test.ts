@@ -6,6 +6,7 @@ import { readdir } from "node:fs/promises";
 import { describe, it } from "node:test";
 import { parseBlock } from "../../src/model/ipam-block.ts";
 import { blockPrefix } from "../../src/model/keys.ts";
+import { type Result, callVariables, networkConfig } from "./cni-runtime.ts";
 import {
   type Lab,
   agentStatus,
@@ -38,24 +39,9 @@ async function inParallel<T, R>(items: readonly T[], task: (item: T) => Promise<
   return results;
 }
 
-interface Result {
-  readonly ips: readonly { readonly address: string }[];
-}
-
 async function call(lab: Lab, command: "ADD" | "DEL", container: string): Promise<string> {
-  const config = {
-    cniVersion: "1.0.0",
-    name: "margay",
-    type: "margay-cni",
-    agentSocket: lab.agentSocket("host1"),
-  };
-  const env = {
-    CNI_COMMAND: command,
-    CNI_CONTAINERID: container,
-    CNI_NETNS: `/run/netns/${container}`,
-    CNI_IFNAME: "eth0",
-  };
-  const { code, stdout, stderr } = await callCni(config, env);
+  const env = callVariables(command, container, container);
+  const { code, stdout, stderr } = await callCni(networkConfig(lab), env);
   assert.equal(code, 0, `${command} ${container}: ${stdout}${stderr}`);
   return stdout;
 }

@@ -6,7 +6,7 @@ import { exchange } from "../../src/cni/exchange.ts";
 import { runPlugin } from "../../src/cni/plugin.ts";
 import { createRandom } from "../../src/datastore/random.ts";
 import { mutate } from "./cni-mutation.ts";
-import { createRuntime } from "./cni-runtime.ts";
+import { callVariables, createRuntime, networkConfig } from "./cni-runtime.ts";
 import { type Lab, MARGAY, agentStatus, createLab, eventually, readStore, succeed } from "./harness.ts";
 
 const CALLS = 5000;
@@ -32,19 +32,11 @@ it("mutated calls are answered, and leave nothing", async () => {
   await runtime.add();
   await runtime.succeeds("DEL");
   const environment = {
-    CNI_COMMAND: "ADD",
-    CNI_CONTAINERID: "mutant",
-    CNI_NETNS: `/run/netns/${runtime.netns}`,
-    CNI_IFNAME: "eth0",
+    ...callVariables("ADD", "mutant", runtime.netns),
     CNI_ARGS: "IgnoreUnknown=1;K8S_POD_NAMESPACE=default",
     CNI_PATH: "/opt/cni/bin",
   };
-  const common = {
-    cniVersion: "1.1.0",
-    name: "net",
-    type: "margay-cni",
-    agentSocket: lab.agentSocket("host1"),
-  };
+  const common = networkConfig(lab, { cniVersion: "1.1.0", name: "net" });
   const config = {
     ...common,
     ipam: { type: "calico-ipam", ipv4_pools: ["default-ipv4-ippool"] },

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A container of a host of the lab, and calls of the plugin for it as a runtime makes them.
 import assert from "node:assert/strict";
+import { exchange } from "../../src/cni/exchange.ts";
+import { runPlugin } from "../../src/cni/plugin.ts";
 import { type Lab, type Outcome, callCni, execute, succeed } from "./harness.ts";
 
 export interface Failure {
@@ -26,6 +28,31 @@ export interface Result {
   }[];
   readonly routes: readonly { readonly dst: string; readonly gw?: string }[];
   readonly dns: { readonly nameservers?: readonly string[] };
+}
+
+/** A network of the plugin, as a host's agent serves it. @param more what is said otherwise, or besides */
+export function networkConfig(lab: Lab, more: object = {}, host = "host1"): object {
+  const agentSocket = lab.agentSocket(host);
+  return { cniVersion: "1.0.0", name: "margay", type: "margay-cni", agentSocket, ...more };
+}
+
+/** The environment of a call for a container. @param netns the name of its network namespace */
+export function callVariables(command: string, container: string, netns: string): Record<string, string> {
+  return {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: container,
+    CNI_NETNS: `/run/netns/${netns}`,
+    CNI_IFNAME: "eth0",
+  };
+}
+
+/** A call by the plugin's own code, without the start of a process. */
+export async function callInProcess(
+  environment: Readonly<Record<string, string>>,
+  config: object,
+): Promise<Pick<Outcome, "code" | "stdout">> {
+  const { exitCode: code, stdout } = await runPlugin(environment, JSON.stringify(config), exchange);
+  return { code, stdout };
 }
 
 export interface Runtime extends AsyncDisposable {
@@ -58,22 +85,10 @@ export async function createRuntime(
   const netns = `${lab.name}${container}`;
   await succeed("ip", ["netns", "add", netns]);
   const call: Runtime["call"] = (command, config = {}, env = {}) =>
-    callCni(
-      {
-        cniVersion: "1.1.0",
-        name: network,
-        type: "margay-cni",
-        agentSocket: lab.agentSocket(host),
-        ...config,
-      },
-      {
-        CNI_COMMAND: command,
-        CNI_CONTAINERID: container,
-        CNI_NETNS: `/run/netns/${netns}`,
-        CNI_IFNAME: "eth0",
-        ...env,
-      },
-    );
+    callCni(networkConfig(lab, { cniVersion: "1.1.0", name: network, ...config }, host), {
+      ...callVariables(command, container, netns),
+      ...env,
+    });
   return {
     netns,
     call,

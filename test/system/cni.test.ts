@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { connectStore } from "../../src/datastore/client.ts";
 import { blockPrefix, resourceKey, resourcePrefix } from "../../src/model/keys.ts";
+import { type Failure, type Result, callVariables, networkConfig } from "./cni-runtime.ts";
 import {
   type Lab,
   type Outcome,
@@ -22,22 +23,6 @@ import {
 } from "./harness.ts";
 import { patch } from "./tunnel-harness.ts";
 
-interface Failure {
-  readonly cniVersion: string;
-  readonly code: number;
-  readonly msg: string;
-}
-
-interface Result {
-  readonly cniVersion: string;
-  readonly interfaces: readonly { readonly name: string; readonly mac: string; readonly sandbox?: string }[];
-  readonly ips: readonly {
-    readonly address: string;
-    readonly version?: string;
-    readonly interface: number;
-  }[];
-}
-
 describe("the CNI plugin", () => {
   let lab: Lab;
   let netns: string;
@@ -51,28 +36,15 @@ describe("the CNI plugin", () => {
     await lab[Symbol.asyncDispose]();
   });
 
-  const configOf = (more: object = {}): object => ({
-    cniVersion: "1.0.0",
-    name: "margay",
-    type: "margay-cni",
-    agentSocket: lab.agentSocket("host1"),
-    ...more,
-  });
   const environment = (
     command: string,
     more: Readonly<Record<string, string>> = {},
-  ): Record<string, string> => ({
-    CNI_COMMAND: command,
-    CNI_CONTAINERID: "cni-test",
-    CNI_NETNS: `/run/netns/${netns}`,
-    CNI_IFNAME: "eth0",
-    ...more,
-  });
+  ): Record<string, string> => ({ ...callVariables(command, "cni-test", netns), ...more });
   const call = (
     command: string,
     config: object = {},
     more: Readonly<Record<string, string>> = {},
-  ): Promise<Outcome> => callCni(configOf(config), environment(command, more));
+  ): Promise<Outcome> => callCni(networkConfig(lab, config), environment(command, more));
   const add = async (config: object = {}): Promise<Result> => {
     const { code, stdout } = await call("ADD", config);
     assert.equal(code, 0, stdout);
@@ -377,18 +349,8 @@ describe("a pool that is used up", () => {
     const { code, stderr } = await execute("ip", ["netns", "add", `${lab.name}full`]);
     assert.equal(code, 0, stderr);
     try {
-      const config = {
-        cniVersion: "1.0.0",
-        name: "margay",
-        type: "margay-cni",
-        agentSocket: lab.agentSocket("host1"),
-      };
-      const env = {
-        CNI_COMMAND: "ADD",
-        CNI_CONTAINERID: "full",
-        CNI_NETNS: `/run/netns/${lab.name}full`,
-        CNI_IFNAME: "eth0",
-      };
+      const config = networkConfig(lab);
+      const env = callVariables("ADD", "full", `${lab.name}full`);
       const outcome = await callCni(config, env);
       const refused = JSON.parse(outcome.stdout) as Failure;
       assert.equal(refused.code, 100, outcome.stdout);

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { after, before, describe, it } from "node:test";
 import { resourcePrefix } from "../../src/model/keys.ts";
 import { apply, resource } from "./bgp-harness.ts";
+import { type Result, callVariables, networkConfig } from "./cni-runtime.ts";
 import {
   type Lab,
   type Outcome,
@@ -23,12 +24,6 @@ const GATEWAY = "fe80::ecee:eeff:feee:eeee";
 const BOTH = { assign_ipv6: "true" };
 /** Of one address. */
 const TINY = resource("IPPool", "tiny", { cidr: "fd20::7/128", blockSize: 128, assignmentMode: "Manual" });
-
-interface Result {
-  readonly interfaces: readonly { readonly name: string }[];
-  readonly ips: readonly { readonly address: string; readonly gateway: string }[];
-  readonly routes: readonly { readonly dst: string; readonly gw: string }[];
-}
 
 interface Report {
   readonly ok: boolean;
@@ -50,22 +45,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
     });
 
     const call = (command: string, config: object = {}, id = "cni-test"): Promise<Outcome> =>
-      callCni(
-        {
-          cniVersion: "1.0.0",
-          name: "margay",
-          type: "margay-cni",
-          agentSocket: lab.agentSocket("host1"),
-          ipam: BOTH,
-          ...config,
-        },
-        {
-          CNI_COMMAND: command,
-          CNI_CONTAINERID: id,
-          CNI_NETNS: `/run/netns/${netns}`,
-          CNI_IFNAME: "eth0",
-        },
-      );
+      callCni(networkConfig(lab, { ipam: BOTH, ...config }), callVariables(command, id, netns));
     const add = async (config: object = {}): Promise<Result> => {
       const { code, stdout } = await call("ADD", config);
       assert.equal(code, 0, stdout);
@@ -200,19 +180,8 @@ for (const routeSource of ["bird", "datastore"] as const) {
         await eventually(async () => (await call("ADD", tiny)).code === 0, "the only address");
         await changingNothing(async () => {
           const { code, stdout } = await callCni(
-            {
-              cniVersion: "1.0.0",
-              name: "margay",
-              type: "margay-cni",
-              agentSocket: lab.agentSocket("host1"),
-              ...tiny,
-            },
-            {
-              CNI_COMMAND: "ADD",
-              CNI_CONTAINERID: "second",
-              CNI_NETNS: `/run/netns/${holder}`,
-              CNI_IFNAME: "eth0",
-            },
+            networkConfig(lab, tiny),
+            callVariables("ADD", "second", holder),
           );
           assert.equal(code, 1);
           const { code: cause, msg } = JSON.parse(stdout) as { code: number; msg: string };

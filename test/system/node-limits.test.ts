@@ -3,8 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { it } from "node:test";
-import { exchange } from "../../src/cni/exchange.ts";
-import { runPlugin } from "../../src/cni/plugin.ts";
+import { type Result, callInProcess, callVariables, networkConfig } from "./cni-runtime.ts";
 import { type Lab, MARGAY, agentStatus, createLab, eventuallyEqual, readStore, succeed } from "./harness.ts";
 
 const CONTAINERS = 250;
@@ -12,31 +11,15 @@ const CONTAINERS = 250;
 /** Prints the addresses among its arguments that do not answer. */
 const PING_EACH = 'for address; do ping -n -q -c 1 -W 5 "$address" >/dev/null || echo "$address"; done';
 
-interface Result {
-  readonly ips: readonly { readonly address: string }[];
-}
-
 async function call(
   lab: Lab,
   command: "ADD" | "CHECK" | "DEL",
   container: string,
   prevResult?: object,
 ): Promise<string> {
-  const config = {
-    cniVersion: "1.0.0",
-    name: "limits",
-    type: "margay-cni",
-    agentSocket: lab.agentSocket("host1"),
-    ...(prevResult && { prevResult }),
-  };
-  const environment = {
-    CNI_COMMAND: command,
-    CNI_CONTAINERID: container,
-    CNI_NETNS: `/run/netns/${container}`,
-    CNI_IFNAME: "eth0",
-  };
-  const { exitCode, stdout } = await runPlugin(environment, JSON.stringify(config), exchange);
-  assert.equal(exitCode, 0, `${command} ${container}: ${stdout}`);
+  const config = networkConfig(lab, { name: "limits", ...(prevResult && { prevResult }) });
+  const { code, stdout } = await callInProcess(callVariables(command, container, container), config);
+  assert.equal(code, 0, `${command} ${container}: ${stdout}`);
   return stdout;
 }
 

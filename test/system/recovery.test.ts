@@ -4,13 +4,12 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, symlink } from "node:fs/promises";
-import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { text as readText } from "node:stream/consumers";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { connectStore } from "../../src/datastore/client.ts";
+import { callInProcess, callVariables, networkConfig } from "./cni-runtime.ts";
 import {
   type Lab,
   type Outcome,
@@ -191,40 +190,13 @@ describe("an agent that is stopped in the midst of its calls", () => {
     async () => {
       await using lab = await createLab({ routeSource: "datastore" });
       const names = Array.from({ length: 40 }, (_, index) => `${lab.name}s${index}`);
-      const configOf = (more: object = {}): object => ({
-        cniVersion: "1.0.0",
-        name: "margay",
-        type: "margay-cni",
-        agentSocket: lab.agentSocket("host1"),
-        ...more,
-      });
-      const environmentOf = (command: string, container: string): Record<string, string> => ({
-        CNI_COMMAND: command,
-        CNI_CONTAINERID: container,
-        CNI_NETNS: `/run/netns/${container}`,
-        CNI_IFNAME: "eth0",
-      });
       const call = (command: string, container: string, more?: object): Promise<Outcome> =>
-        callCni(configOf(more), environmentOf(command, container));
-      /** What the plugin sends, without its start, so that many are under way at once. @returns `undefined` where it failed */
+        callCni(networkConfig(lab, more), callVariables(command, container, container));
+      /** Without the plugin's start, so that many are under way at once. @returns `undefined` where it failed */
       const addAtOnce = async (container: string): Promise<object | undefined> => {
-        const body = JSON.stringify({ environment: environmentOf("ADD", container), config: configOf() });
-        const headers = { "content-length": Buffer.byteLength(body) };
-        const options = {
-          socketPath: lab.agentSocket("host1"),
-          path: "/cni",
-          method: "POST",
-          agent: false,
-          headers,
-        };
-        try {
-          const sent = request(options).end(body);
-          const [response] = (await once(sent, "response")) as [IncomingMessage];
-          const answer = JSON.parse(await readText(response)) as object;
-          return response.statusCode === 200 ? answer : undefined;
-        } catch {
-          return undefined;
-        }
+        const environment = callVariables("ADD", container, container);
+        const { code, stdout } = await callInProcess(environment, networkConfig(lab));
+        return code === 0 ? (JSON.parse(stdout) as object) : undefined;
       };
       /** The keys and texts in the datastore that name the container. */
       const tracesOf = (store: ReadonlyMap<string, string>, container: string): readonly string[] =>
