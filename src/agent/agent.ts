@@ -233,6 +233,7 @@ class Agent implements AsyncDisposable {
     this.#isStarted = true;
     const { nodeName, socket } = this.#config;
     this.#collaborators.log.info("Started", { nodeName, socket });
+    this.#noteRecord();
     routeSource.update();
     this.#updateTunnelEnds();
     this.#updatePoolStatus();
@@ -333,6 +334,8 @@ class Agent implements AsyncDisposable {
 
   /** Sees to it that the node's record has its address. To take the record away is to accept what detection has found. */
   #noteRecord(): void {
+    // Until then changes are heard that are older than the record.
+    if (!this.#isStarted) return;
     const { catalog, nodeAddress, ipv6Address } = this.#parts;
     const { ipv4Address: recorded, ipv6Address: recorded6 } = catalog.self?.spec.bgp ?? {};
     const isOtherIpv6 = ipv6Address.review(recorded6);

@@ -23,7 +23,7 @@ const result = z.looseObject({
 /** CNI specification section 5, "Error". */
 const failure = z.looseObject({ code: z.number(), msg: z.string(), details: z.string().optional() });
 
-/** What the plugin says where it cannot reach its agent. */
+/** CNI specification, section 5: also what the plugin says where it cannot reach its agent. */
 const TRY_AGAIN_LATER = 11;
 
 /** Makes the container's namespace, and attaches it through the CNI plugin, as a container runtime does. */
@@ -103,9 +103,9 @@ function explain(answer: unknown, stderr: string, layout: Layout): string {
   const parsed = failure.safeParse(answer);
   if (!parsed.success) return stderr.trim() || "the CNI plugin gave no reason";
   const { code, msg, details } = parsed.data;
-  if (code === TRY_AGAIN_LATER)
-    return `its agent does not answer; start it with "${labCommand(layout.name, "up")}"`;
-  return `${msg}${details === undefined || details === "" ? "" : ` (${details})`} (CNI error ${code})`;
+  const words = `${msg}${details === undefined || details === "" ? "" : ` (${details})`} (CNI error ${code})`;
+  if (code !== TRY_AGAIN_LATER) return words;
+  return `${words}; "${labCommand(layout.name, "up")}" starts an agent that is down`;
 }
 
 /** DEL prints nothing; text that is no JSON is none that the specification allows. */

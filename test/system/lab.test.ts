@@ -156,7 +156,7 @@ describe("a lab", () => {
     );
     const refused = await margay("add", "x", "--host", "host1");
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /agent does not answer; start it with "margay lab up --name/);
+    assert.match(refused.stderr, /Cannot reach the Margay agent.*"margay lab up --name .*" starts an agent/);
     await succeed("ip", ["netns", "delete", `margay-${NAME}-c`]);
     await must("up");
     const repaired = await statusOf();
