@@ -10,7 +10,13 @@ import { connectStore } from "../../src/datastore/client.ts";
 import { PATIENCE_MS } from "./patience.ts";
 
 export const MARGAY = fileURLToPath(new URL("../../bin/margay", import.meta.url));
+/** The plugin from the sources. */
 export const MARGAY_CNI = fileURLToPath(new URL("../../bin/margay-cni", import.meta.url));
+/** Makes the plugin's executable. */
+export const BUILD = fileURLToPath(new URL("../../scripts/build", import.meta.url));
+export const PLUGIN_EXECUTABLE = fileURLToPath(
+  new URL(`../../dist/margay-cni-${process.arch}`, import.meta.url),
+);
 
 /** What a command did; a non-zero exit code is a result, not an error. */
 export interface Outcome {
@@ -20,7 +26,7 @@ export interface Outcome {
 }
 
 export interface RunOptions {
-  readonly stdin?: string;
+  readonly stdin?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
 }
 
