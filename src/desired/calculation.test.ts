@@ -206,7 +206,7 @@ function vxlan6Pool(crossSubnet: boolean): Fact {
 
 const VXLAN6 = [...vxlan6Nodes(), vxlan6Pool(false), ...IPV6_BLOCKS, OWN_END6, UNDERLAY];
 
-function ipv6Pool(encapsulation: Encapsulation): Fact {
+function ipv6Pool(encapsulation: Encapsulation): Extract<Fact, { kind: "pool" }> {
   const value = { cidr: parseCidr("fd10::/64"), encapsulation, disableBgpExport: false };
   return { kind: "pool", name: "ipv6", value };
 }
@@ -917,6 +917,20 @@ describe("WireGuard", () => {
     assert.deepEqual(encrypted(state), ROUTES);
     assert.deepEqual(state.peer, [PEER]);
     assert.deepEqual(state.unencrypted, ['node "host3" has no WireGuard key']);
+  });
+
+  it("leaves IPv6 as it is, which is told as long as there is a pool of it", () => {
+    const [ofIpv6, ofNode] = [
+      "those of IPv6, for it carries IPv4 alone",
+      'node "host3" has no WireGuard key',
+    ];
+    const calculation = new Calculation("host1");
+    calculation.update([...WIREGUARD, IPV6_POOL]);
+    assert.deepEqual(calculation.unencrypted(), [ofIpv6, ofNode]);
+    calculation.update([{ ...IPV6_POOL, value: undefined }]);
+    assert.deepEqual(calculation.unencrypted(), [ofNode]);
+    calculation.update([IPV6_POOL, BY_DATASTORE]);
+    assert.deepEqual(calculation.unencrypted(), []);
   });
 
   it("comes before whatever the pool asks for, which stays for nodes without it", () => {

@@ -40,7 +40,7 @@ import {
   type WantedRoute,
   routeKey,
 } from "./wanted.ts";
-import { KeyHolders, unencrypted } from "./wireguard.ts";
+import { IPV6_UNENCRYPTED, KeyHolders, unencrypted } from "./wireguard.ts";
 
 /** Everything this node should have, sorted: for comparison, tests and people. */
 export type DesiredState = { readonly [K in Kind]: readonly Wanted[K][] } & {
@@ -181,10 +181,12 @@ export class Calculation {
     return sortByDst([...this.#detours.values()].flat());
   }
 
-  /** The other nodes that packets go to as they are, although they should be encrypted, and why. */
+  /** What goes as it is although it should be encrypted, and why: packets of IPv6, and those to some of the other nodes. */
   unencrypted(): readonly string[] {
+    if (!this.#settings.wireguardEnabled) return [];
     const isEncrypted = (name: string): boolean => this.#isEncrypted(name);
-    return this.#settings.wireguardEnabled ? unencrypted(this.#self, this.#nodes, isEncrypted) : [];
+    const nodes = unencrypted(this.#self, this.#nodes, isEncrypted);
+    return this.#hasIpv6 ? [IPV6_UNENCRYPTED, ...nodes] : nodes;
   }
 
   /** The ways to every other node, sorted by its name; none while the underlay is not known. */

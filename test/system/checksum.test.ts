@@ -7,10 +7,9 @@ import { readFile } from "node:fs/promises";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Lab, MARGAY, createLab, eventually, eventuallyEqual, killAgent, node } from "./harness.ts";
-import { TWO_SUBNETS, failedPairs, patch, streamDuring } from "./tunnel-harness.ts";
+import { FELIX_KEY, TWO_SUBNETS, failedPairs, patch, streamDuring } from "./tunnel-harness.ts";
 
 const RELAY = fileURLToPath(new URL("./frame-relay.ts", import.meta.url));
-const FELIX_KEY = "/calico/resources/v3/projectcalico.org/felixconfigurations/default";
 const HOSTS = ["host1", "host2", "host3"] as const;
 
 /** Has everything that host3 sends and gets pass a network card that finishes no checksums. */

@@ -3,9 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Lab, MARGAY, createLab, eventuallyEqual, execute, node } from "./harness.ts";
-import { TWO_SUBNETS, patch } from "./tunnel-harness.ts";
-
-const FELIX_KEY = "/calico/resources/v3/projectcalico.org/felixconfigurations/default";
+import { FELIX_KEY, TWO_SUBNETS, patch } from "./tunnel-harness.ts";
 
 interface Report {
   readonly ok: boolean;

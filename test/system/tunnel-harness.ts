@@ -11,6 +11,7 @@ import { type Lab, MARGAY, eventually, execute } from "./harness.ts";
 
 export const TWO_SUBNETS = new URL("../../src/lab/topologies/two-subnets.yaml", import.meta.url).pathname;
 const STREAM = fileURLToPath(new URL("./stream.ts", import.meta.url));
+export const FELIX_KEY = "/calico/resources/v3/projectcalico.org/felixconfigurations/default";
 const POOLS_PREFIX = "/calico/resources/v3/projectcalico.org/ippools/";
 
 /** A pool's two modes; one that is absent is `Never`. */
