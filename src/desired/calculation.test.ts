@@ -21,6 +21,7 @@ import {
   type IpipDriver,
   type NodeFacts,
   type Settings,
+  type VxlanKind,
 } from "./facts.ts";
 import { type RouteTarget, WIREGUARD_TABLE } from "./wanted.ts";
 
@@ -761,6 +762,19 @@ describe("VXLAN of IPv6", () => {
     assert.deepEqual(checksum, [{ ifName }]);
   });
 
+  it("has its checksums by what was found of it, and not of IPv4's", () => {
+    const found = (tunnel: VxlanKind): Fact => ({ kind: "checksumOffload", tunnel, isBroken: true });
+    const calculation = new Calculation("host1");
+    calculation.update([...VXLAN6, found("vxlan")]);
+    assert.deepEqual(
+      [calculation.state().checksum, calculation.isChecksumOffloadUnknown("vxlan6")],
+      [[], true],
+    );
+    calculation.update([found("vxlan6")]);
+    assert.deepEqual(calculation.state().checksum, [{ ifName }]);
+    assert.equal(calculation.isChecksumOffloadUnknown("vxlan6"), false);
+  });
+
   it("is not there where the node has no IPv6 address", () => {
     const { link, guard6 } = outcomeOf(instead(VXLAN6, node("host1", "192.168.0.101")));
     assert.deepEqual(link, []);
@@ -815,7 +829,7 @@ describe("VXLAN", () => {
 
   it("has checksums computed where those left to the network card are known to be wrong, and a person does not know better", () => {
     const own = [{ ifName: "vxlan.calico" }];
-    const found = (isBroken: boolean): Fact => ({ kind: "checksumOffload", isBroken });
+    const found = (isBroken: boolean): Fact => ({ kind: "checksumOffload", tunnel: "vxlan", isBroken });
     const said = (isChecksumOffloadBroken: boolean): Fact => settings({ isChecksumOffloadBroken });
     for (const [facts, wanted, checksums, isUnknown] of [
       [[], [], "offloaded", true],
@@ -831,9 +845,9 @@ describe("VXLAN", () => {
         calculation.ownEnds().map((end) => end.checksums),
         [checksums],
       );
-      assert.equal(calculation.isChecksumOffloadUnknown, isUnknown);
+      assert.equal(calculation.isChecksumOffloadUnknown("vxlan"), isUnknown);
     }
-    assert.equal(new Calculation("host1").isChecksumOffloadUnknown, false);
+    assert.equal(new Calculation("host1").isChecksumOffloadUnknown("vxlan"), false);
   });
 
   it("leaves nothing where this node's end is given up", () => {
