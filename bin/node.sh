@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced with $root set. Sets NODE to a Node that runs TypeScript sources, 24 or newer, or ends with what to do; and PATH.
+# Sourced with $root set. Sets NODE to a Node that runs TypeScript sources, 24 or newer, or ends with what to do; and its environment.
 # shellcheck shell=sh
 NODE=$root/bin/node
 [ -x "$NODE" ] || NODE=$root/node_modules/.bin/node
@@ -15,6 +15,10 @@ if [ ! -x "$NODE" ]; then
     exit 1
   fi
 fi
+# Node keeps what it compiles for the next process that needs the same sources, which halves the work of a start. Not below /tmp, where
+# another user may have written, and root would run it; where the folder cannot be written, nothing is kept.
+NODE_COMPILE_CACHE=/var/cache/margay/node
+export NODE_COMPILE_CACHE
 # Debian keeps bird and nft where the PATH of a cron job or of "su" may not lead.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PATH

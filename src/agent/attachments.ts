@@ -35,13 +35,14 @@ export function createAttachments(
   { parts, allocator, node, clock, log }: AttachmentsCollaborators,
   { nodeName, onAddresses }: AttachmentsOptions,
 ): Attachments {
-  const { store, dataplane, rtnetlink, journal } = parts;
+  const { store, dataplane, rtnetlink, linkRemover, journal } = parts;
   const cni = createCniService(
     {
       allocator,
       endpoints: createEndpoints(store, nodeName),
       dataplane,
       rtnetlink,
+      linkRemover,
       sysctls: procSys,
       journal,
       onAddresses,

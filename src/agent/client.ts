@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
-import { type IncomingMessage, request } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
+import { request } from "../system/http.ts";
 
 export interface AskOptions {
   readonly method?: "GET" | "POST";

@@ -4,7 +4,8 @@ import { birdFiles, readIfThere } from "../bird/daemon.ts";
 import { createBird } from "../bird/supervisor.ts";
 import { type Dataplane, createDataplane } from "../dataplane/dataplane.ts";
 import type { Genetlink } from "../dataplane/netlink/genetlink.ts";
-import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
+import { type LinkRemover, createLinkRemover } from "../dataplane/link-remover.ts";
+import { type Rtnetlink, openRtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import { type Journal, openJournal } from "../cni/journal.ts";
 import { openStore } from "../datastore/config.ts";
 import type { Store } from "../datastore/store.ts";
@@ -44,6 +45,7 @@ export interface AgentParts {
   readonly calculation: Calculation;
   readonly rtnetlink: Rtnetlink;
   readonly genetlink: Genetlink;
+  readonly linkRemover: LinkRemover;
   readonly dataplane: Dataplane;
   readonly bird: Bird;
   readonly nodeAddress: NodeAddress;
@@ -195,6 +197,7 @@ export async function openParts(
     calculation,
     rtnetlink,
     genetlink,
+    linkRemover: createLinkRemover(stack.use(openRtnetlink())),
     dataplane,
     bird,
     nodeAddress,

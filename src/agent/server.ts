@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
 import { lstat, mkdir, unlink } from "node:fs/promises";
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import { text as readText } from "node:stream/consumers";
@@ -10,6 +10,7 @@ import { CniError } from "../cni/error.ts";
 import type { CniService } from "../cni/service.ts";
 import { LATEST_VERSION } from "../cni/version.ts";
 import type { StoreHandler } from "../datastore/server.ts";
+import { createServer } from "../system/http.ts";
 import { type Log, describeError } from "../system/log.ts";
 import { collectGarbage } from "./memory.ts";
 import { hasCode } from "../system/error-code.ts";

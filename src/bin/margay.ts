@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { keepCompiledSources } from "./compile-cache.ts";
+import { runCli } from "../cli/main.ts";
 
-keepCompiledSources();
-const { runCli } = await import("../cli/main.ts");
 process.exitCode = await runCli(process.argv.slice(2));

@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command, CommanderError } from "commander";
 import { DatastoreError } from "../datastore/store.ts";
-import { createAgentCommand } from "./agent-command.ts";
-import { createCompletionCommand } from "./completion/command.ts";
+import { commandsFor } from "./commands.ts";
 import type { CommandContext } from "./context.ts";
-import { createDatastoreCommand } from "./datastore/command.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { describeFailure } from "./failure.ts";
-import { createIpamCommand } from "./ipam/command.ts";
-import { createLabCommand } from "./lab-command.ts";
-import { createNodeCommand } from "./node-command.ts";
-import { createResourceCommands } from "./resource/commands.ts";
 import { stopSignals } from "./signals.ts";
 import { readVersion } from "./version.ts";
 
@@ -20,13 +14,13 @@ export async function runCli(args: readonly string[]): Promise<number> {
   // Whoever read the output may be gone, such as a closed terminal: what was begun is still to be finished and cleaned up.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
   let code = 0;
-  const program = createProgram({
-    signal: stop.signal,
-    exitWith: (next) => {
-      code = next;
-    },
-  });
   try {
+    const program = await createProgram(args, {
+      signal: stop.signal,
+      exitWith: (next) => {
+        code = next;
+      },
+    });
     await program.parseAsync(args, { from: "user" });
     return code;
   } catch (error) {
@@ -46,20 +40,12 @@ function exitCodeOf(error: unknown): number {
   return error instanceof DatastoreError && error.code === "unavailable" ? EXIT.unreachable : EXIT.failed;
 }
 
-function createProgram(context: CommandContext): Command {
+async function createProgram(args: readonly string[], context: CommandContext): Promise<Command> {
   const program = new Command("margay")
     .description("A container network for Linux in which every container is a routed host")
     .version(readVersion())
     .configureHelp({ showGlobalOptions: true });
-  program
-    .addCommand(createAgentCommand(context))
-    .addCommand(createLabCommand(context))
-    .addCommand(createNodeCommand(context));
-  for (const command of createResourceCommands(context)) program.addCommand(command);
-  program
-    .addCommand(createIpamCommand(context))
-    .addCommand(createDatastoreCommand(context))
-    .addCommand(createCompletionCommand());
+  for (const command of await commandsFor(args, context)) program.addCommand(command);
   program
     .command("version")
     .description("print the version")

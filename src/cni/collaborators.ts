@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Dataplane } from "../dataplane/dataplane.ts";
+import type { LinkRemover } from "../dataplane/link-remover.ts";
 import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import type { SysctlFiles } from "../dataplane/sysctl.ts";
 import type { Revision } from "../datastore/store.ts";
@@ -19,6 +20,7 @@ export interface CniCollaborators {
   readonly dataplane: Dataplane;
   /** In the node's own namespace. */
   readonly rtnetlink: Rtnetlink;
+  readonly linkRemover: LinkRemover;
   readonly sysctls: SysctlFiles;
   readonly journal: Journal;
   /** Hears when addresses were taken or given back. */

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { deleteLink } from "../dataplane/netlink/link.ts";
-import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import { DatastoreError } from "../datastore/store.ts";
 import { type Attachment, attributesOf } from "./attachment.ts";
 import type { CniCollaborators, NodeView } from "./collaborators.ts";
@@ -11,13 +9,13 @@ type Datastore = Pick<CniCollaborators, "allocator" | "endpoints" | "journal" | 
 const UNANSWERING_TIMEOUT_MS = 500;
 const DATASTORE_TIMEOUT_MS = 5000;
 
-/** Takes an attachment away, as far as it is there. The interface goes first: nothing may use an address that is free again. */
+/** Takes an attachment away, as far as it is there. The interface goes first, with its other end in the container: nothing may use an address that is free again. */
 export async function remove(
   attachment: Attachment,
   collaborators: CniCollaborators,
   signal?: AbortSignal,
 ): Promise<void> {
-  await removeNodeEnd(attachment, collaborators.rtnetlink);
+  await collaborators.linkRemover.remove(attachment.nodeEnd);
   await forget(attachment, collaborators, signal);
 }
 
@@ -29,8 +27,8 @@ export async function removeForGood(
   collaborators: CniCollaborators,
   node: Pick<NodeView, "datastoreTrouble">,
 ): Promise<void> {
-  const { journal, rtnetlink } = collaborators;
-  await removeNodeEnd(attachment, rtnetlink);
+  const { journal, linkRemover } = collaborators;
+  await linkRemover.remove(attachment.nodeEnd);
   const ms = node.datastoreTrouble === undefined ? DATASTORE_TIMEOUT_MS : UNANSWERING_TIMEOUT_MS;
   const limit = AbortSignal.timeout(ms);
   try {
@@ -48,15 +46,12 @@ export async function forget(
   signal?: AbortSignal,
 ): Promise<void> {
   const options = signal && { signal };
-  await endpoints.remove(attachment, options);
   const attributes = attributesOf(attachment);
-  const { released } = await allocator.releaseByHandle(attachment.handleId, { attributes, ...options });
+  // Side by side, since both are writes that wait for a disk; what of it fails is done by doing all of it again.
+  const [{ released }] = await Promise.all([
+    allocator.releaseByHandle(attachment.handleId, { attributes, ...options }),
+    endpoints.remove(attachment, options),
+  ]);
   await journal.remove(attachment);
   if (released.length > 0) onAddresses();
-}
-
-/** The other end, in the container, goes with it. */
-async function removeNodeEnd({ nodeEnd }: Attachment, rtnetlink: Rtnetlink): Promise<void> {
-  const [error] = await rtnetlink.execute([deleteLink({ name: nodeEnd })]);
-  if (error !== undefined && error.code !== "ENODEV") throw error;
 }

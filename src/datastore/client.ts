@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
 import type { z } from "zod";
 import {
@@ -14,6 +14,7 @@ import {
   type WriteOptions,
   type WriteResult,
 } from "./store.ts";
+import { Agent, request as httpRequest } from "../system/http.ts";
 import { DATASTORE_PATH, type Operation, type Request, answers, decodeFailure } from "./wire.ts";
 
 export interface StoreClientOptions {

@@ -5,7 +5,6 @@ import { z } from "zod";
 import type { Output } from "../model/schema.ts";
 import { connectStore } from "./client.ts";
 import { openEmbeddedStore } from "./embedded.ts";
-import { openEtcdStore } from "./etcd/etcd-store.ts";
 import type { Store } from "./store.ts";
 
 /** `struct sockaddr_un` (linux/un.h) has 108 bytes for the path and its terminating zero. */
@@ -65,7 +64,10 @@ export async function openStore(config: DatastoreConfig): Promise<Store> {
       return openEmbeddedStore({ path: config.path });
     case "socket":
       return connectStore({ socketPath: config.path });
-    case "etcd":
+    case "etcd": {
+      // Its client takes longer to load than most commands take; who has no etcd does without.
+      const { openEtcdStore } = await import("./etcd/etcd-store.ts");
       return openEtcdStore(config);
+    }
   }
 }

@@ -15,7 +15,7 @@ import type { LabTools } from "./tools.ts";
 import type { Host, Topology } from "./topology-schema.ts";
 import { interfaceAddress, ipv6InterfaceAddress } from "./underlay-plan.ts";
 
-const PROGRAM = fileURLToPath(new URL("../bin/margay.ts", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("../../bin/margay", import.meta.url));
 /** From its start until an agent answers: mostly Node's own start, on a slow machine that starts many at once. One that ends is not waited for. */
 const START_TIMEOUT_MS = 120_000;
 /** From then on until BGP sessions are up. */
@@ -169,12 +169,11 @@ async function writeJson(path: string, value: object): Promise<void> {
 
 function startAgent(layout: Layout, host: string): number {
   const { agentConfig: config, agentLog: logFile } = layout.host(host);
-  const args = [...process.execArgv, PROGRAM, "agent", "--config", config];
   return startDaemon(layout, {
     what: `agent of host "${host}"`,
     node: host,
-    command: process.execPath,
-    args,
+    command: PROGRAM,
+    args: ["agent", "--config", config],
     logFile,
   });
 }

@@ -13,6 +13,7 @@ import {
 import { isKernelError } from "../../src/dataplane/netlink/kernel-error.ts";
 import { createBridge } from "../../src/dataplane/netlink/link-bridge.ts";
 import { createVeth } from "../../src/dataplane/netlink/link-veth.ts";
+import { createLinkRemover } from "../../src/dataplane/link-remover.ts";
 import { type Link, deleteLink, getLink, listLinks, setLink } from "../../src/dataplane/netlink/link.ts";
 import {
   NUD_PERMANENT,
@@ -144,6 +145,23 @@ test("a name that is taken on either end is EEXIST, and nothing is left of the a
     (await rtnetlink.list(listLinks)).map(({ name }) => name),
     ["lo", "v1"],
   );
+});
+
+test("pairs are removed together, with what is not there, and nothing else goes with them", async () => {
+  using node = createNamespace();
+  using container = createNamespace();
+  await using onNode = openRtnetlink({ netns: node.netns });
+  await using inContainer = openRtnetlink({ netns: container.netns });
+  const names = Array.from({ length: 5 }, (_, index) => parseIfName(`v${index}`));
+  for (const name of names)
+    await succeed(onNode, createVeth({ name, peer: { name, netnsFd: container.netns.fd } }));
+  const remover = createLinkRemover(onNode);
+  await Promise.all([...names.slice(0, 4), parseIfName("v9")].map((name) => remover.remove(name)));
+  for (const rtnetlink of [onNode, inContainer])
+    assert.deepEqual(
+      (await rtnetlink.list(listLinks)).map(({ name }) => name),
+      ["lo", "v4"],
+    );
 });
 
 test("links are changed, renamed, put into a bridge, and moved to another namespace", async () => {

@@ -35,6 +35,7 @@ export const IFF_LOWER_UP = 1 << 16;
 const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
 const IFLA_IFALIAS = 20;
+const IFLA_GROUP = 27;
 const IFLA_EXT_MASK = 29;
 const IFLA_LINK_NETNSID = 37;
 
@@ -80,6 +81,8 @@ export interface LinkChanges {
   readonly mtu?: number;
   /** An empty one takes the alias away. */
   readonly alias?: string;
+  /** A number that links may share, to be dealt with at once; 32 bits. */
+  readonly group?: number;
   /** 0 takes it out of its bridge, bond or VRF. */
   readonly masterIndex?: number;
   /** Moves the interface there; it comes out switched off, without addresses and routes. */
@@ -104,6 +107,7 @@ export function setLink(update: LinkUpdate): NetlinkRequest {
   encodeProperties(body, update);
   if (update.masterIndex !== undefined) body.u32(IFLA_MASTER, update.masterIndex);
   if (update.alias !== undefined) body.string(IFLA_IFALIAS, update.alias);
+  if (update.group !== undefined) body.u32(IFLA_GROUP, update.group);
   if (netnsFd !== undefined) body.u32(IFLA_NET_NS_FD, netnsFd);
   return {
     description: `change link ${quoteRef(update)}`,
@@ -117,6 +121,12 @@ export function setLink(update: LinkUpdate): NetlinkRequest {
 export function deleteLink(ref: LinkRef): NetlinkRequest {
   const body = encodeRef(ref).finish();
   return { description: `delete link ${quoteRef(ref)}`, type: RTM_DELLINK, flags: 0, body };
+}
+
+/** Removes all links of a group; `ENODEV` where there are none, `EOPNOTSUPP`, and all stay, where one of them cannot be removed. */
+export function deleteLinkGroup(group: number): NetlinkRequest {
+  const body = new AttributeEncoder(ifinfomsg(0)).u32(IFLA_GROUP, group).finish();
+  return { description: `delete links of group ${group}`, type: RTM_DELLINK, flags: 0, body };
 }
 
 /** The one link of that name or index; listing it fails with `ENODEV` where there is none. */

@@ -87,11 +87,15 @@ function goHome(fd: number): void {
   }
 }
 
+let isPoolStarted = false;
+
 /**
  * libuv starts its threads at the first asynchronous call, and a thread is born in the namespace of the one that starts it.
  * Starting them here keeps them out of the namespaces that actions run in.
  */
 function startThreadPool(): void {
+  if (isPoolStarted) return;
+  isPoolStarted = true;
   stat("/", () => undefined);
 }
 
