@@ -2,9 +2,9 @@
 // The plugin starts once per container, so this file and what it imports stay small: no schema library, no HTTP client, no stream.
 import { CniError } from "./error.ts";
 import type { Exchange } from "./exchange.ts";
+import { AGENT_SOCKET } from "../system/run-directory.ts";
 import { LATEST_VERSION, SUPPORTED_VERSIONS, isSupportedVersion } from "./version.ts";
 
-const DEFAULT_SOCKET = "/run/margay/agent.sock";
 /** An agent that has taken a call and does not answer is as good as none. */
 const ANSWER_TIMEOUT_MS = 30_000;
 /** The variables of the specification (section 2). */
@@ -43,7 +43,7 @@ async function callAgent(
   cniVersion: string,
   exchange: Exchange,
 ): Promise<PluginOutput> {
-  const socket = config["agentSocket"] ?? DEFAULT_SOCKET;
+  const socket = config["agentSocket"] ?? AGENT_SOCKET;
   if (typeof socket !== "string")
     throw new CniError("invalidConfig", `Cannot use "agentSocket" ${JSON.stringify(socket)}: want a path`);
   const variables = variablesOf(environment);
