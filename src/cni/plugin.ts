@@ -4,10 +4,10 @@
 import { connect } from "node:net";
 import { buffer as readAll } from "node:stream/consumers";
 import { CALL_TYPE, type RawConfig, encodeCall, parseConfig, parseObject } from "./call.ts";
+import { AGENT_SOCKET } from "../system/run-directory.ts";
 import { CniError } from "./error.ts";
 import { LATEST_VERSION, SUPPORTED_VERSIONS, answerVersion } from "./version.ts";
 
-const DEFAULT_SOCKET = "/run/margay/agent.sock";
 /** An agent that has taken a call and does not answer is as good as none. */
 const ANSWER_TIMEOUT_MS = 30_000;
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
@@ -34,7 +34,7 @@ export async function runPlugin(environment: NodeJS.ProcessEnv, stdin: Uint8Arra
 }
 
 /** Throws {@link CniError} where it is no path. */
-export function socketOf({ agentSocket = DEFAULT_SOCKET }: RawConfig): string {
+export function socketOf({ agentSocket = AGENT_SOCKET }: RawConfig): string {
   if (typeof agentSocket === "string" && /^\/[ -~]{0,106}$/.test(agentSocket)) return agentSocket;
   throw new CniError(
     "invalidConfig",
