@@ -19,6 +19,10 @@ const PARTS: readonly Part[] = [
     load: async (context) => [(await import("./lab-command.ts")).createLabCommand(context)],
   },
   {
+    names: ["trace"],
+    load: async (context) => [(await import("./trace/command.ts")).createTraceCommand(context)],
+  },
+  {
     names: ["node"],
     load: async (context) => [(await import("./node-command.ts")).createNodeCommand(context)],
   },

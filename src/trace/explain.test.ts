@@ -298,7 +298,7 @@ const BROKEN: Readonly<Record<string, Broken>> = {
     },
     seen: [],
     cause: "proxyArp",
-    at: "a",
+    at: "host1",
     text: /proxy ARP is off on "calia" of "host1"/,
     remedy: /proxy_arp=1/,
   },

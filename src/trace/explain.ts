@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { findFault } from "./faults.ts";
+import { findFault } from "./find-fault.ts";
 import type { Observation, Station } from "./observation.ts";
 import type { Fault, Step, Trace, TraceEnd } from "./trace.ts";
 import { type Leg, View, isAnswer } from "./view.ts";
