@@ -8,7 +8,7 @@ import type { NftTable } from "../dataplane/nft/statement.ts";
 import type { ProcessRunner } from "../system/process.ts";
 import { innermost } from "../trace/headers.ts";
 import type { Observation, Probe, Sighting, Station } from "../trace/observation.ts";
-import { questionsOf } from "../trace/questions.ts";
+import { type StationQuestion, questionsOf } from "../trace/questions.ts";
 import { isAnswer } from "../trace/view.ts";
 import { type OpenStation, openStation } from "./open-station.ts";
 import type { StationPlace } from "./place.ts";
@@ -48,26 +48,22 @@ export async function observe(
   const sender = stack.use(openSender(home, request));
   const filter = encodeProbeFilter(sender.marker);
   const stations = places.map((place) => stack.use(openStation(place, filter)));
-  const outlines = await Promise.all(stations.map(outlineOf));
-  const sent = await send({ sender, stations, outlines, source: source.name }, signal);
+  const outlined = await Promise.all(
+    stations.map(async (station) => ({ station, outline: await outlineOf(station) })),
+  );
+  const sent = await send({ sender, outlined, source: source.name }, signal);
   const { probe, sightings, isAnswered, lost, sendError } = sent;
-  const questions = questionsOf(sightings, outlines, probe);
-  const seen = { sightings, isAnswered, attachments: attachmentsOf(places) };
+  const questions = questionsOf(
+    sightings,
+    outlined.map(({ outline }) => outline),
+    probe,
+  );
+  const seen = { questions, sightings, isAnswered, attachments: attachmentsOf(places) };
   return {
     probe,
     source: source.name,
     ...(destination !== undefined && { destination: destination.name }),
-    stations: await Promise.all(
-      stations.map((station, index) => {
-        const outline = outlines[index];
-        if (outline === undefined) throw new RangeError(`Cannot find outline ${index}`);
-        const own = questions.filter((question) => question.station === outline.name);
-        return completed(tools, station, outline, {
-          ...seen,
-          questions: own.map(({ question }) => question),
-        });
-      }),
-    ),
+    stations: await Promise.all(outlined.map((one) => completed(tools, one, seen))),
     sightings,
     lost,
     ...(sendError !== undefined && { sendError }),
@@ -78,6 +74,11 @@ export async function observe(
 type Outline = Omit<Station, "neighbours" | "lookups" | "settings"> & {
   readonly neighbours: Station["neighbours"]["before"];
 };
+
+interface Outlined {
+  readonly station: OpenStation;
+  readonly outline: Outline;
+}
 
 async function outlineOf(station: OpenStation): Promise<Outline> {
   const { netnsPath: _, ...place } = station.place;
@@ -99,13 +100,14 @@ interface Sent {
 
 interface Sending {
   readonly sender: Sender;
-  readonly stations: readonly OpenStation[];
-  readonly outlines: readonly Outline[];
+  readonly outlined: readonly Outlined[];
   readonly source: string;
 }
 
-async function send({ sender, stations, outlines, source }: Sending, signal: AbortSignal): Promise<Sent> {
-  const vxlanPorts = outlines.flatMap(({ links }) => links.flatMap(({ vxlanPort = [] }) => vxlanPort));
+async function send({ sender, outlined, source }: Sending, signal: AbortSignal): Promise<Sent> {
+  const stations = outlined.map(({ station }) => station);
+  const links = outlined.flatMap(({ outline }) => outline.links);
+  const vxlanPorts = links.flatMap(({ vxlanPort = [] }) => vxlanPort);
   for (let attempt = 0; ; attempt++) {
     const probe = sender.probe(attempt);
     const isLast = (sighting: Sighting): boolean => isAnswer(sighting, source, probe);
@@ -133,7 +135,7 @@ function isOf({ headers }: Sighting, probe: Probe): boolean {
 }
 
 interface Seen {
-  readonly questions: Parameters<OpenStation["ask"]>[0][];
+  readonly questions: readonly StationQuestion[];
   readonly sightings: readonly Sighting[];
   readonly isAnswered: boolean;
   /** Of each node, by its name: its ends of containers' links. */
@@ -142,8 +144,7 @@ interface Seen {
 
 async function completed(
   tools: { readonly processes: ProcessRunner },
-  station: OpenStation,
-  outline: Outline,
+  { station, outline }: Outlined,
   { questions, sightings, isAnswered, attachments }: Seen,
 ): Promise<Station> {
   const passed = new Set(
@@ -153,10 +154,11 @@ async function completed(
     ...outline.links.filter(({ index }) => passed.has(index)).map(({ name }) => name),
     ...(attachments.get(outline.name) ?? []),
   ];
+  const own = questions.filter((question) => question.station === outline.name);
   const known = {
     ...outline,
     neighbours: { before: outline.neighbours, after: await station.neighbours() },
-    lookups: await Promise.all(questions.map((question) => station.ask(question))),
+    lookups: await Promise.all(own.map(({ question }) => station.ask(question))),
     settings: station.settings(settingsFor(names)),
   };
   if (isAnswered) return known;

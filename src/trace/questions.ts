@@ -28,8 +28,8 @@ export function questionsOf(
   };
   for (const station of stations) {
     if (station.kind !== "container") continue;
-    if (hasAddress(station as Station, probe.src)) ask(station.name, { src: probe.src, dst: probe.dst });
-    if (hasAddress(station as Station, probe.dst)) ask(station.name, { src: probe.dst, dst: probe.src });
+    if (hasAddress(station, probe.src)) ask(station.name, { src: probe.src, dst: probe.dst });
+    if (hasAddress(station, probe.dst)) ask(station.name, { src: probe.dst, dst: probe.src });
   }
   for (const sighting of sightings) {
     const role = roleOf(sighting, probe);

@@ -112,7 +112,7 @@ function firstOfEach(sightings: readonly Sighting[]): readonly Sighting[] {
   });
 }
 
-export function hasAddress({ addresses }: Station, ip: Ip): boolean {
+export function hasAddress({ addresses }: Pick<Station, "addresses">, ip: Ip): boolean {
   return addresses.some((address) => address.ip === ip);
 }
 

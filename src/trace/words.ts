@@ -8,7 +8,7 @@ import type { Fact } from "./trace.ts";
 // `RTPROT_*` of linux/rtnetlink.h; 80 is Margay's own.
 const INSTALLERS: Readonly<Record<number, string>> = {
   2: "the kernel",
-  3: "whoever set the interface up",
+  3: "the CNI plugin, or a command",
   4: "an administrator",
   12: "BIRD",
   16: "DHCP",
