@@ -153,6 +153,11 @@ export function describeProbe(probe: Probe): string {
   return `${name} to port ${probe.dstPort}, marked by source port ${probe.srcPort}`;
 }
 
+/** When it was seen, `at +10 µs`; empty for what was not. */
+export function describeTime(fact: Fact): string {
+  return fact.kind === "seen" ? ` at +${formatUs(fact.atUs)}` : "";
+}
+
 export function formatUs(us: number): string {
   return us < 1000 ? `${Math.round(us)} µs` : `${(us / 1000).toFixed(2)} ms`;
 }

@@ -6,6 +6,7 @@ import { observe } from "../../observe/observe.ts";
 import { systemProcesses } from "../../system/process.ts";
 import { explain } from "../../trace/explain.ts";
 import { renderTrace, traceToJson } from "../../trace/render.ts";
+import { renderSvg } from "../../trace/svg.ts";
 import type { CommandContext } from "../context.ts";
 import { CommandError } from "../exit.ts";
 import { openNamedLab } from "../lab-options.ts";
@@ -18,6 +19,7 @@ interface TraceOptions {
   readonly port?: number;
   readonly size: number;
   readonly json?: boolean;
+  readonly svg?: boolean;
 }
 
 /** As `ping` sends it. */
@@ -42,6 +44,7 @@ export function createTraceCommand({ signal, exitWith }: CommandContext): Comman
       numberUpTo(LEAST_BYTES, MOST_BYTES),
       DEFAULT_BYTES,
     )
+    .addOption(new Option("--svg", "print a picture (SVG)").conflicts("json"))
     .option("--json", "print JSON")
     .action(async (source: string, destination: string, options: TraceOptions) => {
       const port = requirePort(options);
@@ -49,7 +52,9 @@ export function createTraceCommand({ signal, exitWith }: CommandContext): Comman
       const probe = { kind: options.proto, src, dst, packetBytes: options.size, port };
       const observation = await observe({ processes: systemProcesses }, { ...ends, probe }, { signal });
       const trace = explain(observation);
-      print(options, traceToJson(trace), () => renderTrace(trace));
+      print(options, traceToJson(trace), () =>
+        options.svg === true ? renderSvg(trace) : renderTrace(trace),
+      );
       if (!trace.ok) exitWith(1);
     });
 }
