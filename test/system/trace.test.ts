@@ -73,7 +73,8 @@ interface LiveRoute {
   readonly dst: string;
   readonly gateway?: string;
   readonly dev: string;
-  readonly protocol: string;
+  /** Absent where it is `boot`. */
+  readonly protocol?: string;
 }
 const PROTOCOLS: Readonly<Record<number, string>> = { 2: "kernel", 3: "boot", 12: "bird", 80: "80" };
 
@@ -93,7 +94,7 @@ async function assertRoutes(lab: Lab, trace: Trace): Promise<void> {
     const dst = route.dst === "0.0.0.0/0" ? "default" : route.dst.replace(/\/32$/, "");
     assert.deepEqual(
       { dst, gateway: route.gateway, dev: ifName, protocol: PROTOCOLS[route.protocol] },
-      { dst: live?.dst, gateway: live?.gateway, dev: live?.dev, protocol: live?.protocol },
+      { dst: live?.dst, gateway: live?.gateway, dev: live?.dev, protocol: live?.protocol ?? "boot" },
     );
     count++;
   }
