@@ -191,11 +191,8 @@ test("a lookup asks for one address, and is answered with a route of the cache",
 });
 
 test("matchRoute() asks about the very packet, and takes the route as it stands in its table", () => {
-  const { request, decode } = matchRoute({
-    dst: parseIp("10.1.102.1"),
-    src: parseIp("10.1.101.1"),
-    inIfIndex: 7,
-  });
+  const lookup = matchRoute({ dst: parseIp("10.1.102.1"), src: parseIp("10.1.101.1"), inIfIndex: 7 });
+  const { request } = lookup;
   assert.equal(request.description, 'look up the route to "10.1.102.1" from "10.1.101.1"');
   assert.deepEqual(
     request.body,
@@ -210,7 +207,7 @@ test("matchRoute() asks about the very packet, and takes the route as it stands 
       08 00 03 00  // RTA_IIF
       07 00 00 00`,
   );
-  assert.deepEqual(decode(message(TUNNEL_ROUTE_WIRE)), TUNNEL_ROUTE);
+  assert.deepEqual(lookup.decode(message(TUNNEL_ROUTE_WIRE)), TUNNEL_ROUTE);
   const own = matchRoute({ dst: parseIp("10.1.102.1") }).request;
   assert.equal(own.description, 'look up the route to "10.1.102.1"');
   assert.deepEqual(own.body.subarray(0, 4), wire`02 20 00 00`);
