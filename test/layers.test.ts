@@ -17,9 +17,10 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   bird: ["net", "system", "model"],
   cni: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane"],
   agent: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane", "bird", "cni"],
+  doctor: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane", "bird", "agent"],
   lab: ["net", "system", "model", "datastore", "dataplane", "cni", "agent"],
   install: ["system", "model", "cni"],
-  cli: ["net", "system", "model", "datastore", "ipam", "agent", "lab", "install"],
+  cli: ["net", "system", "model", "datastore", "ipam", "agent", "doctor", "lab", "install"],
   bin: ["cli", "cni"],
 };
 /** Folders without effects: no Node API, no clock, no randomness, no environment. */

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+import { z } from "zod";
+import type { ProcessRunner } from "../../system/process.ts";
+import type { ForwardChain } from "../observation.ts";
+
+const chain = z.looseObject({
+  family: z.string(),
+  table: z.string(),
+  name: z.string(),
+  hook: z.string().exactOptional(),
+  policy: z.string().exactOptional(),
+});
+const rule = z.looseObject({ chain: z.string(), expr: z.array(z.record(z.string(), z.unknown())) });
+/** libnftables-json(5) */
+const listing = z.object({
+  nftables: z.array(z.looseObject({ chain: chain.exactOptional(), rule: rule.exactOptional() })),
+});
+type Chain = z.output<typeof chain>;
+type Expression = z.output<typeof rule>["expr"][number];
+
+/** Tables that the agent keeps (ARCHITECTURE.md). */
+const OWN_TABLES: readonly string[] = ["margay", "margay-source", "margay-nat"];
+/** `inet` is both IP families. */
+const FAMILIES: readonly string[] = ["ip", "ip6", "inet"];
+
+interface FirewallTools {
+  readonly processes: ProcessRunner;
+  /** `nft`, run in the node's network namespace. */
+  readonly nft: readonly [string, ...string[]];
+}
+
+/**
+ * Others' chains of the forward hook; those that iptables has made by way of nftables are among them. Rejects with `ProcessError`, an error that says what
+ * nft says, or the signal's reason.
+ */
+export async function readForwardChains(
+  { processes, nft: [program, ...prefix] }: FirewallTools,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<readonly ForwardChain[]> {
+  const list = async (...words: readonly string[]): Promise<z.output<typeof listing>["nftables"]> => {
+    const { code, stdout, stderr } = await processes.run(program, [...prefix, "-j", "list", ...words], {
+      signal,
+      env: { LC_ALL: "C" },
+    });
+    if (code !== 0) throw new Error(`Cannot list nftables: ${stderr.trim()}`);
+    return parseListing(stdout);
+  };
+  const chains = (await list("chains")).flatMap((entry) => entry.chain ?? []).filter(isForward);
+  const found: ForwardChain[] = [];
+  // The rules of these alone: others' tables may hold tens of thousands.
+  for (const one of chains) {
+    const entries = await list("chain", one.family, one.table, one.name);
+    found.push(
+      judgeChain(
+        one,
+        entries.flatMap(({ rule }) => (rule === undefined ? [] : [rule.expr])),
+      ),
+    );
+  }
+  return found;
+}
+
+export function parseListing(text: string): z.output<typeof listing>["nftables"] {
+  return listing.parse(JSON.parse(text)).nftables;
+}
+
+function isForward({ family, table, hook }: Chain): boolean {
+  return hook === "forward" && FAMILIES.includes(family) && !OWN_TABLES.includes(table);
+}
+
+/** Rules are looked at up to the first that drops all that comes to it. */
+export function judgeChain(
+  { family, table, name, policy }: Pick<Chain, "family" | "table" | "name" | "policy">,
+  rules: readonly (readonly Expression[])[],
+): ForwardChain {
+  const end = rules.findIndex(dropsAll);
+  const counted = end === -1 ? rules : rules.slice(0, end);
+  const isPassed = (side: "iifname" | "oifname"): boolean =>
+    counted.some((expressions) => acceptsAllOf(expressions, side));
+  return {
+    family,
+    table,
+    name,
+    dropsRest: end !== -1 || policy === "drop",
+    acceptsContainers: isPassed("iifname") && isPassed("oifname"),
+    mayAccept: counted.some((expressions) =>
+      expressions.some((one) => ["accept", "jump", "goto", "vmap", "xt"].some((key) => key in one)),
+    ),
+  };
+}
+
+function dropsAll(expressions: readonly Expression[]): boolean {
+  const [only, ...rest] = expressions.filter(isCondition);
+  return only !== undefined && rest.length === 0 && ("drop" in only || "reject" in only);
+}
+
+/** `iifname "cali*" accept` */
+function acceptsAllOf(expressions: readonly Expression[], side: string): boolean {
+  const [match, verdict, ...rest] = expressions.filter(isCondition);
+  if (match === undefined || verdict === undefined || rest.length > 0 || !("accept" in verdict)) return false;
+  const isRight = z.object({
+    op: z.literal("=="),
+    left: z.object({ meta: z.object({ key: z.literal(side) }) }),
+    right: z.literal("cali*"),
+  });
+  return isRight.safeParse(match["match"]).success;
+}
+
+/** What only counts, or says something, lets every packet on. */
+function isCondition(one: Expression): boolean {
+  return !("counter" in one) && !("log" in one);
+}
