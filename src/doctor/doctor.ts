@@ -101,13 +101,15 @@ function selfOf({
   return { name, features, ...(ip !== undefined && { address: ip }) };
 }
 
-/** Looks over what the cluster has stored, by way of an agent; `selves` are nodes whose agents have been asked. */
+/** Looks over what the cluster has stored, by way of the agent that listens on the socket, if one answers; `selves` are nodes whose agents have been asked. */
 export async function examineCluster(
-  socket: string,
+  socket: string | undefined,
   selves: readonly Self[],
   { clock }: DoctorTools,
   { signal }: Wait,
 ): Promise<readonly LocatedCheck[]> {
+  const silent = { kind: "unknown", reason: "no agent answers that could be asked for it" } as const;
+  if (socket === undefined) return locate("cluster", judgeCluster(silent, selves));
   await using store = connectStore({ socketPath: socket });
   const seen = await ask((wait) => readCluster({ store, clock }, { signal: wait }), {
     signal,

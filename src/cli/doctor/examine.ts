@@ -35,17 +35,16 @@ export async function examine(
   ]);
 }
 
-/** By way of the first agent that has answered, or, where none has, to learn why not. */
+/** By way of the first agent that has answered. */
 async function examineThrough(
   patients: readonly Patient[],
   examined: readonly Examination[],
   tools: DoctorTools,
   signal: AbortSignal,
 ): Promise<readonly LocatedCheck[]> {
-  const answering = patients.find((_, index) => examined[index]?.self !== undefined) ?? patients[0];
-  if (answering === undefined) return [];
+  const answering = patients.find((_, index) => examined[index]?.self !== undefined);
   const selves = examined.flatMap(({ self }) => self ?? []);
-  return await examineCluster(answering.socket, selves, tools, { signal });
+  return await examineCluster(answering?.socket, selves, tools, { signal });
 }
 
 async function examineSystem(

@@ -12,7 +12,7 @@ export interface Self {
 
 /** What nodes do not agree on; but for `selves` the same wherever it is asked. */
 export function judgeCluster(known: Known<ClusterSeen>, selves: readonly Self[]): readonly Check[] {
-  if (known.kind === "unknown") return [subject("datastore", "the agent's socket").skipped(known.reason)];
+  if (known.kind === "unknown") return [subject("datastore", "what is stored").skipped(known.reason)];
   const { ipam, nodes } = known.value;
   return [
     ...judgeAddresses(nodes),

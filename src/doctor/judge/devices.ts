@@ -88,7 +88,7 @@ function judgeOffloads({ offloads }: KernelSeen, status: NodeStatus | undefined)
   });
 }
 
-function judgeContainerLinks({ links, containerEnds }: KernelSeen): readonly Check[] {
+function judgeContainerLinks({ links }: KernelSeen): readonly Check[] {
   const ends = links.filter(isNodeEnd);
   const amiss = ends.flatMap((link): readonly Check[] => {
     const checked = subject("container link", link.name);
@@ -101,10 +101,10 @@ function judgeContainerLinks({ links, containerEnds }: KernelSeen): readonly Che
       ];
     if (link.running) return [];
     return [
-      checked.fault(
-        "the container's end is down",
-        "switch it on inside the container, or have the runtime make the container anew",
-        ...inContainer(link, containerEnds, (name) => `ip link set ${name} up`),
+      // Whoever is root in the container may have done so.
+      checked.warning(
+        "the container's end is down, and its routes went with it",
+        "have the runtime make the container anew",
       ),
     ];
   });

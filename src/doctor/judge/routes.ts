@@ -37,8 +37,13 @@ export function judgeDifferences(known: Known<NodeDifferences>): readonly Check[
   const checked = subject("desired state", "links, MTUs, settings, addresses, neighbours, rules, routes");
   if (known.kind === "unknown") return [checked.skipped(known.reason)];
   const { differences } = known.value;
+  // What rests on an interface waits with it, in the same words.
+  const waiting = new Set(
+    differences.filter(({ kind, state }) => kind === "link" && state === "waiting").map(({ what }) => what),
+  );
+  const own = differences.filter(({ kind, what }) => kind === "link" || !waiting.has(what));
   return orWell(
-    differences.map(({ kind, key, state, what }) =>
+    own.map(({ kind, key, state, what }) =>
       subject(`desired ${kind}`, key).fault(
         `${STATES[state]}: ${what}`,
         kind === "link" && state === "waiting"
