@@ -104,11 +104,13 @@ function subjectOf(finding: Finding): string {
   return "block" in finding ? finding.block : finding.key;
 }
 
+/** Nodes that are not Margay's say none. */
 function judgeVersions(nodes: readonly NodeRecord[]): Check {
-  const byVersion = Map.groupBy(nodes, ({ version }) => version ?? "unknown");
+  const said = nodes.flatMap(({ name, version }) => (version === undefined ? [] : [{ name, version }]));
+  const byVersion = Map.groupBy(said, ({ version }) => version);
   const checked = subject("version", "agents of all nodes");
   const [only] = byVersion.keys();
-  if (byVersion.size <= 1) return checked.ok(only ?? "there is no node");
+  if (byVersion.size <= 1) return checked.ok(only ?? "none has said its own");
   const named = [...byVersion].map(
     ([version, all]) => `${version}: ${all.map(({ name }) => name).join(", ")}`,
   );

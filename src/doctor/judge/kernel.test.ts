@@ -68,6 +68,16 @@ describe("a node's kernel", () => {
       ],
     ],
     [
+      "is strict about two uplinks, of which one may bring what the other answers",
+      {
+        ...sysctls({ "net/ipv4/conf/eth0/rp_filter": "1", "net/ipv4/conf/eth1/rp_filter": "0" }),
+        links: [...KERNEL.links, link(4, "eth1")],
+        routes: [...KERNEL.routes, route("10.9.0.0/16", { gateway: parseIp("192.168.5.1"), ifIndex: 4 })],
+      },
+      ["warning reverse path: net/ipv4/conf/eth0/rp_filter", "$ sysctl -w net/ipv4/conf/eth0/rp_filter=2"],
+    ],
+    ["is strict about its only uplink", sysctls({ "net/ipv4/conf/eth0/rp_filter": "1" }), []],
+    [
       "is loose about every interface",
       sysctls({ "net/ipv4/conf/all/rp_filter": "2" }),
       [

@@ -151,7 +151,7 @@ describe("a cluster", () => {
     },
     findings: [],
   };
-  const record = (name: string, address: string, version = "1.0.0") => ({
+  const record = (name: string, address: string, version: string | undefined = "1.0.0") => ({
     name,
     version,
     addresses: [parseIp(address)],
@@ -175,6 +175,8 @@ describe("a cluster", () => {
     assert.deepEqual(judge({}, [{ name: "host3", address: "192.168.0.103" }]), ["fault node name: host3"]);
   });
   it("has agents of several versions", () => {
+    const others = { ...record("other", "192.168.0.104"), version: undefined };
+    assert.deepEqual(judge({ nodes: [...nodes, others] }), []);
     assert.deepEqual(judge({ nodes: [...nodes, record("host3", "192.168.0.103", "1.1.0")] }), [
       "warning version: agents of all nodes",
     ]);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isNodeEnd, isTunnel } from "../../dataplane/link.ts";
+import type { Link } from "../../dataplane/netlink/link.ts";
 import { NUD_PERMANENT } from "../../dataplane/netlink/neighbour.ts";
 import type { NodeStatus } from "../../agent/answers.ts";
 import { type Check, orWell, subject } from "../check.ts";
@@ -46,7 +47,8 @@ export function judgeSysctls(kernel: KernelSeen, status: NodeStatus | undefined)
 
 /** What has to be read for {@link judgeSysctls}. */
 export function sysctlsOf(links: KernelSeen["links"]): readonly (readonly string[])[] {
-  const ours = links.filter((link) => isNodeEnd(link) || isTunnel(link));
+  const ends = links.filter(isNodeEnd);
+  const conf = (name: string, setting: string): readonly string[] => ["net", "ipv4", "conf", name, setting];
   return [
     ["net", "ipv4", "ip_forward"],
     ["net", "ipv6", "conf", "all", "forwarding"],
@@ -54,9 +56,8 @@ export function sysctlsOf(links: KernelSeen["links"]): readonly (readonly string
     ["net", "ipv4", "neigh", "default", "gc_thresh3"],
     ["net", "netfilter", "nf_conntrack_count"],
     ["net", "netfilter", "nf_conntrack_max"],
-    ...ours.flatMap(({ name }) =>
-      ["rp_filter", "proxy_arp", "forwarding"].map((setting) => ["net", "ipv4", "conf", name, setting]),
-    ),
+    ...links.map(({ name }) => conf(name, "rp_filter")),
+    ...ends.flatMap(({ name }) => [conf(name, "proxy_arp"), conf(name, "forwarding")]),
   ];
 }
 
@@ -69,7 +70,8 @@ function judgeSwitch({ sysctls }: KernelSeen, name: string, key: string, without
 }
 
 /** The larger of an interface's own value and that of all counts. */
-function judgeReversePaths({ links, sysctls }: KernelSeen): readonly Check[] {
+function judgeReversePaths({ links, routes, sysctls }: KernelSeen): readonly Check[] {
+  const uplinks = new Set(routes.flatMap(({ gateway, ifIndex }) => (gateway === undefined ? [] : ifIndex)));
   const all = Number(sysctls.get("net/ipv4/conf/all/rp_filter") ?? 0);
   const checked = (name: string) => subject("reverse path", `net/ipv4/conf/${name}/rp_filter`);
   const amiss = links.flatMap((link): readonly Check[] => {
@@ -85,6 +87,14 @@ function judgeReversePaths({ links, sysctls }: KernelSeen): readonly Check[] {
           sysctlCommand(key, "2"),
         ),
       ];
+    if (!isTunnel(link) && uplinks.has(link.index) && value === 1 && hasOtherUplink(link, links, uplinks))
+      return [
+        checked(link.name).warning(
+          "it is strict, and there is another way out: packets are dropped that come in by the one and are answered by the other",
+          "set it to 2 (loose), unless ways are the same in both directions",
+          sysctlCommand(key, "2"),
+        ),
+      ];
     if (isNodeEnd(link) && link.up && value !== 1)
       return [
         checked(link.name).warning(
@@ -97,6 +107,14 @@ function judgeReversePaths({ links, sysctls }: KernelSeen): readonly Check[] {
     return [];
   });
   return orWell(amiss, checked("*").ok("strict for containers, loose for tunnels"));
+}
+
+function hasOtherUplink(
+  link: Link,
+  links: readonly Link[],
+  uplinks: ReadonlySet<number | undefined>,
+): boolean {
+  return links.some((other) => other.index !== link.index && !isTunnel(other) && uplinks.has(other.index));
 }
 
 /** Settings that every node end has switched on. */
