@@ -7,7 +7,7 @@ import type { ProcessRunner } from "../system/process.ts";
 import { type Check, type LocatedCheck, amissInBoth, isAmiss } from "./check.ts";
 import { judgeAgent } from "./judge/agent.ts";
 import { judgeBgp } from "./judge/bgp.ts";
-import { type Self, judgeCluster } from "./judge/cluster.ts";
+import { judgeCluster } from "./judge/cluster.ts";
 import { judgeDevices } from "./judge/devices.ts";
 import { judgeFirewall } from "./judge/firewall.ts";
 import { judgeMachine } from "./judge/machine.ts";
@@ -52,12 +52,9 @@ const SECOND_LOOK_MS = 1000;
 
 export interface Examination {
   readonly checks: readonly LocatedCheck[];
-  /** What the node's agent takes its node for, and uses; absent where no agent has told. */
-  readonly self?: Self & { readonly features: readonly NodeFeature[] };
+  /** Absent where no agent has told. */
+  readonly status?: NodeStatus;
 }
-
-/** What a node needs of its machine beyond what every node does. */
-export type NodeFeature = "bgp" | "ipip" | "vxlan" | "wireguard";
 
 /** Looks a node over. What was amiss in its kernel at the first look, and is not at the second, was under way. */
 export async function examineNode(
@@ -81,41 +78,24 @@ export async function examineNode(
     ...judgePaths(seen.agent.paths),
     ...judgeDifferences(seen.agent.differences),
   ]);
-  return status === undefined ? { checks } : { checks, self: selfOf(status) };
+  return status === undefined ? { checks } : { checks, status };
 }
 
-function selfOf({
-  nodeName: name,
-  address,
-  routeSource,
-  tunnels,
-}: NodeStatus): NonNullable<Examination["self"]> {
-  const [ip] = address?.current.split("/") ?? [];
-  const uses = (kind: string): boolean => tunnels.some((end) => end.kind === kind);
-  const features = [
-    ...(routeSource === "bird" ? (["bgp"] as const) : []),
-    ...(uses("ipip") ? (["ipip"] as const) : []),
-    ...(uses("vxlan") || uses("vxlan6") ? (["vxlan"] as const) : []),
-    ...(uses("wireguard") ? (["wireguard"] as const) : []),
-  ];
-  return { name, features, ...(ip !== undefined && { address: ip }) };
-}
-
-/** Looks over what the cluster has stored, by way of the agent that listens on the socket, if one answers; `selves` are nodes whose agents have been asked. */
+/** Looks over what the cluster has stored, by way of the agent that listens on the socket, if one answers; `statuses` are of the nodes whose agents have told. */
 export async function examineCluster(
   socket: string | undefined,
-  selves: readonly Self[],
+  statuses: readonly NodeStatus[],
   { clock }: DoctorTools,
   { signal }: Wait,
 ): Promise<readonly LocatedCheck[]> {
   const silent = { kind: "unknown", reason: "no agent answers that could be asked for it" } as const;
-  if (socket === undefined) return locate("cluster", judgeCluster(silent, selves));
+  if (socket === undefined) return locate("cluster", judgeCluster(silent, statuses));
   await using store = connectStore({ socketPath: socket });
   const seen = await ask((wait) => readCluster({ store, clock }, { signal: wait }), {
     signal,
     timeoutMs: TIMEOUT_MS,
   });
-  return locate("cluster", judgeCluster(seen, selves));
+  return locate("cluster", judgeCluster(seen, statuses));
 }
 
 /** Looks over what is the machine's, whatever nodes are on it. */

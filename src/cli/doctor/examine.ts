@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { dirname } from "node:path";
+import type { NodeStatus } from "../../agent/answers.ts";
 import type { LocatedCheck } from "../../doctor/check.ts";
 import {
   type DoctorTools,
@@ -14,7 +15,7 @@ import { systemClock } from "../../system/clock.ts";
 import { systemProcesses } from "../../system/process.ts";
 import { readVersion } from "../../system/version.ts";
 import { systemTools } from "../node/checksystem-command.ts";
-import { type Feature, checkSystem } from "../node/system-check.ts";
+import { FEATURES, type Feature, checkSystem } from "../node/system-check.ts";
 import { SYSTEM_CHECKS } from "../node/system-checks.ts";
 import { type DoctorReport, reportOf } from "./render.ts";
 import { systemChecks } from "./system-checks.ts";
@@ -42,9 +43,9 @@ async function examineThrough(
   tools: DoctorTools,
   signal: AbortSignal,
 ): Promise<readonly LocatedCheck[]> {
-  const answering = patients.find((_, index) => examined[index]?.self !== undefined);
-  const selves = examined.flatMap(({ self }) => self ?? []);
-  return await examineCluster(answering?.socket, selves, tools, { signal });
+  const answering = patients.find((_, index) => examined[index]?.status !== undefined);
+  const statuses = examined.flatMap(({ status }) => status ?? []);
+  return await examineCluster(answering?.socket, statuses, tools, { signal });
 }
 
 async function examineSystem(
@@ -56,7 +57,15 @@ async function examineSystem(
 
 /** What the nodes are used for. */
 function featuresOf(examined: readonly Examination[]): readonly Feature[] {
-  return [...new Set(examined.flatMap(({ self }) => self?.features ?? []))];
+  return FEATURES.filter((feature) =>
+    examined.some(({ status }) => status !== undefined && uses(status, feature)),
+  );
+}
+
+function uses({ routeSource, tunnels }: NodeStatus, feature: Feature): boolean {
+  if (feature === "bgp") return routeSource === "bird";
+  // VXLAN for IPv6 is `vxlan6`.
+  return tunnels.some(({ kind }) => kind.startsWith(feature));
 }
 
 /** The node whose agent listens on the socket, in this process's own network namespace. */

@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { NodeStatus } from "../../agent/answers.ts";
 import { type Finding, describeFinding } from "../../ipam/check.ts";
 import { type Check, orWell, subject } from "../check.ts";
 import type { ClusterSeen, Known, NodeRecord } from "../observation.ts";
 
-/** What an agent takes its node for. */
-export interface Self {
-  readonly name: string;
-  /** Of the underlay; absent as long as it has none. */
-  readonly address?: string;
-}
-
-/** What nodes do not agree on; but for `selves` the same wherever it is asked. */
-export function judgeCluster(known: Known<ClusterSeen>, selves: readonly Self[]): readonly Check[] {
+/** What nodes do not agree on; but for the nodes that `statuses` are of, the same wherever it is asked. */
+export function judgeCluster(known: Known<ClusterSeen>, statuses: readonly NodeStatus[]): readonly Check[] {
   if (known.kind === "unknown") return [subject("datastore", "what is stored").skipped(known.reason)];
   const { ipam, nodes } = known.value;
   return [
     ...judgeAddresses(nodes),
-    ...judgeNames(nodes, selves),
+    ...judgeNames(nodes, statuses),
     ...judgeIpam(ipam),
     judgeVersions(nodes),
     ...judgeClock(known.value),
@@ -51,8 +45,9 @@ function judgeAddresses(nodes: readonly NodeRecord[]): readonly Check[] {
 }
 
 /** Agents that take their nodes for the same one overwrite each other's record. */
-function judgeNames(nodes: readonly NodeRecord[], selves: readonly Self[]): readonly Check[] {
-  return selves.map(({ name, address }) => {
+function judgeNames(nodes: readonly NodeRecord[], statuses: readonly NodeStatus[]): readonly Check[] {
+  return statuses.map(({ nodeName: name, address: own }) => {
+    const address = own?.current.split("/")[0];
     const checked = subject("node name", name);
     const recorded = nodes.find((node) => node.name === name);
     if (recorded === undefined)

@@ -157,8 +157,8 @@ describe("a cluster", () => {
     addresses: [parseIp(address)],
   });
   const nodes = [record("host1", "192.168.0.101"), record("host2", "192.168.0.102")];
-  const judge = (change: Partial<ClusterSeen>, selves = [{ name: "host1", address: "192.168.0.101" }]) =>
-    notWell(judgeCluster(known({ ipam, nodes, fromTheFuture: [], ...change }), selves));
+  const judge = (change: Partial<ClusterSeen>, self: Partial<NodeStatus> = {}) =>
+    notWell(judgeCluster(known({ ipam, nodes, fromTheFuture: [], ...change }), [{ ...STATUS, ...self }]));
 
   it("is well", () => {
     assert.deepEqual(judge({ fromTheFuture: [{ key: "/a", aheadMs: 900 }] }), []);
@@ -171,8 +171,10 @@ describe("a cluster", () => {
     ]);
   });
   it("has two machines with one name, or none of it", () => {
-    assert.deepEqual(judge({}, [{ name: "host2", address: "192.168.0.103" }]), ["fault node name: host2"]);
-    assert.deepEqual(judge({}, [{ name: "host3", address: "192.168.0.103" }]), ["fault node name: host3"]);
+    const address = { current: "192.168.0.103/24", reason: "as configured" };
+    assert.deepEqual(judge({}, { address }), ["fault node name: host1"]);
+    assert.deepEqual(judge({}, { nodeName: "host3" }), ["fault node name: host3"]);
+    assert.deepEqual(judge({}, { address: null }), []);
   });
   it("has agents of several versions", () => {
     const others = { ...record("other", "192.168.0.104"), version: undefined };
