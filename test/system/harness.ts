@@ -111,6 +111,8 @@ export interface Lab extends AsyncDisposable {
   container(name: string): Promise<LabContainer>;
   /** The container's address, without its length. */
   address(container: string): Promise<string>;
+  /** The network namespace of a host or container. */
+  netns(node: string): string;
   /** Runs a command on a host or in a container; it has to succeed. */
   exec(node: string, ...command: readonly string[]): Promise<string>;
   /** Starts a command on a host or in a container. */
@@ -163,6 +165,7 @@ export async function createLab({ routeSource = "bird", topology }: LabOptions =
     async address(wanted) {
       return (await container(wanted)).addresses[0]?.split("/")[0] ?? assert.fail(`${wanted} has no address`);
     },
+    netns: netnsOf,
     exec: (node, ...command) => succeed("ip", ["netns", "exec", netnsOf(node), ...command]),
     start: (node, ...command) =>
       spawn("ip", ["netns", "exec", netnsOf(node), ...command], { stdio: ["ignore", "pipe", "pipe"] }),

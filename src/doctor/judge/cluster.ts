@@ -35,8 +35,7 @@ function judgeAddresses(nodes: readonly NodeRecord[]): readonly Check[] {
       ...without.map(({ name }) =>
         subject("node address", name).warning(
           "it has none: nothing can be routed to it",
-          'start its agent, or remove what is left of it ("margay delete node NAME")',
-          `margay delete node ${name}`,
+          `start its agent; if the node is gone for good, "margay delete node ${name}"`,
         ),
       ),
     ],

@@ -69,52 +69,57 @@ function judgeSwitch({ sysctls }: KernelSeen, name: string, key: string, without
   return checked.fault(without, SWITCHED_ON_BY_AGENT, sysctlCommand(key, "1"));
 }
 
-/** The larger of an interface's own value and that of all counts. */
-function judgeReversePaths({ links, routes, sysctls }: KernelSeen): readonly Check[] {
-  const uplinks = new Set(routes.flatMap(({ gateway, ifIndex }) => (gateway === undefined ? [] : ifIndex)));
-  const all = Number(sysctls.get("net/ipv4/conf/all/rp_filter") ?? 0);
-  const checked = (name: string) => subject("reverse path", `net/ipv4/conf/${name}/rp_filter`);
+/** The larger of an interface's own value and that of all counts: 0 is off, 1 strict, 2 loose (RFC 3704). */
+function judgeReversePaths(kernel: KernelSeen): readonly Check[] {
+  const { links, sysctls } = kernel;
+  const all = Number(sysctls.get(rpFilter("all")) ?? 0);
+  const uplinks = uplinksOf(kernel);
   const amiss = links.flatMap((link): readonly Check[] => {
-    const key = `net/ipv4/conf/${link.name}/rp_filter`;
-    const own = sysctls.get(key);
-    if (own === undefined) return [];
-    const value = Math.max(all, Number(own));
-    if (isTunnel(link) && value === 1)
-      return [
-        checked(link.name).warning(
-          "it is strict: packets are dropped that come through the tunnel while the way back is another, as while a pool's mode changes",
-          "set it to 2 (loose)",
-          sysctlCommand(key, "2"),
-        ),
-      ];
-    if (!isTunnel(link) && uplinks.has(link.index) && value === 1 && hasOtherUplink(link, links, uplinks))
-      return [
-        checked(link.name).warning(
-          "it is strict, and there is another way out: packets are dropped that come in by the one and are answered by the other",
-          "set it to 2 (loose), unless ways are the same in both directions",
-          sysctlCommand(key, "2"),
-        ),
-      ];
-    if (isNodeEnd(link) && link.up && value !== 1)
-      return [
-        checked(link.name).warning(
-          `${value === 0 ? "it is off" : "it is loose"}: a container could send from addresses that are not its own`,
-          "set it to 1 (strict), and net.ipv4.conf.all.rp_filter to 0 or 1",
-          sysctlCommand(key, "1"),
-          ...(all > 1 ? [sysctlCommand("net/ipv4/conf/all/rp_filter", "0")] : []),
-        ),
-      ];
-    return [];
+    const own = sysctls.get(rpFilter(link.name));
+    return own === undefined ? [] : judgeReversePath(link, Math.max(all, Number(own)), { all, uplinks });
   });
-  return orWell(amiss, checked("*").ok("strict for containers, loose for tunnels"));
+  return orWell(
+    [
+      ...(all > 1 ? [subject("reverse path", rpFilter("all")).warning(UNCHECKED, ...setTo("all", 0))] : []),
+      ...amiss,
+    ],
+    subject("reverse path", rpFilter("*")).ok("strict for containers, loose for tunnels"),
+  );
 }
 
-function hasOtherUplink(
+const UNCHECKED =
+  "only Margay's own table of nftables keeps containers from sending from addresses that are not theirs: the kernel does not check the way back";
+
+function judgeReversePath(
   link: Link,
-  links: readonly Link[],
-  uplinks: ReadonlySet<number | undefined>,
-): boolean {
-  return links.some((other) => other.index !== link.index && !isTunnel(other) && uplinks.has(other.index));
+  value: number,
+  { all, uplinks }: { readonly all: number; readonly uplinks: ReadonlySet<number> },
+): readonly Check[] {
+  const checked = subject("reverse path", rpFilter(link.name));
+  // What is set for all is said once.
+  if (isNodeEnd(link))
+    return !link.up || value === 1 || all > 1 ? [] : [checked.warning(UNCHECKED, ...setTo(link.name, 1))];
+  if (value !== 1) return [];
+  const strict = "it is strict: packets are dropped whose answers would take another way";
+  if (isTunnel(link))
+    return [checked.warning(`${strict}, as while a pool's mode changes`, ...setTo(link.name, 2))];
+  if (uplinks.size < 2 || !uplinks.has(link.index)) return [];
+  return [checked.warning(`${strict}, and this node has several uplinks`, ...setTo(link.name, 2))];
+}
+
+function setTo(name: string, value: number): [advice: string, command: string] {
+  return [`set it to ${value}, and for good in /etc/sysctl.d`, sysctlCommand(rpFilter(name), String(value))];
+}
+
+function rpFilter(name: string): string {
+  return `net/ipv4/conf/${name}/rp_filter`;
+}
+
+/** The interfaces that lead to gateways, but for tunnels. */
+function uplinksOf({ links, routes }: KernelSeen): ReadonlySet<number> {
+  const tunnels = new Set(links.filter(isTunnel).map(({ index }) => index));
+  const ways = routes.flatMap(({ gateway, ifIndex }) => (gateway === undefined ? [] : (ifIndex ?? [])));
+  return new Set(ways.filter((index) => !tunnels.has(index)));
 }
 
 /** Settings that every node end has switched on. */
