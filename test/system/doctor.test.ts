@@ -46,8 +46,9 @@ async function examineLab(lab: Lab): Promise<string> {
 
 /** What is amiss on a host, as somebody finds it who sits there. */
 async function examineHost(lab: Lab, host: string): Promise<readonly Check[]> {
+  const { netns } = await lab.host(host);
   const words = [MARGAY, "doctor", "--socket", lab.agentSocket(host), "-o", "json"];
-  const { code, stdout } = await execute("ip", ["netns", "exec", lab.netns(host), ...words]);
+  const { code, stdout } = await execute("ip", ["netns", "exec", netns, ...words]);
   return amiss(JSON.parse(stdout) as Report, code);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command, Option } from "commander";
-import { AGENT_SOCKET } from "../../agent/socket.ts";
+import { AGENT_SOCKET } from "../../system/run-directory.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { print } from "../print.ts";
