@@ -3,7 +3,7 @@ import { birdDirectory } from "../agent/config.ts";
 import type { NodeStatus } from "../agent/answers.ts";
 import { connectStore } from "../datastore/client.ts";
 import type { Clock } from "../system/clock.ts";
-import type { ProcessRunner } from "../system/process.ts";
+import type { ProcessRunner, RunResult } from "../system/process.ts";
 import { type Check, type LocatedCheck, amissInBoth, isAmiss } from "./check.ts";
 import { judgeAgent } from "./judge/agent.ts";
 import { judgeBgp } from "./judge/bgp.ts";
@@ -125,15 +125,28 @@ async function lookAtNode(
   { signal }: Wait,
 ): Promise<NodeSeen> {
   const limited = { signal, timeoutMs: TIMEOUT_MS };
-  const nft =
-    netnsPath === undefined ? (["nft"] as const) : (["nsenter", `--net=${netnsPath}`, "nft"] as const);
   return {
     version,
     kernel,
     agent: await readAgent(socket, { signal }),
     bird: await ask((wait) => readBird(birdDirectory({ stateDirectory }), { signal: wait }), limited),
-    forwardChains: await ask((wait) => readForwardChains({ processes, nft }, { signal: wait }), limited),
+    forwardChains: await ask(
+      (wait) =>
+        readForwardChains((program, args) => runThere(processes, netnsPath, [program, ...args], wait)),
+      limited,
+    ),
   };
+}
+
+async function runThere(
+  processes: ProcessRunner,
+  netnsPath: string | undefined,
+  command: readonly string[],
+  signal: AbortSignal,
+): Promise<RunResult> {
+  const entered = netnsPath === undefined ? [] : ["nsenter", `--net=${netnsPath}`, "--"];
+  const [program = "", ...args] = [...entered, ...command];
+  return await processes.run(program, args, { signal, env: { LC_ALL: "C" } });
 }
 
 function judgeKernel(kernel: Known<KernelSeen>, { agent }: NodeSeen): readonly Check[] {

@@ -53,8 +53,7 @@ export type BirdSeen =
 
 /** A chain that every forwarded packet of a family passes. */
 export interface ForwardChain {
-  readonly family: string;
-  readonly table: string;
+  /** `ip filter FORWARD`, as nft and its like name it. */
   readonly name: string;
   /** Whether what no rule has decided is dropped: by its policy, or by a rule without conditions. */
   readonly dropsRest: boolean;
@@ -62,6 +61,8 @@ export interface ForwardChain {
   readonly acceptsContainers: boolean;
   /** Whether other rules may accept, or lead to chains that may. */
   readonly mayAccept: boolean;
+  /** What a shell is given to have it let containers' packets pass. */
+  readonly letPass: readonly string[];
 }
 
 /** What the machine tells. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Check, orWell, subject } from "../check.ts";
 import type { ForwardChain, Known } from "../observation.ts";
-import { shellWord } from "../shell.ts";
 
 /** Others' chains that drop what they do not know. */
 export function judgeFirewall(known: Known<readonly ForwardChain[]>): readonly Check[] {
@@ -9,24 +8,20 @@ export function judgeFirewall(known: Known<readonly ForwardChain[]>): readonly C
   if (known.kind === "unknown") return [all.skipped(known.reason)];
   const amiss = known.value
     .filter(({ dropsRest, acceptsContainers }) => dropsRest && !acceptsContainers)
-    .map(({ family, table, name, mayAccept }) => {
-      const checked = subject("firewall", `${family} ${table} ${name}`);
-      const chain = [family, table, name].map(shellWord).join(" ");
+    .map(({ name, mayAccept, letPass }) => {
+      const checked = subject("firewall", name);
       const advice =
         "have it accept what comes from containers and goes to them, for good in what makes this chain";
-      const commands = ["iifname", "oifname"].map(
-        (side) => `nft insert rule ${chain} ${side} '"cali*"' accept`,
-      );
       return mayAccept
         ? checked.warning(
             "it drops what its rules do not accept; whether they accept containers' packets cannot be told",
             advice,
-            ...commands,
+            ...letPass,
           )
         : checked.fault(
             "it drops every packet that the node forwards, containers' among them",
             advice,
-            ...commands,
+            ...letPass,
           );
     });
   return orWell(amiss, all.ok(known.value.length === 0 ? "none but Margay's own" : "none drops all"));

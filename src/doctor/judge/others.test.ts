@@ -112,7 +112,7 @@ it("what differs from the desired state is named one by one", () => {
 });
 
 it("a firewall's chains drop all that is forwarded, or may", () => {
-  const chain = { family: "inet", table: "fw", name: "forward" };
+  const chain = { name: "inet fw forward", letPass: [] };
   const judge = (dropsRest: boolean, acceptsContainers: boolean, mayAccept: boolean): readonly string[] =>
     notWell(judgeFirewall(known([{ ...chain, dropsRest, acceptsContainers, mayAccept }])));
   assert.deepEqual(judge(false, false, true), []);

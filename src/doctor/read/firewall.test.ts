@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createFakeProcesses } from "../../system/process.ts";
 import { judgeChain, readForwardChains } from "./firewall.ts";
+import { parseForwardChain } from "./legacy-firewall.ts";
 
 const CHAIN = { family: "inet", table: "fw", name: "forward", policy: "accept" };
 const fromContainers = (side: string, name = "cali*"): object => ({
@@ -34,15 +35,11 @@ describe("a chain of the forward hook", () => {
   ];
   for (const [what, policy, rules, [dropsRest, acceptsContainers, mayAccept]] of rows)
     it(what, () => {
-      const { family, table, name } = CHAIN;
-      assert.deepEqual(judgeChain({ ...CHAIN, policy }, rules), {
-        family,
-        table,
-        name,
-        dropsRest,
-        acceptsContainers,
-        mayAccept,
-      });
+      const chain = judgeChain({ ...CHAIN, policy }, rules);
+      assert.deepEqual(
+        [chain.dropsRest, chain.acceptsContainers, chain.mayAccept],
+        [dropsRest, acceptsContainers, mayAccept],
+      );
     });
 });
 
@@ -56,28 +53,63 @@ it("only others' chains of the hook are read, of both IP families", async () => 
     { ...base, ...CHAIN, family: "bridge", hook: "forward", policy: "drop" },
     { family: "ip", table: "filter", name: "DOCKER", handle: 2 },
   ];
-  const nft = (args: readonly string[]): { stdout: string } => {
-    asked.push(args.join(" "));
-    const entries =
-      args.at(-1) === "chains"
-        ? chains.map((chain) => ({ chain }))
-        : [
-            { chain: chains[0] },
-            { rule: { family: "inet", table: "fw", chain: "forward", handle: 3, expr: DROP } },
-          ];
-    return { stdout: JSON.stringify({ nftables: [{ metainfo: { version: "1.0.6" } }, ...entries] }) };
-  };
-  const processes = createFakeProcesses({ nsenter: nft });
-  const { signal } = new AbortController();
-  const found = await readForwardChains({ processes, nft: ["nsenter", "--net=/n", "nft"] }, { signal });
-  assert.deepEqual(asked, ["--net=/n nft -j list chains", "--net=/n nft -j list chain inet fw forward"]);
-  assert.deepEqual(
-    found.map(({ table, dropsRest, mayAccept }) => [table, dropsRest, mayAccept]),
-    [["fw", true, false]],
-  );
+  const rule = { family: "inet", table: "fw", chain: "forward", handle: 3, expr: DROP };
+  const processes = createFakeProcesses({
+    nft: (args) => {
+      asked.push(args.join(" "));
+      const entries =
+        args.at(-1) === "chains" ? chains.map((chain) => ({ chain })) : [{ chain: chains[0] }, { rule }];
+      return { stdout: JSON.stringify({ nftables: [{ metainfo: { version: "1.0.6" } }, ...entries] }) };
+    },
+  });
+  const found = await readForwardChains((program, args) => processes.run(program, args));
+  assert.deepEqual(asked, ["-j list chains", "-j list chain inet fw forward"]);
+  assert.deepEqual(found, [
+    {
+      name: "inet fw forward",
+      dropsRest: true,
+      acceptsContainers: false,
+      mayAccept: false,
+      letPass: [
+        `nft insert rule inet fw forward iifname '"cali*"' accept`,
+        `nft insert rule inet fw forward oifname '"cali*"' accept`,
+      ],
+    },
+  ]);
   const refuse = createFakeProcesses({ nft: () => ({ code: 1, stderr: "Operation not permitted\n" }) });
   await assert.rejects(
-    readForwardChains({ processes: refuse, nft: ["nft"] }, { signal }),
+    readForwardChains((program, args) => refuse.run(program, args)),
     /Operation not permitted/,
   );
+});
+
+it("the chain of an iptables from before nftables is read as well", () => {
+  const saved = (policy: string, ...rules: readonly string[]): string =>
+    [
+      "*nat",
+      ":PREROUTING ACCEPT [0:0]",
+      "COMMIT",
+      "*filter",
+      ":INPUT ACCEPT [0:0]",
+      `:FORWARD ${policy} [3:252]`,
+      "-A INPUT -j DROP",
+      ...rules.map((rule) => `-A FORWARD ${rule}`),
+      "COMMIT",
+      "",
+    ].join("\n");
+  const read = (policy: string, ...rules: readonly string[]): readonly boolean[] => {
+    const chain = parseForwardChain("iptables-legacy", saved(policy, ...rules)) ?? assert.fail();
+    return [chain.dropsRest, chain.acceptsContainers, chain.mayAccept];
+  };
+  const ours = ["-i cali+ -j ACCEPT", "-o cali+ -j ACCEPT"];
+  assert.deepEqual(read("ACCEPT"), [false, false, false]);
+  assert.deepEqual(read("DROP"), [true, false, false]);
+  assert.deepEqual(read("DROP", ...ours), [true, true, true]);
+  assert.deepEqual(read("DROP", "-j DOCKER-USER"), [true, false, true]);
+  assert.deepEqual(read("ACCEPT", "-j LOG", "-j REJECT --reject-with icmp-port-unreachable", ...ours), [
+    true,
+    false,
+    false,
+  ]);
+  assert.equal(parseForwardChain("iptables-legacy", "*nat\nCOMMIT\n"), undefined);
 });

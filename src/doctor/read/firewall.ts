@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import type { ProcessRunner } from "../../system/process.ts";
+import type { RunResult } from "../../system/process.ts";
 import type { ForwardChain } from "../observation.ts";
+import { shellWord } from "../shell.ts";
+import { readLegacyChains } from "./legacy-firewall.ts";
 
 const chain = z.looseObject({
   family: z.string(),
@@ -22,28 +24,21 @@ type Expression = z.output<typeof rule>["expr"][number];
 const OWN_TABLES: readonly string[] = ["margay", "margay-source", "margay-nat"];
 /** `inet` is both IP families. */
 const FAMILIES: readonly string[] = ["ip", "ip6", "inet"];
+/** Packets from containers, and those to them. */
+const SIDES = ["iifname", "oifname"] as const;
 
-interface FirewallTools {
-  readonly processes: ProcessRunner;
-  /** `nft`, run in the node's network namespace. */
-  readonly nft: readonly [string, ...string[]];
-}
+/** Runs a program in the node's network namespace. */
+export type RunThere = (program: string, args: readonly string[]) => Promise<RunResult>;
 
 /**
- * Others' chains of the forward hook; those that iptables has made by way of nftables are among them. Rejects with `ProcessError`, an error that says what
- * nft says, or the signal's reason.
+ * Others' chains of the forward hook; those that iptables has made by way of nftables are among them. Rejects with `ProcessError`, or an error that says what
+ * nft says.
  */
-export async function readForwardChains(
-  { processes, nft: [program, ...prefix] }: FirewallTools,
-  { signal }: { readonly signal: AbortSignal },
-): Promise<readonly ForwardChain[]> {
+export async function readForwardChains(run: RunThere): Promise<readonly ForwardChain[]> {
   const list = async (...words: readonly string[]): Promise<z.output<typeof listing>["nftables"]> => {
-    const { code, stdout, stderr } = await processes.run(program, [...prefix, "-j", "list", ...words], {
-      signal,
-      env: { LC_ALL: "C" },
-    });
+    const { code, stdout, stderr } = await run("nft", ["-j", "list", ...words]);
     if (code !== 0) throw new Error(`Cannot list nftables: ${stderr.trim()}`);
-    return parseListing(stdout);
+    return listing.parse(JSON.parse(stdout)).nftables;
   };
   const chains = (await list("chains")).flatMap((entry) => entry.chain ?? []).filter(isForward);
   const found: ForwardChain[] = [];
@@ -57,11 +52,7 @@ export async function readForwardChains(
       ),
     );
   }
-  return found;
-}
-
-export function parseListing(text: string): z.output<typeof listing>["nftables"] {
-  return listing.parse(JSON.parse(text)).nftables;
+  return [...found, ...(await readLegacyChains(run))];
 }
 
 function isForward({ family, table, hook }: Chain): boolean {
@@ -75,16 +66,15 @@ export function judgeChain(
 ): ForwardChain {
   const end = rules.findIndex(dropsAll);
   const counted = end === -1 ? rules : rules.slice(0, end);
-  const isPassed = (side: "iifname" | "oifname"): boolean =>
-    counted.some((expressions) => acceptsAllOf(expressions, side));
   return {
-    family,
-    table,
-    name,
+    name: `${family} ${table} ${name}`,
     dropsRest: end !== -1 || policy === "drop",
-    acceptsContainers: isPassed("iifname") && isPassed("oifname"),
+    acceptsContainers: SIDES.every((side) => counted.some((expressions) => acceptsAllOf(expressions, side))),
     mayAccept: counted.some((expressions) =>
       expressions.some((one) => ["accept", "jump", "goto", "vmap", "xt"].some((key) => key in one)),
+    ),
+    letPass: SIDES.map(
+      (side) => `nft insert rule ${[family, table, name].map(shellWord).join(" ")} ${side} '"cali*"' accept`,
     ),
   };
 }
