@@ -67,8 +67,8 @@ export interface ForwardChain {
 
 /** What the machine tells. */
 export interface MachineSeen {
-  readonly stateDirectory: string;
-  readonly disk: Known<DiskSpace>;
+  /** Of the directories that Margay writes to. */
+  readonly disks: readonly { readonly directory: string; readonly space: Known<DiskSpace> }[];
   /** The interfaces of ours that NetworkManager takes for its own. */
   readonly managed: Known<readonly string[]>;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { DATA_DIRECTORY } from "../system/run-directory.ts";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -8,7 +9,7 @@ import type { PathState } from "./plan.ts";
 import { hasCode } from "../system/error-code.ts";
 
 /** Where a node keeps what was written on it. */
-export const RECORD = "/var/lib/margay/install.json";
+export const RECORD = `${DATA_DIRECTORY}/install.json`;
 
 const schema = z.strictObject({
   /** As it was installed last; an upgrade goes by the same. */

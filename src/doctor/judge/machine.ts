@@ -3,14 +3,17 @@ import { type Check, orWell, subject } from "../check.ts";
 import type { DiskSpace, Known, MachineSeen } from "../observation.ts";
 
 const MIB = 1024 * 1024;
-/** What the state directory holds is small: journal, BIRD's files, and an embedded datastore, which is written whole as it is compacted. */
+/** What is written is small: journal, BIRD's files, and an embedded datastore, which is written whole as it is compacted. */
 const SCARCE_BYTES = 256 * MIB;
 const FULL_BYTES = 16 * MIB;
 const SCARCE_FILES = 1000;
 const FULL_FILES = 50;
 
-export function judgeMachine({ stateDirectory, disk, managed }: MachineSeen): readonly Check[] {
-  return [judgeDisk(stateDirectory, disk), ...judgeNetworkManager(managed)];
+export function judgeMachine({ disks, managed }: MachineSeen): readonly Check[] {
+  return [
+    ...disks.map(({ directory, space }) => judgeDisk(directory, space)),
+    ...judgeNetworkManager(managed),
+  ];
 }
 
 function judgeDisk(directory: string, known: Known<DiskSpace>): Check {

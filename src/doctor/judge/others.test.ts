@@ -125,8 +125,7 @@ it("a disk is full, and NetworkManager manages what is not its own", () => {
   const judge = (free: number, freeFiles: number, managed: readonly string[] = []): readonly string[] =>
     notWell(
       judgeMachine({
-        stateDirectory: "/state",
-        disk: known({ free, size: 2 ** 40, freeFiles, files: 10_000 }),
+        disks: [{ directory: "/state", space: known({ free, size: 2 ** 40, freeFiles, files: 10_000 }) }],
         managed: known(managed),
       }),
     );

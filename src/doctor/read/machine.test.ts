@@ -21,8 +21,11 @@ it("a machine has no NetworkManager, or one that does not run, and no such direc
     nmcli: () => ({ code: 8, stderr: "Error: NetworkManager is not running.\n" }),
   });
   for (const processes of [createFakeProcesses({}), dead]) {
-    const { disk, managed } = await readMachine({ stateDirectory: "/proc/none/such", processes }, { signal });
+    const { disks, managed } = await readMachine(
+      { stateDirectory: "/proc/none/such", processes },
+      { signal },
+    );
     assert.deepEqual(managed, { kind: "known", value: [] });
-    assert.equal(disk.kind, "unknown");
+    assert.deepEqual([disks[0]?.directory, disks[0]?.space.kind], ["/proc/none/such", "unknown"]);
   }
 });

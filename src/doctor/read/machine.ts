@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { type ProcessRunner, ProcessError } from "../../system/process.ts";
+import { DATA_DIRECTORY } from "../../system/run-directory.ts";
 import type { DiskSpace, MachineSeen } from "../observation.ts";
 import { ask } from "./known.ts";
 
@@ -13,9 +15,13 @@ export async function readMachine(
   { stateDirectory, processes }: { readonly stateDirectory: string; readonly processes: ProcessRunner },
   wait: Wait,
 ): Promise<MachineSeen> {
+  const directories = [stateDirectory, ...(existsSync(DATA_DIRECTORY) ? [DATA_DIRECTORY] : [])];
+  const disks = directories.map(async (directory) => ({
+    directory,
+    space: await ask(() => readDisk(directory), wait),
+  }));
   return {
-    stateDirectory,
-    disk: await ask(() => readDisk(stateDirectory), wait),
+    disks: await Promise.all(disks),
     managed: await ask((signal) => readManaged(processes, { signal }), wait),
   };
 }
