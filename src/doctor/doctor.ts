@@ -3,7 +3,7 @@ import { birdDirectory } from "../agent/config.ts";
 import type { NodeStatus } from "../agent/answers.ts";
 import { connectStore } from "../datastore/client.ts";
 import type { Clock } from "../system/clock.ts";
-import type { ProcessRunner, RunResult } from "../system/process.ts";
+import type { ProcessRunner } from "../system/process.ts";
 import { type Check, type LocatedCheck, amissInBoth, isAmiss } from "./check.ts";
 import { judgeAgent } from "./judge/agent.ts";
 import { judgeBgp } from "./judge/bgp.ts";
@@ -22,6 +22,7 @@ import { readForwardChains } from "./read/firewall.ts";
 import { readKernel } from "./read/kernel.ts";
 import { ask } from "./read/known.ts";
 import { readMachine } from "./read/machine.ts";
+import { runIn } from "./read/run-there.ts";
 
 export interface DoctorTools {
   readonly processes: ProcessRunner;
@@ -131,22 +132,10 @@ async function lookAtNode(
     agent: await readAgent(socket, { signal }),
     bird: await ask((wait) => readBird(birdDirectory({ stateDirectory }), { signal: wait }), limited),
     forwardChains: await ask(
-      (wait) =>
-        readForwardChains((program, args) => runThere(processes, netnsPath, [program, ...args], wait)),
+      (wait) => readForwardChains(runIn(netnsPath, processes, { signal: wait })),
       limited,
     ),
   };
-}
-
-async function runThere(
-  processes: ProcessRunner,
-  netnsPath: string | undefined,
-  command: readonly string[],
-  signal: AbortSignal,
-): Promise<RunResult> {
-  const entered = netnsPath === undefined ? [] : ["nsenter", `--net=${netnsPath}`, "--"];
-  const [program = "", ...args] = [...entered, ...command];
-  return await processes.run(program, args, { signal, env: { LC_ALL: "C" } });
 }
 
 function judgeKernel(kernel: Known<KernelSeen>, { agent }: NodeSeen): readonly Check[] {

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { DATA_DIRECTORY } from "../system/run-directory.ts";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -7,6 +6,7 @@ import { unwrap, parseWith } from "../model/issue.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import type { PathState } from "./plan.ts";
 import { hasCode } from "../system/error-code.ts";
+import { DATA_DIRECTORY } from "../system/run-directory.ts";
 
 /** Where a node keeps what was written on it. */
 export const RECORD = `${DATA_DIRECTORY}/install.json`;

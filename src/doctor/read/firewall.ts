@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import type { RunResult } from "../../system/process.ts";
 import type { ForwardChain } from "../observation.ts";
 import { shellWord } from "../shell.ts";
 import { readLegacyChains } from "./legacy-firewall.ts";
+import type { RunThere } from "./run-there.ts";
 
 const chain = z.looseObject({
   family: z.string(),
@@ -26,9 +26,6 @@ const OWN_TABLES: readonly string[] = ["margay", "margay-source", "margay-nat"];
 const FAMILIES: readonly string[] = ["ip", "ip6", "inet"];
 /** Packets from containers, and those to them. */
 const SIDES = ["iifname", "oifname"] as const;
-
-/** Runs a program in the node's network namespace. */
-export type RunThere = (program: string, args: readonly string[]) => Promise<RunResult>;
 
 /**
  * Others' chains of the forward hook; those that iptables has made by way of nftables are among them. Rejects with `ProcessError`, or an error that says what

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ForwardChain } from "../observation.ts";
-import type { RunThere } from "./firewall.ts";
+import type { RunThere } from "./run-there.ts";
 
 const PROGRAMS = ["iptables-legacy", "ip6tables-legacy"] as const;
 type Program = (typeof PROGRAMS)[number];
