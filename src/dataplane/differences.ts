@@ -3,7 +3,7 @@ import { type DesiredDelta, type Kind, type WantedSysctl, forEveryKind } from ".
 import { planAddress } from "./address.ts";
 import { planForwarding } from "./forwarding.ts";
 import type { Kernel } from "./kernel.ts";
-import { planLink } from "./link.ts";
+import { type LinkTable, missing, planLink } from "./link.ts";
 import { planMtu } from "./mtu.ts";
 import { planNeighbour } from "./neighbour.ts";
 import type { Plan } from "./plan.ts";
@@ -55,7 +55,7 @@ export async function listDifferences(
   return [
     ...planned("link", links.table, (key) => planLink(key, links)),
     ...planned("mtu", mtu, (key) => planMtu(key, mtu, links)),
-    ...Array.from(sysctl.wantedEntries()).flatMap((entry) => sysctlDifferences(entry, kernel.sysctls)),
+    ...Array.from(sysctl.wantedEntries()).flatMap((entry) => sysctlDifferences(entry, links, kernel.sysctls)),
     ...planned("address", address.table, (key) => planAddress(key, address, links)),
     ...planned("forwarding", forwarding, (key) => planForwarding(key, forwarding, links)),
     ...planned("neighbour", neighbour, (key) => planNeighbour(key, neighbour, links)),
@@ -83,12 +83,17 @@ function wantedOf(tables: Tables): DesiredDelta {
 }
 
 function sysctlDifferences(
-  [key, { path, value }]: readonly [string, WantedSysctl],
+  [key, { path, value, ifName }]: readonly [string, WantedSysctl],
+  links: LinkTable,
   files: SysctlFiles,
 ): readonly Difference[] {
   const current = files.read(path);
   if (current === value) return [];
-  if (current === undefined) return [{ kind: "sysctl", key, state: "waiting", what: "it is not there" }];
+  if (current === undefined) {
+    const isLinkMissing = ifName !== undefined && links.byName(ifName) === undefined;
+    const what = isLinkMissing ? missing(ifName) : "the kernel has no such setting";
+    return [{ kind: "sysctl", key, state: "waiting", what }];
+  }
   return [{ kind: "sysctl", key, state: "wrong", what: `it is ${current}, and is to be ${value}` }];
 }
 

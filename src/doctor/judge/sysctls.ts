@@ -28,12 +28,15 @@ export function judgeSysctls(kernel: KernelSeen, status: NodeStatus | undefined)
         ]
       : []),
     ...judgeReversePaths(kernel),
-    ...judgeNodeEnds(
-      kernel,
-      "forwarding",
-      "forwarding",
-      "the node forwards nothing that this container sends",
-    ),
+    // What is set for the node is set for every interface.
+    ...(kernel.sysctls.get("net/ipv4/ip_forward") === "0"
+      ? []
+      : judgeNodeEnds(
+          kernel,
+          "forwarding",
+          "forwarding",
+          "the node forwards nothing that this container sends",
+        )),
     ...judgeNodeEnds(
       kernel,
       "proxy ARP",
