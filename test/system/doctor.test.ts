@@ -150,7 +150,7 @@ describe("margay doctor", () => {
         node: "host2",
         fault: () => [
           "nft",
-          "table inet mmt { chain forward { type filter hook forward priority 0; policy drop; } }",
+          "table inet mmt { chain forward { type filter hook forward priority 0; policy drop; }; }",
         ],
         named: () => "fault this node firewall: inet mmt forward",
       },
