@@ -21,7 +21,20 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   observe: ["net", "system", "dataplane", "trace"],
   lab: ["net", "system", "model", "datastore", "dataplane", "cni", "agent"],
   install: ["system", "model", "cni"],
-  cli: ["net", "system", "model", "datastore", "ipam", "agent", "lab", "install", "trace", "observe"],
+  cli: [
+    "net",
+    "system",
+    "model",
+    "datastore",
+    "ipam",
+    "agent",
+    "lab",
+    "install",
+    "trace",
+    "observe",
+    "doctor",
+  ],
+  doctor: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane", "bird", "agent"],
   bin: ["cli", "cni"],
 };
 /** Folders without effects: no Node API, no clock, no randomness, no environment. */

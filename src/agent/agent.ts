@@ -3,6 +3,7 @@ import type { NodeView } from "../cni/collaborators.ts";
 import { CniError } from "../cni/error.ts";
 import { createStoreHandler } from "../datastore/server.ts";
 import type { WaitOptions } from "../datastore/store.ts";
+import type { Difference } from "../dataplane/differences.ts";
 import type { DesiredDelta } from "../desired/wanted.ts";
 import { type Allocator, createAllocator } from "../ipam/allocator.ts";
 import type { IPPool } from "../model/ip-pool.ts";
@@ -10,6 +11,7 @@ import { FAMILIES, type Family } from "../net/ip.ts";
 import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import { Conditions } from "../system/conditions.ts";
 import { Lock } from "../system/lock.ts";
+import { readVersion } from "../system/version.ts";
 import { type Attachments, createAttachments } from "./attachments.ts";
 import { createBlockStock } from "./block-stock.ts";
 import { createChecksumWatch } from "./checksum-watch.ts";
@@ -60,6 +62,12 @@ export async function startAgent(
   return stack.move();
 }
 
+/** What `GET /differences` answers. */
+interface DifferenceReport {
+  readonly nodeName: string;
+  readonly differences: readonly Difference[];
+}
+
 /** This node's end of one kind of tunnel. */
 interface NamedEnd {
   readonly name: string;
@@ -83,6 +91,7 @@ class Agent implements AsyncDisposable {
   readonly #leakCollector: ReturnType<typeof createLeakCollector>;
   /** What the state of pools was last recorded from. */
   #poolRevision = -1;
+  readonly #version = readVersion();
   readonly #rotations = new Lock();
   readonly #stopping = new AbortController();
   /** Whether the datastore was read, and the kernel brought in line, once. */
@@ -200,8 +209,10 @@ class Agent implements AsyncDisposable {
       datastore: createStoreHandler(store, { log }),
       cni: this.#attachments.cni,
       rotateKeys: (options) => this.#rotateKeys(options),
-      status: () => renderStatus(this.#state(), { pid: process.pid, memory: measureMemory() }),
+      status: () =>
+        renderStatus(this.#state(), { version: this.#version, pid: process.pid, memory: measureMemory() }),
       check: (options) => this.#check(options),
+      differences: (options) => this.#differences(options),
       ready: ({ signal }) => this.#conditions.until(() => reasons().length === 0, signal),
       settled: ({ signal }) => this.#conditions.until(() => all().length === 0, signal),
     };
@@ -304,6 +315,15 @@ class Agent implements AsyncDisposable {
     return await checkPaths(nodeName, this.#parts.calculation.pathsToNodes(), {
       signal: AbortSignal.any([signal, this.#stopping.signal]),
     });
+  }
+
+  async #differences({ signal }: { readonly signal: AbortSignal }): Promise<DifferenceReport> {
+    const { notReady, nodeName } = this.#node;
+    if (notReady !== undefined) throw new Error(notReady);
+    const differences = await this.#parts.dataplane.differences({
+      signal: AbortSignal.any([signal, this.#stopping.signal]),
+    });
+    return { nodeName, differences };
   }
 
   #updateTunnelEnds(): void {

@@ -8,7 +8,7 @@ import { type AddressSetting, parseAddressSetting } from "../model/address-setti
 import { ResourceError, parseWith } from "../model/issue.ts";
 import { parseNodeName } from "../model/name.ts";
 import { type Output, textField } from "../model/schema.ts";
-import { AGENT_SOCKET, RUN_DIRECTORY } from "../system/run-directory.ts";
+import { AGENT_SOCKET, DATA_DIRECTORY, RUN_DIRECTORY } from "../system/run-directory.ts";
 
 const schema = z.strictObject({
   nodeName: textField(parseNodeName),
@@ -20,7 +20,7 @@ const schema = z.strictObject({
   stateDirectory: absolutePath.default(RUN_DIRECTORY),
   /** Where CNI, status and the datastore are served. */
   socket: socketPath.default(AGENT_SOCKET),
-  datastore: datastoreConfigSchema.default({ kind: "embedded", path: "/var/lib/margay/margay.db" }),
+  datastore: datastoreConfigSchema.default({ kind: "embedded", path: `${DATA_DIRECTORY}/margay.db` }),
   /** Passwords of BGP sessions: `<name>/<key>` of a resource's `secretKeyRef` is the file. */
   secretsDirectory: absolutePath.default("/etc/margay/secrets"),
   /** By what IPIP is done: the kernel's device, programs on the underlay, or the first of them that the kernel has. */

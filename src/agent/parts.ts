@@ -17,6 +17,7 @@ import type { IfName } from "../net/if-name.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { ProcessRunner } from "../system/process.ts";
+import { readVersion } from "../system/version.ts";
 import { type Ipv6Address, createIpv6Address } from "./address/ipv6-address.ts";
 import { type NodeAddress, createNodeAddress } from "./address/node-address.ts";
 import { type BirdSecrets, createBirdSecrets } from "./bird-secrets.ts";
@@ -82,6 +83,7 @@ export async function openParts(
   const store = stack.use(await openStore(config.datastore));
   const registration = createRegistration(store, {
     nodeName,
+    version: readVersion(),
     address: () => nodeAddress.current,
     ipv6Address: () => ipv6Address.known?.address,
   });

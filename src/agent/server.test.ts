@@ -16,6 +16,7 @@ const SERVICES: AgentServices = {
   rotateKeys: REFUSED,
   status: () => ({ ready: true }),
   check: REFUSED,
+  differences: REFUSED,
   ready: REFUSED,
   settled: REFUSED,
 };

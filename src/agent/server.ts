@@ -27,6 +27,8 @@ export interface AgentServices {
   status(): object;
   /** Finds out what passes on the ways to the other nodes. */
   readonly check: (options: { readonly signal: AbortSignal }) => Promise<object>;
+  /** Compares the kernel, read afresh, with the desired state. */
+  readonly differences: (options: { readonly signal: AbortSignal }) => Promise<object>;
   /** Resolves when the agent is ready; rejects with the signal's reason. */
   readonly ready: (options: { readonly signal: AbortSignal }) => Promise<void>;
   /** Resolves when nothing at all is amiss; rejects likewise. */
@@ -112,7 +114,10 @@ async function answer(
       await answerRotation(response, services);
       return;
     case "POST /check":
-      await answerCheck(response, services);
+      await answerWith(response, services.check);
+      return;
+    case "GET /differences":
+      await answerWith(response, services.differences);
       return;
     default:
       send(response, 404, { error: `there is no ${request.method ?? ""} ${url.pathname}` });
@@ -150,10 +155,13 @@ async function answerRotation(response: ServerResponse, { rotateKeys }: AgentSer
   }
 }
 
-async function answerCheck(response: ServerResponse, { check }: AgentServices): Promise<void> {
+async function answerWith(
+  response: ServerResponse,
+  find: (options: { readonly signal: AbortSignal }) => Promise<object>,
+): Promise<void> {
   using gone = watchGone(response);
   try {
-    send(response, 200, await check({ signal: gone.signal }));
+    send(response, 200, await find({ signal: gone.signal }));
   } catch (error) {
     send(response, 422, { error: describeError(error) });
   }

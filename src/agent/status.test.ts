@@ -207,13 +207,13 @@ describe("an agent's state", () => {
       const whole = { ...WELL, ...state };
       assert.deepEqual(reasonsOf(whole), reasons);
       assert.deepEqual(degradationsOf(whole), degraded);
-      const status = renderStatus(whole, { pid: 7, memory: { rss: 2, heapUsed: 1 } });
+      const status = renderStatus(whole, { version: "1.2.3", pid: 7, memory: { rss: 2, heapUsed: 1 } });
       assert.deepEqual([status.ready, status.reasons, status.degraded], [isReady, reasons, degraded]);
     });
   }
 
   it("shows BIRD where it runs, and null where it does not", () => {
-    const own = { pid: 7, memory: { rss: 2, heapUsed: 1 } };
+    const own = { version: "1.2.3", pid: 7, memory: { rss: 2, heapUsed: 1 } };
     const { bird } = renderStatus(WELL, own);
     assert.deepEqual({ kind: "running", ...bird }, WELL.bird);
     assert.equal(bird !== null && "kind" in bird, false);

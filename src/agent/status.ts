@@ -66,6 +66,13 @@ export interface AddressStatus {
   readonly passedOver: readonly PassedOver[];
 }
 
+/** Somebody that BIRD is to speak with. */
+export interface Peer {
+  /** In words, such as `node "host2"`. */
+  readonly what: string;
+  readonly address: Ip;
+}
+
 /** In octets; `null` while the underlay is not known. */
 export interface Mtus {
   /** Of the interface that carries the node's address. */
@@ -76,6 +83,7 @@ export interface Mtus {
 /** What `GET /status` answers. */
 export interface AgentStatus {
   readonly nodeName: string;
+  readonly version: string;
   readonly pid: number;
   /** Whether the datastore was read and the kernel brought in line: from then on it serves CNI. */
   readonly started: boolean;
@@ -97,6 +105,8 @@ export interface AgentStatus {
   /** This node's ends of tunnels. */
   readonly tunnels: readonly OwnEnd[];
   readonly bird: Omit<Extract<BirdStatus, { kind: "running" }>, "kind"> | null;
+  /** Everybody that BIRD is to speak with. */
+  readonly peers: readonly Peer[];
   readonly dataplane: DataplaneStatus;
   /** Destinations without a route: not a fault of this node. */
   readonly unroutable: readonly Unroutable[];
@@ -105,11 +115,12 @@ export interface AgentStatus {
 
 export function renderStatus(
   state: AgentState,
-  { pid, memory }: Pick<AgentStatus, "pid" | "memory">,
+  { version, pid, memory }: Pick<AgentStatus, "version" | "pid" | "memory">,
 ): AgentStatus {
   const reasons = reasonsOf(state);
   return {
     nodeName: state.nodeName,
+    version,
     pid,
     started: state.isSynced,
     ready: reasons.length === 0,
@@ -123,6 +134,7 @@ export function renderStatus(
     mtu: state.mtu,
     tunnels: state.tunnels,
     bird: state.bird.kind === "running" ? withoutKind(state.bird) : null,
+    peers: peersOf(state.wantedBird),
     dataplane: state.dataplane,
     unroutable: state.unroutable,
     memory,
@@ -196,8 +208,7 @@ function unwatchedSessions({ wantedBird, bird }: AgentState): readonly string[] 
   });
 }
 
-/** Everybody that BIRD is to speak with. */
-function peersOf(wanted: WantedBird | undefined): readonly { readonly what: string; readonly address: Ip }[] {
+function peersOf(wanted: WantedBird | undefined): readonly Peer[] {
   const { peers = [], sessions = [] } = wanted ?? {};
   return [
     ...peers.map(({ name, address }) => ({ what: `node "${name}"`, address })),

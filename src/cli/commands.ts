@@ -27,6 +27,10 @@ const PARTS: readonly Part[] = [
     load: async (context) => [(await import("./node-command.ts")).createNodeCommand(context)],
   },
   {
+    names: ["doctor"],
+    load: async (context) => [(await import("./doctor/command.ts")).createDoctorCommand(context)],
+  },
+  {
     names: ["get", "create", "apply", "replace", "patch", "label", "delete", "validate"],
     load: async (context) => (await import("./resource/commands.ts")).createResourceCommands(context),
   },

@@ -4,6 +4,7 @@ import type { Cidr } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
 import { Conditions } from "../system/conditions.ts";
 import { applyAll } from "./apply.ts";
+import { type Difference, differencesOfBoth, listDifferences } from "./differences.ts";
 import type { Kernel } from "./kernel.ts";
 import type { RtEvent } from "./netlink/rtnetlink.ts";
 import {
@@ -20,6 +21,8 @@ import {
 
 /** How long to wait before listing again after a listing that failed. */
 const RELIST_PAUSE_MS = 1000;
+/** What is under way is through by then. */
+const SECOND_LOOK_MS = 500;
 
 interface WaitOptions {
   readonly signal: AbortSignal;
@@ -87,6 +90,8 @@ export interface Dataplane extends AsyncDisposable {
   /** Whether an interface has the address, as far as has been seen. */
   hasAddress(ip: Ip): boolean;
   status(): DataplaneStatus;
+  /** What is not as it should be by two fresh looks at the kernel; changes nothing. Rejects with `KernelError`, or the signal's reason. */
+  differences(options: WaitOptions): Promise<readonly Difference[]>;
 }
 
 export function createDataplane(kernel: Kernel, options: DataplaneOptions = {}): Dataplane {
@@ -229,6 +234,13 @@ class KernelDataplane implements Dataplane {
 
   status(): DataplaneStatus {
     return statusOf(this.#tables);
+  }
+
+  async differences({ signal }: WaitOptions): Promise<readonly Difference[]> {
+    const first = await listDifferences(this.#tables, this.#kernel);
+    if (first.length === 0) return first;
+    await this.#kernel.clock.sleep(SECOND_LOOK_MS, { signal });
+    return differencesOfBoth(first, await listDifferences(this.#tables, this.#kernel));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
