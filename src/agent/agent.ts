@@ -10,12 +10,17 @@ import type { Family } from "../net/ip.ts";
 import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import { Conditions } from "../system/conditions.ts";
 import { Lock } from "../system/lock.ts";
+import { describeError } from "../system/log.ts";
+import { createApiHandler } from "../web/api.ts";
+import type { ApiSources } from "../web/sources.ts";
+import { createApiSources } from "./api-sources.ts";
 import { type Attachments, createAttachments } from "./attachments.ts";
 import { createBlockStock } from "./block-stock.ts";
 import { createChecksumWatch } from "./checksum-watch.ts";
 import { type CheckReport, checkPaths } from "./check.ts";
 import type { AgentConfig } from "./config.ts";
 import { forgetDeadAttachments } from "./dead-attachments.ts";
+import type { HealthState } from "./health.ts";
 import { ipipTunnel } from "./ipip.ts";
 import { measureMemory } from "./memory.ts";
 import { createNodeView, underlayLink } from "./node-view.ts";
@@ -26,7 +31,7 @@ import { type PoolReview, createPoolReview } from "./pool-review.ts";
 import { createLeakCollector } from "./leak-collector.ts";
 import type { Settler } from "./settler.ts";
 import { type AgentServices, serveAgent } from "./server.ts";
-import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
+import { type AgentState, type AgentStatus, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
 import { type TunnelEnd, type TunnelKind, createTunnelEnd } from "./tunnel-end.ts";
 import type { TunnelContext } from "./tunnels.ts";
 import { vxlan6Tunnel, vxlanTunnel } from "./vxlan.ts";
@@ -88,6 +93,7 @@ class Agent implements AsyncDisposable {
   /** Whether the datastore was read, and the kernel brought in line, once. */
   #isStarted = false;
   #starting: Promise<void> = Promise.resolve();
+  #startFailure: string | undefined;
 
   constructor(
     config: AgentConfig,
@@ -160,7 +166,9 @@ class Agent implements AsyncDisposable {
 
   start(): void {
     this.#starting = this.#start().catch((error: unknown) => {
-      if (!this.#stopping.signal.aborted) this.#collaborators.log.error("Cannot start", { error });
+      if (this.#stopping.signal.aborted) return;
+      this.#startFailure = describeError(error);
+      this.#collaborators.log.error("Cannot start", { error });
     });
   }
 
@@ -191,6 +199,8 @@ class Agent implements AsyncDisposable {
 
   services(): AgentServices {
     const { store } = this.#parts;
+    const status = (): AgentStatus =>
+      renderStatus(this.#state(), { pid: process.pid, memory: measureMemory() });
     const log = this.#collaborators.log.scope("datastore");
     const reasons = (): readonly string[] => reasonsOf(this.#state());
     const all = (): readonly string[] => [...reasons(), ...degradationsOf(this.#state())];
@@ -198,11 +208,28 @@ class Agent implements AsyncDisposable {
       datastore: createStoreHandler(store, { log }),
       cni: this.#attachments.cni,
       rotateKeys: (options) => this.#rotateKeys(options),
-      status: () => renderStatus(this.#state(), { pid: process.pid, memory: measureMemory() }),
+      status,
+      api: createApiHandler(this.#apiSources(status)),
       check: (options) => this.#check(options),
       ready: ({ signal }) => this.#conditions.until(() => reasons().length === 0, signal),
       settled: ({ signal }) => this.#conditions.until(() => all().length === 0, signal),
     };
+  }
+
+  #apiSources(status: () => AgentStatus): ApiSources {
+    return createApiSources({
+      ...this.#parts,
+      state: () => this.#state(),
+      status,
+      health: () => this.#health(),
+    });
+  }
+
+  #health(): HealthState {
+    const { applyingSinceMs } = this.#parts.dataplane.measures();
+    const applyingForMs =
+      applyingSinceMs === undefined ? undefined : this.#collaborators.clock.now() - applyingSinceMs;
+    return { startFailure: this.#startFailure, applyingForMs };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,6 +12,8 @@ import { LATEST_VERSION } from "../cni/version.ts";
 import type { StoreHandler } from "../datastore/server.ts";
 import { createServer } from "../system/http.ts";
 import { type Log, describeError } from "../system/log.ts";
+import type { ApiHandler } from "../web/api.ts";
+import { jsonReply, sendReply } from "../web/reply.ts";
 import { collectGarbage } from "./memory.ts";
 import { hasCode } from "../system/error-code.ts";
 
@@ -24,6 +26,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
 export interface AgentServices {
   readonly datastore: StoreHandler;
   readonly cni: CniService;
+  readonly api: ApiHandler;
   /** Gives this node another WireGuard key, and tells its public one once the others can know it. */
   readonly rotateKeys: (options: { readonly signal: AbortSignal }) => Promise<string>;
   status(): object;
@@ -104,6 +107,7 @@ async function answer(
   services: AgentServices,
 ): Promise<void> {
   if (await services.datastore(request, response)) return;
+  if (services.api(request, response)) return;
   const url = new URL(request.url ?? "/", "http://margay");
   switch (`${request.method ?? ""} ${url.pathname}`) {
     case "GET /status":
@@ -211,14 +215,5 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
 }
 
 function send(response: ServerResponse, status: number, body: object): void {
-  if (response.headersSent) {
-    response.destroy();
-    return;
-  }
-  const text = JSON.stringify(body);
-  response.writeHead(status, {
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(text),
-  });
-  response.end(text);
+  sendReply(response, jsonReply(status, body));
 }

@@ -17,6 +17,7 @@ import {
   type Tables,
   tableOf,
 } from "./tables.ts";
+import { type NeighbourView, type RouteView, viewNeighbours, viewRoutes } from "./view.ts";
 
 /** How long to wait before listing again after a listing that failed. */
 const RELIST_PAUSE_MS = 1000;
@@ -56,6 +57,16 @@ export interface DataplaneStatus {
   readonly blocked: readonly Pending[];
 }
 
+/** How much there is to do, and how it goes: plain numbers, for those who watch over time. */
+export interface DataplaneMeasures {
+  /** Objects that wait to be looked at, or are being worked on. */
+  readonly pending: Readonly<Record<Kind, number>>;
+  /** Attempts that have failed so far. */
+  readonly failures: Readonly<Record<Kind, number>>;
+  /** Since when an application goes on, in milliseconds of the clock; `undefined` while none does. */
+  readonly applyingSinceMs: number | undefined;
+}
+
 /**
  * Keeps one network namespace as a node's desired state says. Changes of either side are only noted as they come; one loop applies
  * them, and nothing at all is touched before {@link Dataplane.start}.
@@ -87,6 +98,11 @@ export interface Dataplane extends AsyncDisposable {
   /** Whether an interface has the address, as far as has been seen. */
   hasAddress(ip: Ip): boolean;
   status(): DataplaneStatus;
+  measures(): DataplaneMeasures;
+  /** The routes of the main table and of the agent's own, as far as has been seen, and those that are missing. */
+  routes(): readonly RouteView[];
+  /** Likewise the neighbours on the agent's interfaces. */
+  neighbours(): readonly NeighbourView[];
 }
 
 export function createDataplane(kernel: Kernel, options: DataplaneOptions = {}): Dataplane {
@@ -110,6 +126,7 @@ class KernelDataplane implements Dataplane {
   /** Events since a listing began, while it goes on. */
   #held: RtEvent[] | undefined;
   #isListingDue = false;
+  #applyingSinceMs: number | undefined;
   #wake = Promise.withResolvers<undefined>();
 
   constructor(
@@ -231,6 +248,22 @@ class KernelDataplane implements Dataplane {
     return statusOf(this.#tables);
   }
 
+  measures(): DataplaneMeasures {
+    return {
+      pending: forEveryKind((kind) => tableOf(this.#tables, kind).busyCount),
+      failures: forEveryKind((kind) => tableOf(this.#tables, kind).failures),
+      applyingSinceMs: this.#applyingSinceMs,
+    };
+  }
+
+  routes(): readonly RouteView[] {
+    return viewRoutes(this.#tables);
+  }
+
+  neighbours(): readonly NeighbourView[] {
+    return viewNeighbours(this.#tables);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#abort.abort();
     this.#wake.resolve(undefined);
@@ -240,6 +273,7 @@ class KernelDataplane implements Dataplane {
 
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      this.#applyingSinceMs = this.#kernel.clock.now();
       try {
         if (this.#isListingDue) await this.#list();
         await applyAll(this.#tables, this.#kernel);
@@ -250,6 +284,7 @@ class KernelDataplane implements Dataplane {
         await this.#pause(RELIST_PAUSE_MS, signal);
         this.#wake.resolve(undefined);
       }
+      this.#applyingSinceMs = undefined;
       this.#conditions.check();
       this.#onChange();
       await this.#rest(signal);
