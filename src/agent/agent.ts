@@ -12,6 +12,7 @@ import { Conditions } from "../system/conditions.ts";
 import { Lock } from "../system/lock.ts";
 import { describeError } from "../system/log.ts";
 import { createApiHandler } from "../web/api.ts";
+import { Meters } from "../web/meters.ts";
 import type { ApiSources } from "../web/sources.ts";
 import { createApiSources } from "./api-sources.ts";
 import { type Attachments, createAttachments } from "./attachments.ts";
@@ -22,6 +23,7 @@ import type { AgentConfig } from "./config.ts";
 import { forgetDeadAttachments } from "./dead-attachments.ts";
 import type { HealthState } from "./health.ts";
 import { ipipTunnel } from "./ipip.ts";
+import { measureCni } from "./measured-cni.ts";
 import { measureMemory } from "./memory.ts";
 import { createNodeView, underlayLink } from "./node-view.ts";
 import { type AgentCollaborators, type AgentParts, openParts } from "./parts.ts";
@@ -48,6 +50,7 @@ export async function startAgent(
 ): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack();
   const conditions = new Conditions();
+  const meters = new Meters();
   const running: { agent?: Agent } = {};
   const parts = await openParts(stack, config, collaborators, {
     // Nothing acts before the agent is there and started; it finds everything in the parts then.
@@ -57,8 +60,12 @@ export async function startAgent(
     },
     onJournal: () => running.agent?.noteJournal(),
     onIpv6Address: () => running.agent?.register(),
+    onApplied: ({ durationMs, latencyMs }) => {
+      meters.applications.observe(durationMs / 1000);
+      if (latencyMs !== undefined) meters.changes.observe(latencyMs / 1000);
+    },
   });
-  const agent = stack.use(new Agent(config, collaborators, parts, conditions));
+  const agent = stack.use(new Agent(config, collaborators, parts, { conditions, meters }));
   running.agent = agent;
   stack.use(await serveAgent(config.socket, agent.services(), collaborators.log.scope("server")));
   agent.start();
@@ -76,6 +83,7 @@ class Agent implements AsyncDisposable {
   readonly #collaborators: AgentCollaborators;
   readonly #parts: AgentParts;
   readonly #conditions: Conditions;
+  readonly #meters: Meters;
   readonly #allocator: Allocator;
   readonly #poolReview: PoolReview;
   readonly #node: NodeView;
@@ -99,7 +107,7 @@ class Agent implements AsyncDisposable {
     config: AgentConfig,
     collaborators: AgentCollaborators,
     parts: AgentParts,
-    conditions: Conditions,
+    { conditions, meters }: { readonly conditions: Conditions; readonly meters: Meters },
   ) {
     const { clock, log } = collaborators;
     const { store, nodeAddress, catalog, cluster, calculation } = parts;
@@ -108,6 +116,7 @@ class Agent implements AsyncDisposable {
     this.#collaborators = collaborators;
     this.#parts = parts;
     this.#conditions = conditions;
+    this.#meters = meters;
     this.#allocator = createAllocator(
       { store, clock, log: log.scope("ipam") },
       { nodeName, cooldownSeconds: () => catalog.ipamConfig?.spec.ipCooldownSeconds ?? 0 },
@@ -206,10 +215,10 @@ class Agent implements AsyncDisposable {
     const all = (): readonly string[] => [...reasons(), ...degradationsOf(this.#state())];
     return {
       datastore: createStoreHandler(store, { log }),
-      cni: this.#attachments.cni,
+      cni: measureCni(this.#attachments.cni, { ...this.#collaborators, meters: this.#meters }),
       rotateKeys: (options) => this.#rotateKeys(options),
       status,
-      api: createApiHandler(this.#apiSources(status)),
+      api: createApiHandler(this.#apiSources(status), this.#meters.answers),
       check: (options) => this.#check(options),
       ready: ({ signal }) => this.#conditions.until(() => reasons().length === 0, signal),
       settled: ({ signal }) => this.#conditions.until(() => all().length === 0, signal),
@@ -219,6 +228,8 @@ class Agent implements AsyncDisposable {
   #apiSources(status: () => AgentStatus): ApiSources {
     return createApiSources({
       ...this.#parts,
+      ...this.#collaborators,
+      meters: this.#meters,
       state: () => this.#state(),
       status,
       health: () => this.#health(),

@@ -12,8 +12,10 @@ import { parseCidr } from "../net/cidr.ts";
 import { parseIfName } from "../net/if-name.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
 import { parseMac } from "../net/mac.ts";
+import { createFakeClock, systemClock } from "../system/clock.ts";
 import { silentLog } from "../system/log.ts";
 import { ANSWERS } from "../web/answers.ts";
+import { Meters } from "../web/meters.ts";
 import { RESOURCE_NAMES } from "../web/resources.ts";
 import type { ApiSources } from "../web/sources.ts";
 import { createApiSources } from "./api-sources.ts";
@@ -23,7 +25,7 @@ import { type AgentState, renderStatus } from "./status.ts";
 
 const HOST1 = parseNodeName("host1");
 /** A dataplane that has not started touches no kernel. */
-const NO_KERNEL = {} as unknown as Kernel;
+const NO_KERNEL = { clock: createFakeClock() } as unknown as Kernel;
 
 /** The sources of an agent in the state, with one container and two blocks. */
 function sourcesOf(more: Partial<AgentState> = {}): ApiSources {
@@ -51,6 +53,9 @@ function sourcesOf(more: Partial<AgentState> = {}): ApiSources {
     state,
     status: () => renderStatus(state(), { pid: 7, memory: { rss: 2, heapUsed: 1 } }),
     health: () => ({ startFailure: undefined, applyingForMs: undefined }),
+    journal: { entries: new Map() },
+    meters: new Meters(),
+    clock: systemClock,
   });
 }
 

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { BirdStatus } from "../bird/bird.ts";
 import type { Session } from "../bird/sessions.ts";
+import type { Journal } from "../cni/journal.ts";
 import type { Dataplane } from "../dataplane/dataplane.ts";
 import type { Calculation } from "../desired/calculation.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { poolOf } from "../model/pools.ts";
 import { parseWorkloadEndpointName } from "../model/workload-endpoint.ts";
 import { cidrAddress, cidrSize } from "../net/cidr.ts";
+import type { Clock } from "../system/clock.ts";
+import { readVersion } from "../system/version.ts";
+import type { Meters } from "../web/meters.ts";
+import { metricFamilies } from "../web/metrics.ts";
 import type { Answer, ApiSources } from "../web/sources.ts";
 import type { BlockUse, Catalog } from "./catalog.ts";
 import { type HealthState, healthOf } from "./health.ts";
+import { measureProcess } from "./process-measures.ts";
 import {
   type AgentState,
   type AgentStatus,
@@ -26,6 +32,9 @@ export interface ApiSourcesOptions {
   readonly state: () => AgentState;
   readonly status: () => AgentStatus;
   readonly health: () => HealthState;
+  readonly journal: Pick<Journal, "entries">;
+  readonly meters: Meters;
+  readonly clock: Clock;
 }
 
 /** What the API tells of this agent. */
@@ -36,7 +45,11 @@ export function createApiSources({
   state,
   status,
   health,
+  journal,
+  meters,
+  clock,
 }: ApiSourcesOptions): ApiSources {
+  const version = readVersion();
   return {
     status,
     health: () => reportOf(healthOf(health())),
@@ -48,6 +61,19 @@ export function createApiSources({
     neighbours: () => ({ neighbours: dataplane.neighbours() }),
     bgp: () => bgpOf(state()),
     ipam: () => ipamOf(catalog),
+    metrics: () =>
+      metricFamilies({
+        version,
+        status: status(),
+        readiness: readinessOf(state()),
+        bgp: bgpOf(state()),
+        ipam: ipamOf(catalog),
+        dataplane: dataplane.measures(),
+        endpoints: Array.from(calculation.endpoints()).length,
+        journal: journal.entries.size,
+        process: measureProcess(clock),
+        meters,
+      }),
   };
 }
 

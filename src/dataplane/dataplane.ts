@@ -17,7 +17,14 @@ import {
   type Tables,
   tableOf,
 } from "./tables.ts";
-import { type NeighbourView, type RouteView, viewNeighbours, viewRoutes } from "./view.ts";
+import {
+  type NeighbourView,
+  type RouteOrigin,
+  type RouteView,
+  countRoutes,
+  viewNeighbours,
+  viewRoutes,
+} from "./view.ts";
 
 /** How long to wait before listing again after a listing that failed. */
 const RELIST_PAUSE_MS = 1000;
@@ -40,6 +47,8 @@ export interface DataplaneOptions {
   readonly onBirdsInDoubt?: () => void;
   /** Called after each application. */
   readonly onChange?: () => void;
+  /** Hears how long each application took. */
+  readonly onApplied?: (timing: ApplyTiming) => void;
 }
 
 /** An object that is not as it should be, and why. */
@@ -57,6 +66,13 @@ export interface DataplaneStatus {
   readonly blocked: readonly Pending[];
 }
 
+/** In milliseconds. */
+export interface ApplyTiming {
+  readonly durationMs: number;
+  /** From the first change of what is wanted that the application saw, until it was done; `undefined` where there was none. */
+  readonly latencyMs: number | undefined;
+}
+
 /** How much there is to do, and how it goes: plain numbers, for those who watch over time. */
 export interface DataplaneMeasures {
   /** Objects that wait to be looked at, or are being worked on. */
@@ -65,6 +81,8 @@ export interface DataplaneMeasures {
   readonly failures: Readonly<Record<Kind, number>>;
   /** Since when an application goes on, in milliseconds of the clock; `undefined` while none does. */
   readonly applyingSinceMs: number | undefined;
+  /** How many routes stand in the tables that are looked at. */
+  readonly routes: Readonly<Record<RouteOrigin, number>>;
 }
 
 /**
@@ -113,6 +131,7 @@ class KernelDataplane implements Dataplane {
   readonly #kernel: Kernel;
   readonly #auditIntervalMs: number;
   readonly #onChange: () => void;
+  readonly #onApplied: (timing: ApplyTiming) => void;
   readonly #nodeAddress: () => Ip | undefined;
   readonly #onUnderlay: (mtu: number) => void;
   readonly #onBirdsInDoubt: () => void;
@@ -127,6 +146,8 @@ class KernelDataplane implements Dataplane {
   #held: RtEvent[] | undefined;
   #isListingDue = false;
   #applyingSinceMs: number | undefined;
+  /** When the first change of what is wanted came that is not applied yet, by the clock's elapsed time. */
+  #changedAtMs: number | undefined;
   #wake = Promise.withResolvers<undefined>();
 
   constructor(
@@ -137,6 +158,7 @@ class KernelDataplane implements Dataplane {
       onUnderlay = () => undefined,
       onBirdsInDoubt = () => undefined,
       onChange = () => undefined,
+      onApplied = () => undefined,
     }: DataplaneOptions,
   ) {
     this.#kernel = kernel;
@@ -145,10 +167,12 @@ class KernelDataplane implements Dataplane {
     this.#onBirdsInDoubt = onBirdsInDoubt;
     this.#auditIntervalMs = auditIntervalMs;
     this.#onChange = onChange;
+    this.#onApplied = onApplied;
   }
 
   update(delta: DesiredDelta): void {
     noteWanted(this.#tables, delta);
+    this.#changedAtMs ??= this.#kernel.clock.elapsedMs();
     this.#wake.resolve(undefined);
   }
 
@@ -253,6 +277,7 @@ class KernelDataplane implements Dataplane {
       pending: forEveryKind((kind) => tableOf(this.#tables, kind).busyCount),
       failures: forEveryKind((kind) => tableOf(this.#tables, kind).failures),
       applyingSinceMs: this.#applyingSinceMs,
+      routes: countRoutes(this.#tables),
     };
   }
 
@@ -276,7 +301,7 @@ class KernelDataplane implements Dataplane {
       this.#applyingSinceMs = this.#kernel.clock.now();
       try {
         if (this.#isListingDue) await this.#list();
-        await applyAll(this.#tables, this.#kernel);
+        await this.#apply();
       } catch (error) {
         // A listing that kept being interrupted, or answers that were lost: list again, after a pause.
         this.#kernel.log.error("Cannot reconcile the kernel", { error });
@@ -289,6 +314,17 @@ class KernelDataplane implements Dataplane {
       this.#onChange();
       await this.#rest(signal);
     }
+  }
+
+  async #apply(): Promise<void> {
+    const { clock } = this.#kernel;
+    const startMs = clock.elapsedMs();
+    const changedAtMs = this.#changedAtMs;
+    this.#changedAtMs = undefined;
+    await applyAll(this.#tables, this.#kernel);
+    const endMs = clock.elapsedMs();
+    const latencyMs = changedAtMs === undefined ? undefined : endMs - changedAtMs;
+    this.#onApplied({ durationMs: endMs - startMs, latencyMs });
   }
 
   /** Until there is something to do, or the earliest retry is due. */

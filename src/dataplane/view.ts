@@ -47,10 +47,10 @@ export interface NeighbourView extends Standing {
 }
 
 /** Sorted by destination, metric and table. */
-export function viewRoutes({ route: routes, link: links }: Tables): readonly RouteView[] {
+export function viewRoutes(tables: Tables): readonly RouteView[] {
+  const { route: routes, link: links } = tables;
   const { table } = routes;
-  const seen = [...table.seenEntries()].map(([, route]) => route);
-  const there = [...seen, ...routes.others()].map((route) =>
+  const there = standingRoutes(tables).map((route) =>
     withPending(seenRoute(route, links), table.pendingAt(seenRouteKey(route))),
   );
   const missing = [...table.wantedEntries()].flatMap(
@@ -71,6 +71,17 @@ export function viewRoutes({ route: routes, link: links }: Tables): readonly Rou
   return [...there, ...missing].sort(
     (a, b) => compare(a.dst, b.dst) || a.metric - b.metric || a.table - b.table,
   );
+}
+
+/** How many there are of each origin. */
+export function countRoutes(tables: Tables): Readonly<Record<RouteOrigin, number>> {
+  const counts = { agent: 0, bird: 0, kernel: 0, other: 0 };
+  for (const { protocol } of standingRoutes(tables)) counts[originOf(protocol)]++;
+  return counts;
+}
+
+function standingRoutes({ route: routes }: Tables): readonly KernelRoute[] {
+  return [...Array.from(routes.table.seenEntries(), ([, route]) => route), ...routes.others()];
 }
 
 /** Sorted by address and interface. */

@@ -210,6 +210,7 @@ function startFollower(store: Store, hear: (change: Change) => void = () => unde
   let now = 0;
   const clock: Clock = {
     now: () => now,
+    elapsedMs: () => 0,
     async sleep(ms) {
       waitsMs.push(ms);
       now += ms;

@@ -26,20 +26,23 @@ const address = z.strictObject({
 
 const pending = z.strictObject({ kind: text, key: text, reason: text });
 
+/** RFC 4271 section 8.2.2, and BIRD's own. */
+export const SESSION_STATES = [
+  "Idle",
+  "Connect",
+  "Active",
+  "Passive",
+  "OpenSent",
+  "OpenConfirm",
+  "Established",
+  "Close",
+  "Down",
+] as const;
+
 const session = z.strictObject({
   name: text.describe("of BIRD's protocol"),
   peer: ip,
-  state: z.enum([
-    "Idle",
-    "Connect",
-    "Active",
-    "Passive",
-    "OpenSent",
-    "OpenConfirm",
-    "Established",
-    "Close",
-    "Down",
-  ]),
+  state: z.enum(SESSION_STATES),
   sinceMs: z.number().describe("when its protocol last changed its state; milliseconds since 1970"),
   imported: count.describe("routes taken from the peer"),
   exported: count.describe("routes given to the peer"),

@@ -11,7 +11,7 @@ import { ANSWERS } from "./answers.ts";
 import { createApiHandler } from "./api.ts";
 import { SOURCES } from "./fixtures.ts";
 import { RESOURCES, RESOURCE_NAMES } from "./resources.ts";
-import type { ApiSources } from "./sources.ts";
+import { Tally } from "./tally.ts";
 
 interface Answer {
   readonly status: number | undefined;
@@ -20,10 +20,9 @@ interface Answer {
 }
 
 describe("the API", () => {
-  let sources: ApiSources = SOURCES;
-  const handler = createApiHandler(
-    Object.fromEntries(RESOURCE_NAMES.map((name) => [name, () => sources[name]()])) as unknown as ApiSources,
-  );
+  let { readiness } = SOURCES;
+  const answers = new Tally("code");
+  const handler = createApiHandler({ ...SOURCES, readiness: () => readiness() }, answers);
   const server = createServer((request, response) => {
     if (!handler(request, response)) response.writeHead(404).end();
   });
@@ -56,12 +55,26 @@ describe("the API", () => {
 
   it("answers with status 503 where not all is well, and says why", async () => {
     const parts = [{ name: "datastore", ok: false, reasons: ["datastore: gone"] }];
-    sources = { ...SOURCES, readiness: () => ({ ok: false, parts, degraded: [] }) };
+    readiness = () => ({ ok: false, parts, degraded: [] });
     const { status, body } = await ask("/readyz");
     assert.equal(status, 503);
     assert.deepEqual(JSON.parse(body), { ok: false, parts, degraded: [] });
     assert.equal((await ask("/healthz")).status, 200);
-    sources = SOURCES;
+    ({ readiness } = SOURCES);
+  });
+
+  it("serves metrics in Prometheus' text format", async () => {
+    const { status, headers, body } = await ask("/metrics");
+    assert.deepEqual([status, headers["content-type"]], [200, "text/plain; version=0.0.4; charset=utf-8"]);
+    assert.equal(body, "# HELP margay_ready Whether it is.\n# TYPE margay_ready gauge\nmargay_ready 1\n");
+  });
+
+  it("counts its answers by their status", async () => {
+    const count = (): number =>
+      answers.samples().find(({ labels }) => labels?.["code"] === "405")?.value ?? 0;
+    const before = count();
+    await ask("/metrics", "DELETE");
+    assert.equal(count(), before + 1);
   });
 
   it("answers a HEAD without a body", async () => {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Reply, jsonReply, refusal, sendReply } from "./reply.ts";
-import { RESOURCES, RESOURCE_NAMES } from "./resources.ts";
+import { EXPOSITION_TYPE, renderExposition } from "./exposition.ts";
+import { METRICS_PATH, RESOURCES, RESOURCE_NAMES } from "./resources.ts";
 import type { ApiSources } from "./sources.ts";
+import type { Tally } from "./tally.ts";
 
 /** Answers one request; `false`, with nothing touched, where its path is none of the API's. */
 export type ApiHandler = (request: IncomingMessage, response: ServerResponse) => boolean;
@@ -10,16 +12,19 @@ export type ApiHandler = (request: IncomingMessage, response: ServerResponse) =>
 /** Nothing is changed by what is served, so these are all the methods there are. */
 const METHODS: readonly string[] = ["GET", "HEAD"];
 
-/** The read-only API. A path is one of a few texts or none: there is nothing in it to be resolved, decoded or left by `..`. */
-export function createApiHandler(sources: ApiSources): ApiHandler {
-  const replies = new Map(
-    RESOURCE_NAMES.map((name) => [RESOURCES[name].path, () => replyOf(sources[name]())]),
-  );
+/** The read-only API; `answers` counts what it answers with. A path is one of a few texts or none: there is nothing in it to be resolved, decoded or left by `..`. */
+export function createApiHandler(sources: ApiSources, answers: Tally): ApiHandler {
+  const replies = new Map<string, () => Reply>([
+    ...RESOURCE_NAMES.map((name) => [RESOURCES[name].path, () => replyOf(sources[name]())] as const),
+    [METRICS_PATH, () => ({ status: 200, type: EXPOSITION_TYPE, body: renderExposition(sources.metrics()) })],
+  ]);
   return (request, response) => {
     const [path = "", query] = (request.url ?? "").split("?", 2);
     const reply = replies.get(path);
     if (reply === undefined) return false;
-    sendReply(response, fault(request.method, query) ?? reply());
+    const answer = fault(request.method, query) ?? reply();
+    answers.note(String(answer.status));
+    sendReply(response, answer);
     return true;
   };
 }

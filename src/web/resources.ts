@@ -18,4 +18,7 @@ export const RESOURCES: Readonly<Record<AnswerName, Resource>> = {
   ipam: { path: "/api/v1/ipam", summary: "Pools and blocks of addresses, and how much of them is in use" },
 };
 
+/** In Prometheus' text format, and so none of the resources. */
+export const METRICS_PATH = "/metrics";
+
 export const RESOURCE_NAMES = Object.keys(RESOURCES) as readonly AnswerName[];

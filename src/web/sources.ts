@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Output } from "../model/schema.ts";
 import type { ANSWERS } from "./answers.ts";
+import type { MetricFamily } from "./exposition.ts";
 
 export type AnswerName = keyof typeof ANSWERS;
 export type Answer<Name extends AnswerName> = Output<(typeof ANSWERS)[Name]>;
 
 /** What there is to be read, as it is at the moment of the call. */
-export type ApiSources = { readonly [Name in AnswerName]: () => Answer<Name> };
+export type ApiSources = { readonly [Name in AnswerName]: () => Answer<Name> } & {
+  readonly metrics: () => readonly MetricFamily[];
+};

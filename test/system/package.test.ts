@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { before, describe, it } from "node:test";
-import { readVersion } from "../../src/cli/version.ts";
+import { readVersion } from "../../src/system/version.ts";
 import { type Outcome, succeed } from "./harness.ts";
 import { type Machine, createMachine } from "./machine.ts";
 
