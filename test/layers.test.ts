@@ -16,7 +16,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   dataplane: ["net", "system", "desired"],
   bird: ["net", "system", "model"],
   cni: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane"],
-  web: ["model"],
+  web: ["system", "model"],
   agent: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane", "bird", "cni", "web"],
   lab: ["net", "system", "model", "datastore", "dataplane", "cni", "agent"],
   install: ["system", "model", "cni"],

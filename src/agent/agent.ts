@@ -11,9 +11,9 @@ import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import { Conditions } from "../system/conditions.ts";
 import { Lock } from "../system/lock.ts";
 import { describeError } from "../system/log.ts";
-import { createApiHandler } from "../web/api.ts";
+import { type ApiHandler, createApiHandler } from "../web/api.ts";
 import { Meters } from "../web/meters.ts";
-import type { ApiSources } from "../web/sources.ts";
+import { createApiListener } from "./api-listener.ts";
 import { createApiSources } from "./api-sources.ts";
 import { type Attachments, createAttachments } from "./attachments.ts";
 import { createBlockStock } from "./block-stock.ts";
@@ -93,6 +93,8 @@ class Agent implements AsyncDisposable {
   readonly #poolStatus: Settler;
   readonly #blockStock: Settler;
   readonly #withdrawals: Withdrawals;
+  readonly #api: ApiHandler;
+  readonly #apiListener: Settler;
   readonly #leakCollector: ReturnType<typeof createLeakCollector>;
   /** What the state of pools was last recorded from. */
   #poolRevision = -1;
@@ -171,9 +173,20 @@ class Agent implements AsyncDisposable {
         },
       },
     );
+    this.#api = this.#createApi();
+    this.#apiListener = createApiListener(
+      { handler: this.#api, answers: meters.answers, clock, log: log.scope("api") },
+      {
+        api: config.api,
+        onChange: () => {
+          conditions.check();
+        },
+      },
+    );
   }
 
   start(): void {
+    this.#apiListener.update();
     this.#starting = this.#start().catch((error: unknown) => {
       if (this.#stopping.signal.aborted) return;
       this.#startFailure = describeError(error);
@@ -208,8 +221,6 @@ class Agent implements AsyncDisposable {
 
   services(): AgentServices {
     const { store } = this.#parts;
-    const status = (): AgentStatus =>
-      renderStatus(this.#state(), { pid: process.pid, memory: measureMemory() });
     const log = this.#collaborators.log.scope("datastore");
     const reasons = (): readonly string[] => reasonsOf(this.#state());
     const all = (): readonly string[] => [...reasons(), ...degradationsOf(this.#state())];
@@ -217,23 +228,28 @@ class Agent implements AsyncDisposable {
       datastore: createStoreHandler(store, { log }),
       cni: measureCni(this.#attachments.cni, { ...this.#collaborators, meters: this.#meters }),
       rotateKeys: (options) => this.#rotateKeys(options),
-      status,
-      api: createApiHandler(this.#apiSources(status), this.#meters.answers),
+      status: () => this.#status(),
+      api: this.#api,
       check: (options) => this.#check(options),
       ready: ({ signal }) => this.#conditions.until(() => reasons().length === 0, signal),
       settled: ({ signal }) => this.#conditions.until(() => all().length === 0, signal),
     };
   }
 
-  #apiSources(status: () => AgentStatus): ApiSources {
-    return createApiSources({
+  #status(): AgentStatus {
+    return renderStatus(this.#state(), { pid: process.pid, memory: measureMemory() });
+  }
+
+  #createApi(): ApiHandler {
+    const sources = createApiSources({
       ...this.#parts,
       ...this.#collaborators,
       meters: this.#meters,
       state: () => this.#state(),
-      status,
+      status: () => this.#status(),
       health: () => this.#health(),
     });
+    return createApiHandler(sources, this.#meters.answers);
   }
 
   #health(): HealthState {
@@ -245,6 +261,7 @@ class Agent implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();
+    await this.#apiListener[Symbol.asyncDispose]();
     await this.#starting;
     for (const { end } of this.#tunnelEnds) await end[Symbol.asyncDispose]();
     await this.#checksumWatch[Symbol.asyncDispose]();
@@ -431,6 +448,7 @@ class Agent implements AsyncDisposable {
         ...this.#parts.routeSource.refusals,
       ],
       bird: bird.status(),
+      apiTrouble: this.#apiListener.trouble,
       dataplane: dataplane.status(),
       unroutable: calculation.unroutable(),
     };

@@ -60,6 +60,7 @@ export const WELL: AgentState = {
   wantedBird: WANTED,
   bgpIssues: [],
   bird: running("Established", "Established"),
+  apiTrouble: undefined,
   dataplane: {
     isSettled: true,
     wanted: forEveryKind(() => 0),

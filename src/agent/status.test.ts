@@ -126,6 +126,11 @@ const ROWS: readonly Row[] = [
   },
   { what: "BFD stands", state: watched("Up") },
   {
+    what: "the API's port is taken",
+    state: { apiTrouble: "EADDRINUSE" },
+    degraded: ["api: EADDRINUSE"],
+  },
+  {
     what: "a tunnel is too large",
     state: { mtuIssues: ["MTU: does not fit"] },
     degraded: ["MTU: does not fit"],

@@ -45,6 +45,8 @@ export interface AgentState {
   /** What is amiss with what resources ask of BGP. */
   readonly bgpIssues: readonly string[];
   readonly bird: BirdStatus;
+  /** What keeps the API from being served by TCP. */
+  readonly apiTrouble: string | undefined;
   readonly dataplane: DataplaneStatus;
   readonly unroutable: readonly Unroutable[];
   /** Destinations that packets reach by another way than their pool asks for. */
@@ -193,6 +195,7 @@ export function degradationsOf(state: AgentState): readonly string[] {
     ...state.detours.map(
       ({ dst, reason }) => `packets to ${dst} go another way than their pool asks for: ${reason}`,
     ),
+    ...(state.apiTrouble === undefined ? [] : [`api: ${state.apiTrouble}`]),
     ...state.unencrypted.map((reason) => `wireguard: packets are not encrypted: ${reason}`),
   ];
 }
