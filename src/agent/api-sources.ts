@@ -51,6 +51,7 @@ export function createApiSources({
 }: ApiSourcesOptions): ApiSources {
   const version = readVersion();
   return {
+    version,
     status,
     health: () => reportOf(healthOf(health())),
     readiness: () => readinessOf(state()),

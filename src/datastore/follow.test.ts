@@ -6,7 +6,7 @@ import type { Clock } from "../system/clock.ts";
 import { keyOf, revisionOf } from "./change.ts";
 import { openEmbeddedStore } from "./embedded.ts";
 import { type FollowEvent, type FollowState, follow } from "./follow.ts";
-import { createRandom } from "./random.ts";
+import { createRandom } from "../system/random.ts";
 import { type Change, DatastoreError, type Revision, type Store } from "./store.ts";
 
 const HISTORY = 50;

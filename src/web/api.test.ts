@@ -10,6 +10,7 @@ import { text as readText } from "node:stream/consumers";
 import { ANSWERS } from "./answers.ts";
 import { createApiHandler } from "./api.ts";
 import { SOURCES } from "./fixtures.ts";
+import { describeApi } from "./openapi.ts";
 import { RESOURCES, RESOURCE_NAMES } from "./resources.ts";
 import { Tally } from "./tally.ts";
 
@@ -67,6 +68,12 @@ describe("the API", () => {
     const { status, headers, body } = await ask("/metrics");
     assert.deepEqual([status, headers["content-type"]], [200, "text/plain; version=0.0.4; charset=utf-8"]);
     assert.equal(body, "# HELP margay_ready Whether it is.\n# TYPE margay_ready gauge\nmargay_ready 1\n");
+  });
+
+  it("serves its own description", async () => {
+    const { status, headers, body } = await ask("/openapi.json");
+    assert.deepEqual([status, headers["content-type"]], [200, "application/json"]);
+    assert.deepEqual(JSON.parse(body), JSON.parse(JSON.stringify(describeApi(SOURCES.version))));
   });
 
   it("counts its answers by their status", async () => {

@@ -2,7 +2,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Reply, jsonReply, refusal, sendReply } from "./reply.ts";
 import { EXPOSITION_TYPE, renderExposition } from "./exposition.ts";
-import { METRICS_PATH, RESOURCES, RESOURCE_NAMES } from "./resources.ts";
+import { describeApi } from "./openapi.ts";
+import { METRICS_PATH, OPENAPI_PATH, RESOURCES, RESOURCE_NAMES } from "./resources.ts";
 import type { ApiSources } from "./sources.ts";
 import type { Tally } from "./tally.ts";
 
@@ -16,6 +17,7 @@ const METHODS: readonly string[] = ["GET", "HEAD"];
 export function createApiHandler(sources: ApiSources, answers: Tally): ApiHandler {
   const replies = new Map<string, () => Reply>([
     ...RESOURCE_NAMES.map((name) => [RESOURCES[name].path, () => replyOf(sources[name]())] as const),
+    [OPENAPI_PATH, () => jsonReply(200, describeApi(sources.version))],
     [METRICS_PATH, () => ({ status: 200, type: EXPOSITION_TYPE, body: renderExposition(sources.metrics()) })],
   ]);
   return (request, response) => {

@@ -40,6 +40,7 @@ export const SOURCES: ApiSources = {
     missing: [],
   }),
   ipam: () => ({ pools: [], blocks: [] }),
+  version: "0.1.0",
   metrics: () => [{ name: "margay_ready", type: "gauge", help: "Whether it is.", samples: [{ value: 1 }] }],
 };
 

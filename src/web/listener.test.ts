@@ -8,7 +8,7 @@ import { type Socket, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { createRandom } from "../datastore/random.ts";
+import { createRandom } from "../system/random.ts";
 import { createLog } from "../system/log.ts";
 import { createApiHandler } from "./api.ts";
 import { SOURCES } from "./fixtures.ts";

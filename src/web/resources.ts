@@ -20,5 +20,7 @@ export const RESOURCES: Readonly<Record<AnswerName, Resource>> = {
 
 /** In Prometheus' text format, and so none of the resources. */
 export const METRICS_PATH = "/metrics";
+/** What describes the others. */
+export const OPENAPI_PATH = "/openapi.json";
 
 export const RESOURCE_NAMES = Object.keys(RESOURCES) as readonly AnswerName[];

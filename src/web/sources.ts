@@ -8,5 +8,7 @@ export type Answer<Name extends AnswerName> = Output<(typeof ANSWERS)[Name]>;
 
 /** What there is to be read, as it is at the moment of the call. */
 export type ApiSources = { readonly [Name in AnswerName]: () => Answer<Name> } & {
+  /** Of the agent. */
+  readonly version: string;
   readonly metrics: () => readonly MetricFamily[];
 };

@@ -31,7 +31,7 @@ describe("a token", () => {
     `Bearer ${"0".repeat(100_000)}`,
   ];
   for (const authorization of others) {
-    it(`is not ${JSON.stringify(authorization)?.slice(0, 60) ?? "absent"}`, () => {
+    it(`is not ${(authorization ?? "absent").slice(0, 60)}`, () => {
       assert.equal(isToken(authorization), false);
     });
   }

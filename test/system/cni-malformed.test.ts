@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { exchange } from "../../src/cni/exchange.ts";
 import { runPlugin } from "../../src/cni/plugin.ts";
-import { createRandom } from "../../src/datastore/random.ts";
+import { createRandom } from "../../src/system/random.ts";
 import { mutate } from "./cni-mutation.ts";
 import { callVariables, createRuntime, networkConfig } from "./cni-runtime.ts";
 import { type Lab, MARGAY, agentStatus, createLab, eventually, readStore, succeed } from "./harness.ts";
