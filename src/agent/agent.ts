@@ -244,6 +244,7 @@ class Agent implements AsyncDisposable {
     const sources = createApiSources({
       ...this.#parts,
       ...this.#collaborators,
+      conditions: this.#conditions,
       meters: this.#meters,
       state: () => this.#state(),
       status: () => this.#status(),

@@ -13,6 +13,7 @@ import { parseIfName } from "../net/if-name.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
 import { parseMac } from "../net/mac.ts";
 import { createFakeClock, systemClock } from "../system/clock.ts";
+import { Conditions } from "../system/conditions.ts";
 import { silentLog } from "../system/log.ts";
 import { ANSWERS } from "../web/answers.ts";
 import { Meters } from "../web/meters.ts";
@@ -54,6 +55,7 @@ function sourcesOf(more: Partial<AgentState> = {}): ApiSources {
     status: () => renderStatus(state(), { pid: 7, memory: { rss: 2, heapUsed: 1 } }),
     health: () => ({ startFailure: undefined, applyingForMs: undefined }),
     journal: { entries: new Map() },
+    conditions: new Conditions(),
     meters: new Meters(),
     clock: systemClock,
   });

@@ -9,6 +9,7 @@ import { poolOf } from "../model/pools.ts";
 import { parseWorkloadEndpointName } from "../model/workload-endpoint.ts";
 import { cidrAddress, cidrSize } from "../net/cidr.ts";
 import type { Clock } from "../system/clock.ts";
+import type { Conditions } from "../system/conditions.ts";
 import { readVersion } from "../system/version.ts";
 import type { Meters } from "../web/meters.ts";
 import { metricFamilies } from "../web/metrics.ts";
@@ -33,6 +34,7 @@ export interface ApiSourcesOptions {
   readonly status: () => AgentStatus;
   readonly health: () => HealthState;
   readonly journal: Pick<Journal, "entries">;
+  readonly conditions: Conditions;
   readonly meters: Meters;
   readonly clock: Clock;
 }
@@ -46,12 +48,14 @@ export function createApiSources({
   status,
   health,
   journal,
+  conditions,
   meters,
   clock,
 }: ApiSourcesOptions): ApiSources {
   const version = readVersion();
   return {
     version,
+    until: (isMet, signal) => conditions.until(isMet, signal),
     status,
     health: () => reportOf(healthOf(health())),
     readiness: () => readinessOf(state()),

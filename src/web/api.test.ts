@@ -90,6 +90,16 @@ describe("the API", () => {
     assert.deepEqual([status, headers["content-length"], body], [200, String(length), ""]);
   });
 
+  it("streams events to GET alone", async () => {
+    const { status, headers } = await ask("/api/v1/events", "HEAD");
+    assert.deepEqual([status, headers.allow], [405, "GET"]);
+    const question = request({ socketPath, path: "/api/v1/events", agent: false }).end();
+    const [response] = (await once(question, "response")) as [IncomingMessage];
+    const [first] = (await once(response.setEncoding("utf8"), "data")) as [string];
+    assert.equal(first, `event: readiness\ndata: ${JSON.stringify(SOURCES.readiness())}\n\n`);
+    response.destroy();
+  });
+
   for (const method of ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]) {
     it(`refuses ${method}`, async () => {
       const { status, headers } = await ask("/api/v1/status", method);

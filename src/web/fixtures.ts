@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { abortable } from "../system/abortable.ts";
 import { Meters } from "./meters.ts";
 import type { Measurements } from "./metrics.ts";
 import type { Answer, ApiSources } from "./sources.ts";
@@ -41,6 +42,7 @@ export const SOURCES: ApiSources = {
   }),
   ipam: () => ({ pools: [], blocks: [] }),
   version: "0.1.0",
+  until: (_isMet, signal) => abortable(Promise.withResolvers<undefined>().promise, signal),
   metrics: () => [{ name: "margay_ready", type: "gauge", help: "Whether it is.", samples: [{ value: 1 }] }],
 };
 

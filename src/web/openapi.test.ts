@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { z } from "zod";
 import { describeApi } from "./openapi.ts";
-import { METRICS_PATH, OPENAPI_PATH, RESOURCES, RESOURCE_NAMES } from "./resources.ts";
+import { EVENTS_PATH, METRICS_PATH, OPENAPI_PATH, RESOURCES, RESOURCE_NAMES } from "./resources.ts";
 import { SOURCES } from "./fixtures.ts";
 
 const description = z
@@ -22,7 +22,12 @@ const description = z
   .parse(JSON.parse(JSON.stringify(describeApi("1.2.3"))));
 
 describe("the description of the API", () => {
-  const paths = [...RESOURCE_NAMES.map((name) => RESOURCES[name].path), METRICS_PATH, OPENAPI_PATH];
+  const paths = [
+    ...RESOURCE_NAMES.map((name) => RESOURCES[name].path),
+    EVENTS_PATH,
+    METRICS_PATH,
+    OPENAPI_PATH,
+  ];
 
   it("has every path that is served, each with GET alone, and no others", () => {
     assert.deepEqual(Object.keys(description.paths).sort(), paths.toSorted());

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { ANSWERS } from "./answers.ts";
 import { EXPOSITION_TYPE } from "./exposition.ts";
-import { METRICS_PATH, OPENAPI_PATH, RESOURCES, RESOURCE_NAMES } from "./resources.ts";
+import { EVENTS_PATH, METRICS_PATH, OPENAPI_PATH, RESOURCES, RESOURCE_NAMES } from "./resources.ts";
 import type { AnswerName } from "./sources.ts";
 
 /** The description of the API in OpenAPI 3.1, made of the schemas that its answers are checked against. */
@@ -25,6 +25,17 @@ export function describeApi(version: string): object {
     security: [{ token: [] }],
     paths: {
       ...Object.fromEntries(RESOURCE_NAMES.map((name) => [RESOURCES[name].path, { get: operationOf(name) }])),
+      [EVENTS_PATH]: {
+        get: {
+          operationId: "events",
+          summary: "Server-sent events: readiness, now and whenever it has changed",
+          responses: {
+            200: plain("A stream without an end", { "text/event-stream": { schema: { type: "string" } } }),
+            503: plain("As many follow as may", json("error")),
+            ...FAULTS,
+          },
+        },
+      },
       [METRICS_PATH]: {
         get: {
           operationId: "metrics",

@@ -23,4 +23,7 @@ export const METRICS_PATH = "/metrics";
 /** What describes the others. */
 export const OPENAPI_PATH = "/openapi.json";
 
+/** Of server-sent events: it has no end. */
+export const EVENTS_PATH = "/api/v1/events";
+
 export const RESOURCE_NAMES = Object.keys(RESOURCES) as readonly AnswerName[];

@@ -10,5 +10,7 @@ export type Answer<Name extends AnswerName> = Output<(typeof ANSWERS)[Name]>;
 export type ApiSources = { readonly [Name in AnswerName]: () => Answer<Name> } & {
   /** Of the agent. */
   readonly version: string;
+  /** Resolves once `isMet` holds of what there is to be read; rejects with the signal's reason. */
+  readonly until: (isMet: () => boolean, signal: AbortSignal) => Promise<void>;
   readonly metrics: () => readonly MetricFamily[];
 };
