@@ -2,7 +2,7 @@
 import type { Fact } from "../desired/facts.ts";
 import { countInUse } from "../ipam/block.ts";
 import type { BGPConfiguration } from "../model/bgp-configuration.ts";
-import type { FelixConfiguration } from "../model/felix-configuration.ts";
+import { type FelixConfiguration, felixNameOf } from "../model/felix-configuration.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { parseAffinity } from "../model/ipam-affinity.ts";
 import { type IpamBlock, parseBlock } from "../model/ipam-block.ts";
@@ -47,6 +47,8 @@ export class Catalog {
   readonly #blocks = new Map<Cidr, BlockUse>();
   readonly #reservations = new Map<string, readonly Cidr[]>();
   #felix: FelixConfiguration | undefined;
+  /** Of this node alone. */
+  #ownFelix: FelixConfiguration | undefined;
   #bgp: BGPConfiguration | undefined;
   #ipamConfig: IPAMConfig | undefined;
   #self: Node | undefined;
@@ -157,8 +159,9 @@ export class Catalog {
         return this.#with(kind, key, text, (peer) => [{ kind: "bgpPeer", name, value: peer?.spec }]);
       case "BGPFilter":
         return this.#with(kind, key, text, (filter) => [{ kind: "bgpFilter", name, value: filter?.spec }]);
-      case "IPAMConfig":
       case "FelixConfiguration":
+        return this.#learnFelix(key, name, text);
+      case "IPAMConfig":
       case "BGPConfiguration":
         return name === "default" ? this.#learnSetting(key, kind, text) : NOTHING;
     }
@@ -173,7 +176,7 @@ export class Catalog {
 
   #learnSetting(
     key: string,
-    kind: "IPAMConfig" | "FelixConfiguration" | "BGPConfiguration",
+    kind: "IPAMConfig" | "BGPConfiguration",
     text: string | undefined,
   ): readonly Fact[] {
     switch (kind) {
@@ -181,11 +184,6 @@ export class Catalog {
         return this.#with(kind, key, text, (config) => {
           this.#ipamConfig = config;
           return NOTHING;
-        });
-      case "FelixConfiguration":
-        return this.#with(kind, key, text, (felix) => {
-          this.#felix = felix;
-          return [this.#settings()];
         });
       case "BGPConfiguration":
         return this.#with(kind, key, text, (bgp) => {
@@ -195,8 +193,19 @@ export class Catalog {
     }
   }
 
+  /** Those of other nodes are theirs to read. */
+  #learnFelix(key: string, name: string, text: string | undefined): readonly Fact[] {
+    const isOwn = name === felixNameOf(this.#nodeName);
+    if (name !== "default" && !isOwn) return NOTHING;
+    return this.#with("FelixConfiguration", key, text, (felix) => {
+      if (isOwn) this.#ownFelix = felix;
+      else this.#felix = felix;
+      return [this.#settings()];
+    });
+  }
+
   #settings(): Fact {
-    return { kind: "settings", value: settingsOf(this.#felix, this.#bgp) };
+    return { kind: "settings", value: settingsOf(this.#felix, this.#bgp, this.#ownFelix) };
   }
 
   #learnBlock(key: string, cidr: Cidr, text: string | undefined): readonly Fact[] {

@@ -80,48 +80,42 @@ async function inventory(lab: Lab): Promise<string> {
 }
 
 describe("200 containers on one host, by 16 calls at a time", () => {
-  it(
-    "are all reachable, share no address, and leave nothing when they go",
-    { timeout: 300_000 },
-    async () => {
-      await using lab = await createLab({ routeSource: "datastore" });
-      const before = await inventory(lab);
-      const recorded = await records(lab);
-      const stored = await files(lab);
-      const open = await descriptors(lab);
-      const settled = await agentStatus(lab, "host1");
-      const names = Array.from({ length: CONTAINERS }, (_, index) => `${lab.name}c${index}`);
-      execFileSync("ip", ["-batch", "-"], { input: names.map((name) => `netns add ${name}\n`).join("") });
-      try {
-        let memory = 0;
-        for (let round = 0; round < ROUNDS; round++) {
-          const results = await inParallel(names, (name) => call(lab, "ADD", name));
-          const addresses = results.map(
-            (text) => (JSON.parse(text) as Result).ips[0]?.address.split("/")[0] ?? "",
-          );
-          assert.equal(new Set(addresses).size, CONTAINERS, "no address twice");
-          const unreached = await inParallel(addresses, async (address) => {
-            const output = await lab
-              .exec("d", "ping", "-n", "-c", "1", "-W", "5", address)
-              .catch(() => "lost");
-            return output.includes("1 received") ? [] : [address];
-          });
-          assert.deepEqual(unreached.flat(), []);
-          await inParallel(names, (name) => call(lab, "DEL", name));
-          await eventuallyEqual(() => inventory(lab), before);
-          await eventuallyEqual(() => records(lab), recorded);
-          const { dataplane, memory: now } = await agentStatus(lab, "host1");
-          assert.deepEqual([dataplane.wanted, dataplane.faults], [settled.dataplane.wanted, []]);
-          memory = now.heapUsed;
-        }
-        const start = settled.memory.heapUsed;
-        assert.ok(memory < start + ENGINE_BYTES, `memory grew from ${start} to ${memory} bytes`);
-        // Connections that were kept for the next request close by themselves, also those that were open at the start.
-        await eventually(async () => (await descriptors(lab)) <= open, `no more than ${open} descriptors`);
-        await eventuallyEqual(() => files(lab), stored);
-      } finally {
-        execFileSync("ip", ["-batch", "-"], { input: names.map((name) => `netns del ${name}\n`).join("") });
+  it("are all reachable, share no address, and leave nothing when they go", async () => {
+    await using lab = await createLab({ routeSource: "datastore" });
+    const before = await inventory(lab);
+    const recorded = await records(lab);
+    const stored = await files(lab);
+    const open = await descriptors(lab);
+    const settled = await agentStatus(lab, "host1");
+    const names = Array.from({ length: CONTAINERS }, (_, index) => `${lab.name}c${index}`);
+    execFileSync("ip", ["-batch", "-"], { input: names.map((name) => `netns add ${name}\n`).join("") });
+    try {
+      let memory = 0;
+      for (let round = 0; round < ROUNDS; round++) {
+        const results = await inParallel(names, (name) => call(lab, "ADD", name));
+        const addresses = results.map(
+          (text) => (JSON.parse(text) as Result).ips[0]?.address.split("/")[0] ?? "",
+        );
+        assert.equal(new Set(addresses).size, CONTAINERS, "no address twice");
+        const unreached = await inParallel(addresses, async (address) => {
+          const output = await lab.exec("d", "ping", "-n", "-c", "1", "-W", "5", address).catch(() => "lost");
+          return output.includes("1 received") ? [] : [address];
+        });
+        assert.deepEqual(unreached.flat(), []);
+        await inParallel(names, (name) => call(lab, "DEL", name));
+        await eventuallyEqual(() => inventory(lab), before);
+        await eventuallyEqual(() => records(lab), recorded);
+        const { dataplane, memory: now } = await agentStatus(lab, "host1");
+        assert.deepEqual([dataplane.wanted, dataplane.faults], [settled.dataplane.wanted, []]);
+        memory = now.heapUsed;
       }
-    },
-  );
+      const start = settled.memory.heapUsed;
+      assert.ok(memory < start + ENGINE_BYTES, `memory grew from ${start} to ${memory} bytes`);
+      // Connections that were kept for the next request close by themselves, also those that were open at the start.
+      await eventually(async () => (await descriptors(lab)) <= open, `no more than ${open} descriptors`);
+      await eventuallyEqual(() => files(lab), stored);
+    } finally {
+      execFileSync("ip", ["-batch", "-"], { input: names.map((name) => `netns del ${name}\n`).join("") });
+    }
+  });
 });
