@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
+import { chmod, readFile, writeFile } from "node:fs/promises";
 import { type IncomingMessage, get } from "node:http";
 import { dirname, join } from "node:path";
 import { text as readText } from "node:stream/consumers";
@@ -250,6 +250,43 @@ describe("the API of an agent", () => {
         assert.match(await curl(node, "/healthz", { to }), /^000 /, `${node} to ${to}`);
     });
 
+    it("is told to be amiss where the token cannot be used, until it can, and leaves the node ready", async () => {
+      const directory = dirname(lab.agentSocket("host2"));
+      const config = JSON.parse(await readFile(join(directory, "agent.json"), "utf8")) as object;
+      const path = join(directory, "agent-with-api.json");
+      const tokenFile = join(directory, "api-token");
+      await writeFile(path, JSON.stringify({ ...config, api: { port: PORT, tokenFile } }));
+      await killAgent(lab, "host2");
+      const other = lab.start("host2", MARGAY, "agent", "--config", path);
+      try {
+        const isDegraded = async (what: RegExp): Promise<boolean> =>
+          what.test((await ask("readiness", "host2")).degraded.join());
+        await eventually(async () => isUp(), "an agent that answers");
+        await eventually(() => isDegraded(/api: .*api-token.*ENOENT|api: ENOENT.*api-token/), "no token");
+        await writeFile(tokenFile, TOKEN, { mode: 0o644 });
+        await eventually(
+          () => isDegraded(/api: Cannot use ".*api-token": others may access it \(mode 644\)/),
+          "a bad mode",
+        );
+        assert.equal((await fetchText("/readyz", "host2"))[0], 200);
+        await chmod(tokenFile, 0o600);
+        await eventually(
+          async () => (await curl("host2", "/healthz")).startsWith("200 "),
+          "an answer by TCP",
+        );
+      } finally {
+        other.kill("SIGTERM");
+        await once(other, "close");
+      }
+
+      async function isUp(): Promise<boolean> {
+        return await fetchText("/readyz", "host2").then(
+          ([status]) => status === 200,
+          () => false,
+        );
+      }
+    });
+
     it("changes nothing, and shows the token nowhere", async () => {
       const stored = await readStore(lab);
       for (const [method, path, status] of [
@@ -263,9 +300,9 @@ describe("the API of an agent", () => {
       assert.equal(JSON.stringify([...stored]).includes(TOKEN), false);
       assert.ok(log.includes("Serving the API"), log);
       assert.equal(log.includes(TOKEN), false);
-      const { agent: running } = await lab.host("host1");
-      const file = (name: string): Promise<string> =>
-        readFile(`/proc/${running?.pid ?? assert.fail("no agent")}/${name}`, "utf8");
+      const { pid } = await ask("status");
+      const file = (name: string): Promise<string> => readFile(`/proc/${pid}/${name}`, "utf8");
+      assert.ok((await file("cmdline")).includes("agent-with-api.json"), "it is the one that was started");
       assert.equal(((await file("cmdline")) + (await file("environ"))).includes(TOKEN), false);
       assert.equal((await fetchText("/api/v1/status"))[1].includes(TOKEN), false);
     });
