@@ -49,7 +49,7 @@ export async function serveAgent(path: string, services: AgentServices, log: Log
       send(response, 500, { error: "internal" });
     });
   });
-  // A client that is late to see an idle connection closed would lose its next call on it. Who goes closes it, on a unix socket.
+  // A client that is late to see an idle connection closed would lose its next call on it: clients close theirs.
   server.keepAliveTimeout = 0;
   await listen(server, path);
   return {

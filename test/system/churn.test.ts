@@ -3,18 +3,21 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readdir } from "node:fs/promises";
-import { describe, it } from "node:test";
+import { before, describe, it } from "node:test";
 import { parseBlock } from "../../src/model/ipam-block.ts";
 import { blockPrefix } from "../../src/model/keys.ts";
 import { type Result, callVariables, networkConfig } from "./cni-runtime.ts";
 import {
+  BUILD,
   type Lab,
+  PLUGIN_EXECUTABLE,
   agentStatus,
   callCni,
   createLab,
   eventually,
   eventuallyEqual,
   readStore,
+  succeed,
 } from "./harness.ts";
 
 const CONTAINERS = 200;
@@ -41,7 +44,7 @@ async function inParallel<T, R>(items: readonly T[], task: (item: T) => Promise<
 
 async function call(lab: Lab, command: "ADD" | "DEL", container: string): Promise<string> {
   const env = callVariables(command, container, container);
-  const { code, stdout, stderr } = await callCni(networkConfig(lab), env);
+  const { code, stdout, stderr } = await callCni(networkConfig(lab), env, PLUGIN_EXECUTABLE);
   assert.equal(code, 0, `${command} ${container}: ${stdout}${stderr}`);
   return stdout;
 }
@@ -80,9 +83,13 @@ async function inventory(lab: Lab): Promise<string> {
 }
 
 describe("200 containers on one host, by 16 calls at a time", () => {
+  before(async () => {
+    await succeed(BUILD, []);
+  });
+
   it("are all reachable, share no address, and leave nothing when they go", async () => {
     await using lab = await createLab({ routeSource: "datastore" });
-    const before = await inventory(lab);
+    const atFirst = await inventory(lab);
     const recorded = await records(lab);
     const stored = await files(lab);
     const open = await descriptors(lab);
@@ -103,7 +110,7 @@ describe("200 containers on one host, by 16 calls at a time", () => {
         });
         assert.deepEqual(unreached.flat(), []);
         await inParallel(names, (name) => call(lab, "DEL", name));
-        await eventuallyEqual(() => inventory(lab), before);
+        await eventuallyEqual(() => inventory(lab), atFirst);
         await eventuallyEqual(() => records(lab), recorded);
         const { dataplane, memory: now } = await agentStatus(lab, "host1");
         assert.deepEqual([dataplane.wanted, dataplane.faults], [settled.dataplane.wanted, []]);

@@ -250,9 +250,13 @@ export async function eventuallyEqual(read: () => Promise<string>, wanted: strin
   assert.equal(value, wanted);
 }
 
-/** One call of the CNI plugin as a runtime makes it. */
-export async function callCni(config: object, env: Readonly<Record<string, string>>): Promise<Outcome> {
-  return execute(MARGAY_CNI, [], {
+/** One call of the CNI plugin as a runtime makes it; of the one from the sources, unless another program is named. */
+export async function callCni(
+  config: object,
+  env: Readonly<Record<string, string>>,
+  program = MARGAY_CNI,
+): Promise<Outcome> {
+  return execute(program, [], {
     stdin: JSON.stringify(config),
     env: { CNI_PATH: "/opt/cni/bin", ...env },
   });
