@@ -179,10 +179,9 @@ describe("the API for others than root", () => {
   });
 
   it("cuts off who says nothing at all, and who has nothing more to ask", async () => {
-    const path = await serve("idle.sock", { requestMs: 100, idleMs: 50 });
-    const silent = connect({ path });
+    const silent = connect({ path: await serve("silent.sock", { requestMs: 100 }) });
     assert.equal(statusOf(await readAll(silent)), 408);
-    const idle = connect({ path });
+    const idle = connect({ path: await serve("idle.sock", { idleMs: 50 }) });
     const all = readAll(idle);
     idle.write(["GET /healthz HTTP/1.1", HOST, AUTHORIZATION, "", ""].join("\r\n"));
     assert.equal(statusOf(await all), 200);
