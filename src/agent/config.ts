@@ -7,7 +7,7 @@ import { absolutePath, datastoreConfigSchema, socketPath } from "../datastore/co
 import { type AddressSetting, parseAddressSetting } from "../model/address-setting.ts";
 import { ResourceError, parseWith } from "../model/issue.ts";
 import { parseNodeName } from "../model/name.ts";
-import { type Output, textField } from "../model/schema.ts";
+import { type Output, portField, textField } from "../model/schema.ts";
 import { AGENT_SOCKET, DATA_DIRECTORY, RUN_DIRECTORY } from "../system/run-directory.ts";
 
 const schema = z.strictObject({
@@ -37,6 +37,8 @@ const schema = z.strictObject({
       idleBlockSeconds: z.int().min(0).max(86_400).default(60),
     })
     .prefault({}),
+  /** The read-only API besides the socket's: on this port of 127.0.0.1, for those who know the token. */
+  api: z.strictObject({ port: portField, tokenFile: absolutePath }).exactOptional(),
   log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),
 });
 

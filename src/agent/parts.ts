@@ -2,7 +2,7 @@
 import type { Bird } from "../bird/bird.ts";
 import { birdFiles, readIfThere } from "../bird/daemon.ts";
 import { createBird } from "../bird/supervisor.ts";
-import { type Dataplane, createDataplane } from "../dataplane/dataplane.ts";
+import { type ApplyTiming, type Dataplane, createDataplane } from "../dataplane/dataplane.ts";
 import type { Genetlink } from "../dataplane/netlink/genetlink.ts";
 import { type LinkRemover, createLinkRemover } from "../dataplane/link-remover.ts";
 import { type Rtnetlink, openRtnetlink } from "../dataplane/netlink/rtnetlink.ts";
@@ -70,6 +70,8 @@ export interface PartsOptions {
   readonly onJournal: () => void;
   /** Called when the node has found an IPv6 address after it has started. */
   readonly onIpv6Address: () => void;
+  /** Hears how long each application of changes to the kernel took. */
+  readonly onApplied: (timing: ApplyTiming) => void;
 }
 
 /** Opens the parts in the order in which they need each other; `stack` closes them in reverse. */
@@ -77,7 +79,7 @@ export async function openParts(
   stack: AsyncDisposableStack,
   config: AgentConfig,
   { clock, log, processes }: AgentCollaborators,
-  { onDelta, onChange, onJournal, onIpv6Address }: PartsOptions,
+  { onDelta, onChange, onJournal, onIpv6Address, onApplied }: PartsOptions,
 ): Promise<AgentParts> {
   const { nodeName } = config;
   const store = stack.use(await openStore(config.datastore));
@@ -128,6 +130,7 @@ export async function openParts(
         });
       },
       onChange,
+      onApplied,
     }),
   );
   const directory = birdDirectory(config);

@@ -12,6 +12,8 @@ import { LATEST_VERSION, answerVersion } from "../cni/version.ts";
 import type { StoreHandler } from "../datastore/server.ts";
 import { createServer } from "../system/http.ts";
 import { type Log, describeError } from "../system/log.ts";
+import type { ApiHandler } from "../web/api.ts";
+import { sendReply } from "../web/reply.ts";
 import { collectGarbage } from "./memory.ts";
 import { hasCode } from "../system/error-code.ts";
 
@@ -22,6 +24,7 @@ const MAX_WAIT_MS = 60_000;
 export interface AgentServices {
   readonly datastore: StoreHandler;
   readonly cni: CniService;
+  readonly api: ApiHandler;
   /** Gives this node another WireGuard key, and tells its public one once the others can know it. */
   readonly rotateKeys: (options: { readonly signal: AbortSignal }) => Promise<string>;
   status(): object;
@@ -102,6 +105,7 @@ async function answer(
   services: AgentServices,
 ): Promise<void> {
   if (await services.datastore(request, response)) return;
+  if (services.api(request, response)) return;
   const url = new URL(request.url ?? "/", "http://margay");
   switch (`${request.method ?? ""} ${url.pathname}`) {
     case "GET /status":
@@ -223,14 +227,6 @@ function send(response: ServerResponse, status: number, body: object): void {
   sendText(response, status, JSON.stringify(body));
 }
 
-function sendText(response: ServerResponse, status: number, text: string): void {
-  if (response.headersSent) {
-    response.destroy();
-    return;
-  }
-  response.writeHead(status, {
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(text),
-  });
-  response.end(text);
+function sendText(response: ServerResponse, status: number, body: string): void {
+  sendReply(response, { status, type: "application/json", body });
 }

@@ -45,6 +45,8 @@ export interface AgentState {
   /** What is amiss with what resources ask of BGP. */
   readonly bgpIssues: readonly string[];
   readonly bird: BirdStatus;
+  /** What keeps the API from being served by TCP. */
+  readonly apiTrouble: string | undefined;
   readonly dataplane: DataplaneStatus;
   readonly unroutable: readonly Unroutable[];
   /** Destinations that packets reach by another way than their pool asks for. */
@@ -141,17 +143,38 @@ export function renderStatus(
   };
 }
 
-/** Why the node does not do its work. An unready node keeps forwarding, and serves CNI once it has synced. */
+/** What has to do its work for the node to do its own. */
+export const PARTS = ["datastore", "address", "dataplane", "bird", "tunnels"] as const;
+export type Part = (typeof PARTS)[number];
+
+/** Why a part does not do its work. */
+export interface Reason {
+  readonly part: Part;
+  readonly text: string;
+}
+
+/** Why the node does not do its work, as status tells it. */
 export function reasonsOf(state: AgentState): readonly string[] {
-  const reasons: string[] = [];
-  if (state.datastoreTrouble !== undefined) reasons.push(`datastore: ${state.datastoreTrouble}`);
-  if (state.addressTrouble !== undefined) reasons.push(`address: ${state.addressTrouble}`);
-  if (!state.isSynced && state.addressTrouble !== undefined) return reasons;
-  if (!state.isSynced) return [...reasons, "datastore: not everything has been read yet"];
-  for (const { key, reason } of state.dataplane.faults) reasons.push(`${key}: ${reason}`);
-  if (state.routeSourceTrouble !== undefined) reasons.push(`bird: ${state.routeSourceTrouble}`);
-  for (const { name, trouble } of state.tunnelTroubles) reasons.push(`${name}: ${trouble}`);
-  return [...reasons, ...birdReasons(state)];
+  return reasonsByPart(state).map(({ text }) => text);
+}
+
+/** Why the node does not do its work, most basic cause first. An unready node keeps forwarding, and serves CNI once it has synced. */
+export function reasonsByPart(state: AgentState): readonly Reason[] {
+  const { datastoreTrouble, addressTrouble, routeSourceTrouble, isSynced } = state;
+  const reasons: Reason[] = [];
+  const add = (part: Part, text: string): void => void reasons.push({ part, text });
+  if (datastoreTrouble !== undefined) add("datastore", `datastore: ${datastoreTrouble}`);
+  if (addressTrouble !== undefined) add("address", `address: ${addressTrouble}`);
+  if (!isSynced && addressTrouble !== undefined) return reasons;
+  if (!isSynced) {
+    add("datastore", "datastore: not everything has been read yet");
+    return reasons;
+  }
+  for (const { key, reason } of state.dataplane.faults) add("dataplane", `${key}: ${reason}`);
+  if (routeSourceTrouble !== undefined) add("bird", `bird: ${routeSourceTrouble}`);
+  for (const { name, trouble } of state.tunnelTroubles) add("tunnels", `${name}: ${trouble}`);
+  for (const text of birdReasons(state)) add("bird", text);
+  return reasons;
 }
 
 /** One dead machine must not make every other node unready: a single session that is up shows that BGP works here. */
@@ -184,6 +207,7 @@ export function degradationsOf(state: AgentState): readonly string[] {
     ...state.detours.map(
       ({ dst, reason }) => `packets to ${dst} go another way than their pool asks for: ${reason}`,
     ),
+    ...(state.apiTrouble === undefined ? [] : [`api: ${state.apiTrouble}`]),
     ...state.unencrypted.map((reason) => `wireguard: packets are not encrypted: ${reason}`),
   ];
 }
@@ -208,7 +232,8 @@ function unwatchedSessions({ wantedBird, bird }: AgentState): readonly string[] 
   });
 }
 
-function peersOf(wanted: WantedBird | undefined): readonly Peer[] {
+/** Everybody that BIRD is to speak with. */
+export function peersOf(wanted: WantedBird | undefined): readonly Peer[] {
   const { peers = [], sessions = [] } = wanted ?? {};
   return [
     ...peers.map(({ name, address }) => ({ what: `node "${name}"`, address })),

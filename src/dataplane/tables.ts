@@ -60,6 +60,8 @@ type AnyTable = Pick<
   | "blocked"
   | "nextRetryMs"
   | "isBusy"
+  | "busyCount"
+  | "failures"
   | "giveUp"
   | "wantedCount"
   | "pendingOn"
