@@ -249,7 +249,11 @@ class Agent implements AsyncDisposable {
   }
 
   #status(): AgentStatus {
-    return renderStatus(this.#state(), { pid: process.pid, memory: measureMemory() });
+    return renderStatus(this.#state(), {
+      version: this.#version,
+      pid: process.pid,
+      memory: measureMemory(),
+    });
   }
 
   #createApi(): ApiHandler {

@@ -52,7 +52,7 @@ function sourcesOf(more: Partial<AgentState> = {}): ApiSources {
     catalog,
     dataplane,
     state,
-    status: () => renderStatus(state(), { pid: 7, memory: { rss: 2, heapUsed: 1 } }),
+    status: () => renderStatus(state(), { version: "0.1.0", pid: 7, memory: { rss: 2, heapUsed: 1 } }),
     health: () => ({ startFailure: undefined, applyingForMs: undefined }),
     journal: { entries: new Map() },
     conditions: new Conditions(),
