@@ -80,6 +80,7 @@ export const ANSWERS = {
   }),
   status: z.strictObject({
     nodeName: text,
+    version: text.describe("the agent's"),
     pid: z.int(),
     started: z
       .boolean()
@@ -95,6 +96,9 @@ export const ANSWERS = {
     mtu: z.strictObject({ underlay: octets.nullable(), containers: octets.nullable() }),
     tunnels: z.array(tunnel),
     bird: bird.nullable(),
+    peers: z
+      .array(z.strictObject({ what: text, address: ip }))
+      .describe("everybody that BIRD is to speak with"),
     dataplane: z.strictObject({
       isSettled: z.boolean().describe("nothing waits to be applied"),
       wanted: z.record(text, count).describe("how many objects of each kind there should be"),

@@ -10,6 +10,7 @@ export const SOURCES: ApiSources = {
   readiness: () => ({ ok: true, parts: [{ name: "datastore", ok: true, reasons: [] }], degraded: [] }),
   status: () => ({
     nodeName: "host1",
+    version: "0.1.0",
     pid: 7,
     started: true,
     ready: true,
@@ -23,6 +24,7 @@ export const SOURCES: ApiSources = {
     mtu: { underlay: 1500, containers: 1500 },
     tunnels: [],
     bird: null,
+    peers: [],
     dataplane: { isSettled: true, wanted: { route: 1 }, faults: [], blocked: [] },
     unroutable: [],
     memory: { rss: 2, heapUsed: 1 },
