@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type DesiredDelta, type Kind, type WantedSysctl, forEveryKind } from "../desired/wanted.ts";
-import { planAddress } from "./address.ts";
-import { planForwarding } from "./forwarding.ts";
 import type { Kernel } from "./kernel.ts";
-import { type LinkTable, missing, planLink } from "./link.ts";
-import { planMtu } from "./mtu.ts";
-import { planNeighbour } from "./neighbour.ts";
+import { type LinkTable, missing } from "./link.ts";
 import type { Plan } from "./plan.ts";
-import { planRoute } from "./route.ts";
-import { planRule } from "./rule.ts";
+import { plannersOf } from "./planners.ts";
 import type { SysctlFiles } from "./sysctl.ts";
 import type { ReconcileTable } from "./table.ts";
 import { type Tables, createTables, listByRtnetlink, noteWanted, tableOf } from "./tables.ts";
@@ -52,16 +47,17 @@ export async function listDifferences(
   await listByRtnetlink(tables, kernel.rtnetlink);
   const { link: links, mtu, address, sysctl, forwarding, neighbour, rule, route } = tables;
   const { standIns } = live.route;
+  const plan = plannersOf(tables);
   return [
-    ...planned("link", links.table, (key) => planLink(key, links)),
-    ...planned("mtu", mtu, (key) => planMtu(key, mtu, links)),
+    ...planned("link", links.table, plan.link),
+    ...planned("mtu", mtu, plan.mtu),
     ...Array.from(sysctl.wantedEntries()).flatMap((entry) => sysctlDifferences(entry, links, kernel.sysctls)),
-    ...planned("address", address.table, (key) => planAddress(key, address, links)),
-    ...planned("forwarding", forwarding, (key) => planForwarding(key, forwarding, links)),
-    ...planned("neighbour", neighbour, (key) => planNeighbour(key, neighbour, links)),
-    ...planned("rule", rule, (key) => planRule(key, rule)),
+    ...planned("address", address.table, plan.address),
+    ...planned("forwarding", forwarding, plan.forwarding),
+    ...planned("neighbour", neighbour, plan.neighbour),
+    ...planned("rule", rule, plan.rule),
     // Stand-ins come and go with BIRD's sessions, which only the live table knows of.
-    ...planned("route", route.table, (key) => planRoute(key, route, links)).filter(
+    ...planned("route", route.table, plan.route).filter(
       ({ key }) => !standIns.isHeld(key) && !standIns.isOver(key),
     ),
   ];
