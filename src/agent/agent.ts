@@ -12,7 +12,6 @@ import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import { Conditions } from "../system/conditions.ts";
 import { Lock } from "../system/lock.ts";
 import { describeError } from "../system/log.ts";
-import { readVersion } from "../system/version.ts";
 import { type ApiHandler, createApiHandler } from "../web/api.ts";
 import { Meters } from "../web/meters.ts";
 import { createApiListener } from "./api-listener.ts";
@@ -106,7 +105,6 @@ class Agent implements AsyncDisposable {
   readonly #leakCollector: ReturnType<typeof createLeakCollector>;
   /** What the state of pools was last recorded from. */
   #poolRevision = -1;
-  readonly #version = readVersion();
   readonly #rotations = new Lock();
   readonly #stopping = new AbortController();
   /** Whether the datastore was read, and the kernel brought in line, once. */
@@ -250,7 +248,7 @@ class Agent implements AsyncDisposable {
 
   #status(): AgentStatus {
     return renderStatus(this.#state(), {
-      version: this.#version,
+      version: this.#parts.version,
       pid: process.pid,
       memory: measureMemory(),
     });

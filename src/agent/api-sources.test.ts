@@ -48,6 +48,7 @@ function sourcesOf(more: Partial<AgentState> = {}): ApiSources {
   };
   dataplane.update(calculation.update([{ kind: "endpoint", name: "host1-cni-c1-eth0", value }]));
   return createApiSources({
+    version: "0.1.0",
     calculation,
     catalog,
     dataplane,

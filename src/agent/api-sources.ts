@@ -10,7 +10,6 @@ import { parseWorkloadEndpointName } from "../model/workload-endpoint.ts";
 import { cidrAddress, cidrSize } from "../net/cidr.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Conditions } from "../system/conditions.ts";
-import { readVersion } from "../system/version.ts";
 import type { Meters } from "../web/meters.ts";
 import { metricFamilies } from "../web/metrics.ts";
 import type { Answer, ApiSources } from "../web/sources.ts";
@@ -27,6 +26,7 @@ import {
 } from "./status.ts";
 
 export interface ApiSourcesOptions {
+  readonly version: string;
   readonly calculation: Calculation;
   readonly catalog: Catalog;
   readonly dataplane: Dataplane;
@@ -41,6 +41,7 @@ export interface ApiSourcesOptions {
 
 /** What the API tells of this agent. */
 export function createApiSources({
+  version,
   calculation,
   catalog,
   dataplane,
@@ -52,7 +53,6 @@ export function createApiSources({
   meters,
   clock,
 }: ApiSourcesOptions): ApiSources {
-  const version = readVersion();
   return {
     version,
     until: (isMet, signal) => conditions.until(isMet, signal),
@@ -68,7 +68,6 @@ export function createApiSources({
     ipam: () => ipamOf(catalog),
     metrics: () =>
       metricFamilies({
-        version,
         status: status(),
         readiness: readinessOf(state()),
         bgp: bgpOf(state()),

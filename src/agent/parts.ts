@@ -40,6 +40,8 @@ export interface AgentCollaborators {
 
 /** The data path of one node, from the datastore to the kernel and BIRD. */
 export interface AgentParts {
+  /** Of the program. */
+  readonly version: string;
   readonly store: Store;
   readonly catalog: Catalog;
   readonly cluster: Cluster;
@@ -82,10 +84,11 @@ export async function openParts(
   { onDelta, onChange, onJournal, onIpv6Address, onApplied }: PartsOptions,
 ): Promise<AgentParts> {
   const { nodeName } = config;
+  const version = readVersion();
   const store = stack.use(await openStore(config.datastore));
   const registration = createRegistration(store, {
     nodeName,
-    version: readVersion(),
+    version,
     address: () => nodeAddress.current,
     ipv6Address: () => ipv6Address.known?.address,
   });
@@ -196,6 +199,7 @@ export async function openParts(
     ),
   );
   return {
+    version,
     store,
     catalog,
     cluster,

@@ -13,7 +13,7 @@ import type { StoreHandler } from "../datastore/server.ts";
 import { createServer } from "../system/http.ts";
 import { type Log, describeError } from "../system/log.ts";
 import type { ApiHandler } from "../web/api.ts";
-import { sendReply } from "../web/reply.ts";
+import { jsonReply, sendReply } from "../web/reply.ts";
 import { collectGarbage } from "./memory.ts";
 import { hasCode } from "../system/error-code.ts";
 
@@ -224,7 +224,7 @@ function watchGone(response: ServerResponse): Disposable & { readonly signal: Ab
 }
 
 function send(response: ServerResponse, status: number, body: object): void {
-  sendText(response, status, JSON.stringify(body));
+  sendReply(response, jsonReply(status, body));
 }
 
 function sendText(response: ServerResponse, status: number, body: string): void {

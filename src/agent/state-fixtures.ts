@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { BirdStatus } from "../bird/bird.ts";
-import type { SessionState } from "../bird/sessions.ts";
+import type { SessionState } from "../model/bgp-session.ts";
 import { type WantedBird, forEveryKind } from "../desired/wanted.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
 import { LONELY_BIRD } from "./bird-fixtures.ts";

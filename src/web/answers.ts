@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the API answers. The schemas are its description, and the types that whoever serves it has to meet.
 import { z } from "zod";
+import { SESSION_STATES } from "../model/bgp-session.ts";
 
 const count = z.int().min(0);
 const octets = z.int().min(0);
@@ -25,19 +26,6 @@ const address = z.strictObject({
 });
 
 const pending = z.strictObject({ kind: text, key: text, reason: text });
-
-/** RFC 4271 section 8.2.2, and BIRD's own. */
-export const SESSION_STATES = [
-  "Idle",
-  "Connect",
-  "Active",
-  "Passive",
-  "OpenSent",
-  "OpenConfirm",
-  "Established",
-  "Close",
-  "Down",
-] as const;
 
 const session = z.strictObject({
   name: text.describe("of BIRD's protocol"),

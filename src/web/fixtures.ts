@@ -86,7 +86,6 @@ export function createMeasurements(more: Partial<Measurements> = {}): Measuremen
   meters.applications.observe(0.0007);
   meters.changes.observe(0.003);
   return {
-    version: "0.1.0",
     status: {
       ...SOURCES.status(),
       dataplane: {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { SESSION_STATES } from "./answers.ts";
+import { SESSION_STATES } from "../model/bgp-session.ts";
 import type { MetricFamily, Sample } from "./exposition.ts";
 import type { Meters } from "./meters.ts";
 import type { Answer } from "./sources.ts";
@@ -18,7 +18,6 @@ type ByKind = Readonly<Record<string, number>>;
 
 /** Everything that metrics are made of, at one moment. */
 export interface Measurements {
-  readonly version: string;
   readonly status: Answer<"status">;
   readonly readiness: Answer<"readiness">;
   readonly bgp: Answer<"bgp">;
@@ -46,7 +45,7 @@ const MAX_VALUES = 256;
 const NO_SESSIONS: ByKind = Object.fromEntries(SESSION_STATES.map((state) => [state, 0]));
 
 const METRICS: readonly Metric[] = [
-  gauge("margay_info", "The agent that runs here, by its version.", ({ version }) => [
+  gauge("margay_info", "The agent that runs here, by its version.", ({ status: { version } }) => [
     { labels: { version }, value: 1 },
   ]),
   gauge("margay_ready", "Whether the node does its work.", ({ readiness }) => one(Number(readiness.ok))),

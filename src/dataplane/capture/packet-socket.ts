@@ -8,6 +8,7 @@ import {
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
   SOCK_RAW,
+  SOL_SOCKET,
   addressOf,
   bind,
   recvmsg,
@@ -21,8 +22,7 @@ import { INSTRUCTION_BYTES } from "./filter.ts";
 const AF_PACKET = 17;
 // linux/if_ether.h: #define ETH_P_ALL 0x0003
 const ETH_P_ALL = 0x0003;
-// asm-generic/socket.h: #define SOL_SOCKET 1, #define SO_ATTACH_FILTER 26, #define SO_TIMESTAMPNS_OLD 35
-const SOL_SOCKET = 1;
+// asm-generic/socket.h: #define SO_ATTACH_FILTER 26, #define SO_TIMESTAMPNS_OLD 35
 const SO_ATTACH_FILTER = 26;
 const SO_TIMESTAMPNS = 35;
 // linux/if_packet.h: #define PACKET_OUTGOING 4

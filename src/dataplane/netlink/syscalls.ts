@@ -32,6 +32,11 @@ export const SOCK_NONBLOCK = 0o4000;
 // #define SOCK_CLOEXEC 02000000
 export const SOCK_CLOEXEC = 0o2000000;
 
+// asm-generic/socket.h: #define SOL_SOCKET 1; linux/socket.h: #define SOL_IP 0, #define SOL_IPV6 41
+export const SOL_SOCKET = 1;
+export const SOL_IP = 0;
+export const SOL_IPV6 = 41;
+
 // #define CLONE_NEWNET 0x40000000 (linux/sched.h)
 export const CLONE_NEWNET = 0x40000000;
 

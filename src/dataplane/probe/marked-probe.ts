@@ -12,18 +12,12 @@ import {
   SOCK_STREAM,
   bind,
   connect,
-  setsockopt,
   socket,
 } from "../netlink/syscalls.ts";
-import { encodeEcho } from "./icmp-echo.ts";
+import { forbidFragments } from "./forbid-fragments.ts";
+import { ICMP_PROTOCOLS, encodeEcho } from "./icmp-echo.ts";
 import { sockaddrOf } from "./sockaddr.ts";
 
-// netinet/in.h: #define IPPROTO_ICMP 1
-const IPPROTO_ICMP = 1;
-// #define SOL_IP 0, #define IP_MTU_DISCOVER 10, #define IP_PMTUDISC_PROBE 3 (linux/in.h): never fragment, whatever was learnt of the path before.
-const SOL_IP = 0;
-const IP_MTU_DISCOVER = 10;
-const IP_PMTUDISC_PROBE = 3;
 /** Of IPv4 and UDP. */
 const DATAGRAM_HEADER_BYTES = 28;
 
@@ -38,7 +32,7 @@ export function openMarkedProbe(marker: Marker, packetBytes: number): MarkedProb
   switch (marker.kind) {
     case "icmp": {
       const { identifier, sequence } = marker;
-      return open(marker, SOCK_RAW, IPPROTO_ICMP, 0, (fd, attempt) => {
+      return open(marker, SOCK_RAW, ICMP_PROTOCOLS[4], 0, (fd, attempt) => {
         writeTwice(fd, encodeEcho({ identifier, sequence: sequence + attempt }, packetBytes));
       });
     }
@@ -65,7 +59,7 @@ function open(
 ): MarkedProbe {
   const fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
   try {
-    setsockopt(fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+    forbidFragments(fd, 4);
     bind(fd, sockaddrOf(marker.src, port));
   } catch (error) {
     closeSync(fd);
