@@ -3,10 +3,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MAIN_TABLE, NODE_END_MAC, type WantedRoute, neighbourKey, routeKey } from "../desired/wanted.ts";
 import { type Cidr, parseCidr } from "../net/cidr.ts";
-import { parseIfName } from "../net/if-name.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
+import { END, LINK, UNDERLAY } from "./link-fixtures.ts";
 import { seenNeighbourKey } from "./neighbour.ts";
-import type { Link } from "./netlink/link.ts";
 import { NUD_PERMANENT, NUD_STALE } from "./netlink/neighbour.ts";
 import {
   type KernelRoute,
@@ -19,18 +18,6 @@ import { RTPROT_MARGAY } from "./route.ts";
 import { type Tables, createTables } from "./tables.ts";
 import { viewNeighbours, viewRoutes } from "./view.ts";
 
-const END = parseIfName("cali0123456789a");
-const LINK: Link = {
-  index: 7,
-  name: END,
-  kind: "veth",
-  mac: NODE_END_MAC,
-  mtu: 1500,
-  up: true,
-  running: true,
-  flags: 0,
-};
-const UNDERLAY: Link = { ...LINK, index: 2, name: parseIfName("eth0") };
 const GATEWAY = parseIpv4("192.168.0.102");
 
 function tablesWithLinks(): Tables {

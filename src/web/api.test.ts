@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempDisposable } from "node:fs/promises";
 import { type IncomingMessage, createServer, request } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { text as readText } from "node:stream/consumers";
 import { ANSWERS } from "./answers.ts";
 import { createApiHandler } from "./api.ts";
 import { SOURCES } from "./fixtures.ts";
+import { listenForTest } from "./listen-for-test.ts";
 import { describeApi } from "./openapi.ts";
 import { RESOURCES, RESOURCE_NAMES } from "./resources.ts";
 import { Tally } from "./tally.ts";
@@ -30,14 +28,9 @@ describe("the API", () => {
   const stack = new AsyncDisposableStack();
   let socketPath: string;
   before(async () => {
-    const directory = stack.use(await mkdtempDisposable(join(tmpdir(), "margay-api-")));
-    socketPath = join(directory.path, "api.sock");
-    server.listen(socketPath);
-    await once(server, "listening");
+    socketPath = await listenForTest(server, stack);
   });
   after(async () => {
-    server.close();
-    server.closeAllConnections();
     await stack.disposeAsync();
   });
   const ask = async (path: string, method = "GET"): Promise<Answer> => {

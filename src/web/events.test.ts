@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempDisposable } from "node:fs/promises";
 import { type IncomingMessage, createServer, request } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { Conditions } from "../system/conditions.ts";
 import { createEventStreams } from "./events.ts";
+import { listenForTest } from "./listen-for-test.ts";
 import type { Answer } from "./sources.ts";
 
 const WELL: Answer<"readiness"> = { ok: true, parts: [], degraded: [] };
@@ -29,14 +27,9 @@ describe("the stream of events", () => {
   const stack = new AsyncDisposableStack();
   let socketPath: string;
   before(async () => {
-    const directory = stack.use(await mkdtempDisposable(join(tmpdir(), "margay-events-")));
-    socketPath = join(directory.path, "api.sock");
-    server.listen(socketPath);
-    await once(server, "listening");
+    socketPath = await listenForTest(server, stack);
   });
   after(async () => {
-    server.close();
-    server.closeAllConnections();
     await stack.disposeAsync();
   });
   const open = async (): Promise<IncomingMessage> => {

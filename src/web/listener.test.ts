@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The server for others than root, spoken to octet by octet. It listens on a socket of the file system, so that no port of the machine is taken.
+// The server for others than root, spoken to octet by octet.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempDisposable } from "node:fs/promises";
-import type { Server } from "node:http";
 import { type Socket, connect } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { createRandom } from "../system/random.ts";
 import { createLog } from "../system/log.ts";
 import { createApiHandler } from "./api.ts";
 import { SOURCES } from "./fixtures.ts";
 import { fuzzRequest } from "./fuzzed-request.ts";
+import { listenForTest } from "./listen-for-test.ts";
 import { type ListenerLimits, createApiServer } from "./listener.ts";
 import { Tally } from "./tally.ts";
 import { createTokenCheck } from "./token.ts";
@@ -26,11 +23,9 @@ describe("the API for others than root", () => {
   const stack = new AsyncDisposableStack();
   const lines: string[] = [];
   const answers = new Tally("code");
-  let directory: string;
   let socketPath: string;
   before(async () => {
-    directory = stack.use(await mkdtempDisposable(join(tmpdir(), "margay-listener-"))).path;
-    socketPath = await serve("api.sock");
+    socketPath = await serve();
   });
   after(async () => {
     await stack.disposeAsync();
@@ -38,20 +33,11 @@ describe("the API for others than root", () => {
   });
 
   /** A server of its own, which ends with the tests. */
-  async function serve(name: string, limits: Partial<ListenerLimits> = {}): Promise<string> {
+  async function serve(limits: Partial<ListenerLimits> = {}): Promise<string> {
     const isToken = createTokenCheck(TOKEN);
     const log = createLog({ level: "debug", write: (line) => lines.push(line) });
     const handler = createApiHandler(SOURCES, answers);
-    const server: Server = createApiServer({ handler, isToken, answers, log }, { port: PORT, limits });
-    const path = join(directory, name);
-    server.listen(path);
-    await once(server, "listening");
-    stack.defer(async () => {
-      server.close();
-      server.closeAllConnections();
-      await once(server, "close");
-    });
-    return path;
+    return listenForTest(createApiServer({ handler, isToken, answers, log }, { port: PORT, limits }), stack);
   }
 
   /** All that comes until the server closes the connection; where it resets it, what came before. */
@@ -166,7 +152,7 @@ describe("the API for others than root", () => {
   });
 
   it("cuts off who does not come to an end, however steadily it goes on", async () => {
-    const path = await serve("slow.sock", { requestMs: 100 });
+    const path = await serve({ requestMs: 100 });
     const socket = connect({ path });
     const all = readAll(socket);
     socket.write("GET /healthz HTTP/1.1\r\n");
@@ -179,16 +165,16 @@ describe("the API for others than root", () => {
   });
 
   it("cuts off who says nothing at all, and who has nothing more to ask", async () => {
-    const silent = connect({ path: await serve("silent.sock", { requestMs: 100 }) });
+    const silent = connect({ path: await serve({ requestMs: 100 }) });
     assert.equal(statusOf(await readAll(silent)), 408);
-    const idle = connect({ path: await serve("idle.sock", { idleMs: 50 }) });
+    const idle = connect({ path: await serve({ idleMs: 50 }) });
     const all = readAll(idle);
     idle.write(["GET /healthz HTTP/1.1", HOST, AUTHORIZATION, "", ""].join("\r\n"));
     assert.equal(statusOf(await all), 200);
   });
 
   it("has no more clients than it can do with, and others again once they have gone", async () => {
-    const path = await serve("crowd.sock", { connections: 2 });
+    const path = await serve({ connections: 2 });
     const crowd = [connect({ path }), connect({ path })];
     const ends = crowd.map(readAll);
     for (const socket of crowd) if (socket.connecting) await once(socket, "connect");

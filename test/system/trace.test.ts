@@ -358,6 +358,10 @@ interface Network {
   readonly blockOfD: string;
 }
 
+/** Has a container know its gateway for good again. */
+const GATEWAY_ENTRY =
+  "ip neighbour replace 169.254.1.1 lladdr ee:ee:ee:ee:ee:ee nud permanent dev eth0".split(" ");
+
 const BREAKS: readonly Break[] = [
   {
     name: "a container without its route",
@@ -374,19 +378,7 @@ const BREAKS: readonly Break[] = [
       ["a", "ip", "link", "set", "eth0", "up"],
       ["a", "ip", "route", "replace", "169.254.1.1", "dev", "eth0", "scope", "link"],
       ["a", "ip", "route", "replace", "default", "via", "169.254.1.1", "dev", "eth0"],
-      [
-        "a",
-        "ip",
-        "neighbour",
-        "replace",
-        "169.254.1.1",
-        "lladdr",
-        "ee:ee:ee:ee:ee:ee",
-        "nud",
-        "permanent",
-        "dev",
-        "eth0",
-      ],
+      ["a", ...GATEWAY_ENTRY],
     ],
     cause: "linkDown",
     at: "a",
@@ -411,19 +403,7 @@ const BREAKS: readonly Break[] = [
     ],
     undo: ({ endOfA }) => [
       ["host1", "sysctl", "-q", "-w", `net.ipv4.conf.${endOfA}.proxy_arp=1`],
-      [
-        "a",
-        "ip",
-        "neighbour",
-        "replace",
-        "169.254.1.1",
-        "lladdr",
-        "ee:ee:ee:ee:ee:ee",
-        "nud",
-        "permanent",
-        "dev",
-        "eth0",
-      ],
+      ["a", ...GATEWAY_ENTRY],
     ],
     cause: "proxyArp",
     at: "host1",
