@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
+import { isOwnName } from "../../dataplane/link.ts";
 import { type ProcessRunner, ProcessError } from "../../system/process.ts";
 import { DATA_DIRECTORY } from "../../system/run-directory.ts";
 import type { DiskSpace, MachineSeen } from "../observation.ts";
@@ -31,9 +32,6 @@ async function readDisk(directory: string): Promise<DiskSpace> {
   return { free: bavail * bsize, size: blocks * bsize, freeFiles: ffree, files };
 }
 
-/** Interfaces whose names are Margay's (docs/agent.md). */
-const OURS = /^(cali[0-9a-f]{11}|tunl0|vxlan\.calico|vxlan-v6\.calico|wireguard\.cali)$/;
-
 /** `nmcli` prints `<device>:<state>`, and colons and backslashes of values after a backslash (nmcli(1), `--terse`). Names of ours have none. */
 async function readManaged(processes: ProcessRunner, wait: Wait): Promise<readonly string[]> {
   try {
@@ -51,6 +49,6 @@ async function readManaged(processes: ProcessRunner, wait: Wait): Promise<readon
 export function managedIn(text: string): readonly string[] {
   return text.split("\n").flatMap((line) => {
     const [name = "", state = "unmanaged"] = line.split(":");
-    return OURS.test(name) && !state.startsWith("unmanaged") ? [name] : [];
+    return isOwnName(name) && !state.startsWith("unmanaged") ? [name] : [];
   });
 }
