@@ -17,7 +17,10 @@ const FEW = 3;
 /** Of a pool's addresses, in per cent, from which on it is said. */
 const NEARLY_FULL = 95;
 
-export function problemsOf(view: View, topology: Topology): readonly Problem[] {
+export function problemsOf(
+  view: Pick<View, "pools" | "tunnels">,
+  topology: Topology,
+): readonly Problem[] {
   const { stations, sessions } = topology;
   const nameOf = (id: string): string => stations.find((station) => station.id === id)?.name ?? id;
   return [

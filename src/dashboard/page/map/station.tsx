@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// A host, or another machine of the underlay.
+import type { JSX } from "preact";
+import { type Station, TUNNEL_NAMES, healthOf } from "../../model/topology.ts";
+import { HEALTH_WORDS, HealthMark } from "../parts/glyphs.tsx";
+import { shorten } from "./cell.tsx";
+import { Choosable } from "./choosable.tsx";
+
+interface Props {
+  readonly station: Station;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export const KINDS: Readonly<Record<Station["kind"], string>> = {
+  host: "host",
+  router: "router",
+  datastore: "datastore (etcd)",
+  outside: "outside the cluster",
+};
+
+export function StationBox({ station, x, y, width, height }: Props): JSX.Element {
+  const health = healthOf(station);
+  const { id, name, kind, node, containers, ports } = station;
+  const isHost = kind === "host";
+  const [address = ports[0]?.address ?? ""] = node?.addresses ?? [];
+  const count = containers.length;
+  const label = [
+    `${KINDS[kind]} ${name}`,
+    HEALTH_WORDS[health],
+    address,
+    ...(isHost ? [`${count} ${count === 1 ? "container" : "containers"}`] : []),
+  ].join(", ");
+  return (
+    <Choosable
+      chosen={{ kind: "station", id }}
+      label={label}
+      class={`station ${kind} ${health}`}
+      transform={`translate(${x} ${y})`}
+    >
+      <rect class="ring" width={width} height={height} rx={isHost ? 7 : kind === "router" ? height / 2 : 3} />
+      <g class="station-mark" transform={`translate(${kind === "router" ? 26 : 22} 21)`}>
+        <HealthMark health={health} />
+      </g>
+      <text class="name station-name" x={kind === "router" ? 41 : 37} y="26">
+        {shorten(name, isHost ? 16 : 14)}
+      </text>
+      <text class="mono detail" x={kind === "router" ? 26 : 15} y="44">
+        {isHost ? shorten(address, 26) : KINDS[kind]}
+      </text>
+      {isHost && <Summary station={station} width={width} />}
+    </Choosable>
+  );
+}
+
+/** Who routes, and what travels how. */
+function Summary({ station: { node, containers }, width }: { readonly station: Station; readonly width: number }): JSX.Element {
+  const source = node?.routeSource ?? null;
+  const words = [
+    ...(source === null ? [] : [source === "bird" ? "BIRD" : "datastore"]),
+    ...(node?.encapsulations.map((kind) => TUNNEL_NAMES[kind]) ?? []),
+  ];
+  return (
+    <>
+      <text class="detail end" x={width - 15} y="26">
+        {shorten(words.join(" · "), 20)}
+      </text>
+      <text class="detail end" x={width - 15} y="44">
+        {containers.length > 8 ? `${containers.length} containers` : ""}
+      </text>
+    </>
+  );
+}
