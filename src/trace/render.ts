@@ -6,7 +6,11 @@ import { describeFact, describeProbe, formatUs } from "./words.ts";
 
 export const TITLES: Readonly<Record<Direction, string>> = { there: "The way there", back: "The way back" };
 /** How a step is known, in a word. */
-export const MARKS: Readonly<Record<Evidence, string>> = { captured: "seen", asked: "asked", computed: "computed" };
+export const MARKS: Readonly<Record<Evidence, string>> = {
+  captured: "seen",
+  asked: "asked",
+  computed: "computed",
+};
 
 /** Steps numbered in their order, each with its place, its time where it was seen, and how it is known. */
 export function renderTrace(trace: Trace): string {
@@ -35,7 +39,9 @@ export function describeTrace({
   lost,
 }: Pick<Trace, "source" | "destination" | "probe" | "lost">): readonly string[] {
   const title = `${nameOf(source)} -> ${nameOf(destination)}: ${describeProbe(probe)}`;
-  return lost === 0 ? [title] : [title, `${lost} probe${lost === 1 ? "" : "s"} before this one had no answer.`];
+  return lost === 0
+    ? [title]
+    : [title, `${lost} probe${lost === 1 ? "" : "s"} before this one had no answer.`];
 }
 
 /** Where a path broke, a sentence without its full stop. */

@@ -139,7 +139,10 @@ export interface FixtureServer extends AsyncDisposable {
 }
 
 /** Serves the page with the policy that the real server has, the view, and what the test says of changes. */
-export async function serveView(view: View, answers: Readonly<Record<string, object>> = {}): Promise<FixtureServer> {
+export async function serveView(
+  view: View,
+  answers: Readonly<Record<string, object>> = {},
+): Promise<FixtureServer> {
   const followers = new Set<ServerResponse>();
   const tell = (name: string, data: object): void => {
     for (const response of followers) response.write(frame(name, data));

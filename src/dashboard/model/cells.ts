@@ -10,7 +10,7 @@ export interface Cells {
   readonly gap: number;
 }
 
-const CARD: Cells = { kind: "card", width: 146, height: 46, gap: 10 };
+const CARD: Cells = { kind: "card", width: 150, height: 46, gap: 10 };
 const TAG: Cells = { kind: "tag", width: 92, height: 24, gap: 6 };
 const SQUARE: Cells = { kind: "square", width: 18, height: 18, gap: 4 };
 
@@ -28,12 +28,15 @@ export function cellsFor(most: number): Cells {
 
 /** A little wider than high. */
 function columnsOf(count: number, { width, height, gap }: Cells): number {
-  const ideal = Math.ceil(Math.sqrt((count * 1.3 * (height + gap)) / (width + gap)));
-  const least = Math.floor((LEAST_WIDTH - 2 * PADDING + gap) / (width + gap));
-  return Math.max(1, Math.min(Math.max(ideal, least), Math.max(count, 1)));
+  const ideal = Math.ceil(Math.sqrt((count * 1.5 * (height + gap)) / (width + gap)));
+  const least = Math.max(2, Math.floor((LEAST_WIDTH - 2 * PADDING + gap) / (width + gap)));
+  return Math.max(1, Math.min(Math.max(ideal, least), count));
 }
 
-export function stationSize({ kind, containers }: Station, cells: Cells): {
+export function stationSize(
+  { kind, containers }: Station,
+  cells: Cells,
+): {
   readonly width: number;
   readonly height: number;
 } {
@@ -50,16 +53,19 @@ export function stationSize({ kind, containers }: Station, cells: Cells): {
 /** By the id of the container. */
 export function placeCells(
   { containers }: Station,
-  { x, y }: Rect,
+  { x, y, width }: Rect,
   cells: Cells,
 ): readonly (readonly [string, Rect])[] {
+  const { kind, gap } = cells;
   const columns = columnsOf(containers.length, cells);
+  const inside = width - 2 * PADDING;
+  const cellWidth = kind === "square" ? cells.width : (inside - (columns - 1) * gap) / columns;
   return containers.map(({ id }, index) => [
     id,
     {
-      x: x + PADDING + (index % columns) * (cells.width + cells.gap),
-      y: y + HEAD + Math.floor(index / columns) * (cells.height + cells.gap),
-      width: cells.width,
+      x: x + PADDING + (index % columns) * (cellWidth + gap),
+      y: y + HEAD + Math.floor(index / columns) * (cells.height + gap),
+      width: cellWidth,
       height: cells.height,
     },
   ]);

@@ -55,8 +55,12 @@ export interface MapLayout {
 const DROP = 40;
 const GAP_X = 36;
 /** Sessions of neighbours hang below them. */
-const GAP_Y = 84;
+const GAP_Y = 76;
 const TITLE = 34;
+/** From one segment to the next. */
+const BETWEEN = 72;
+/** Between the lines of two ports of routers. */
+const LANE = 9;
 /** Left of the rails, where those of several rows are joined. */
 const SPINE = 28;
 export const MARGIN = 36;
@@ -78,13 +82,25 @@ export function layOut(
     ? [...segments, { id: "", name: "other networks", cidr: "" }]
     : segments;
   const isWide = aspect >= 0.9 || linkers.length === 0;
-  const share = isWide ? aspect / Math.max(1, places.length) : aspect * Math.max(1, places.length);
-  const blocks = places.map((segment) => {
+  const choices = places.map((segment) => {
     const members = homes.filter(({ at }) => at.length === 1 && at[0] === segment.id);
-    return blockOf(segment, members.map(({ station }) => station), cells, share);
+    return choicesOf(
+      segment,
+      members.map(({ station }) => station),
+      cells,
+    );
   });
+  const blocks = isWide
+    ? chooseBeside(choices, aspect)
+    : choices.map((blocks) => bestOf(blocks, aspect * choices.length));
   const corners = arrange(blocks, linkers, cells, isWide);
-  return assemble(blocks, linkers.map(({ station }) => station), corners, cells, isWide);
+  return assemble(
+    blocks,
+    linkers.map(({ station }) => station),
+    corners,
+    cells,
+    isWide,
+  );
 }
 
 /** The ids of the segments that it is on, each once; empty text for what is in none. */
@@ -103,26 +119,41 @@ interface Block {
   readonly members: readonly { readonly station: Station; readonly rect: Rect }[];
 }
 
-/** As many columns as make it fill room of that shape best. */
-function blockOf(
-  segment: Segment,
-  stations: readonly Station[],
-  cells: Cells,
-  aspect: number,
-): Block {
-  const candidates = Array.from({ length: Math.max(1, stations.length) }, (_, index) =>
-    inColumns(segment, stations, cells, index + 1),
+type Choices = readonly [Block, ...Block[]];
+
+/** In one column, in two, and so on. */
+function choicesOf(segment: Segment, stations: readonly Station[], cells: Cells): Choices {
+  const more = Array.from({ length: Math.max(0, stations.length - 1) }, (_, index) =>
+    inColumns(segment, stations, cells, index + 2),
   );
-  const size = ({ width, height }: Block): number => Math.max(width / aspect, height);
-  return candidates.reduce((best, block) => (size(block) < size(best) ? block : best));
+  return [inColumns(segment, stations, cells, 1), ...more];
 }
 
-function inColumns(
-  segment: Segment,
-  stations: readonly Station[],
-  cells: Cells,
-  columns: number,
-): Block {
+/** That which fills room of a shape best. */
+function bestOf(choices: Choices, aspect: number): Block {
+  const size = ({ width, height }: Block): number => Math.max(width / aspect, height);
+  return choices.reduce((best, block) => (size(block) < size(best) ? block : best));
+}
+
+/** Beside each other, blocks that fill room of a shape best together: for each height, those that are narrowest. */
+function chooseBeside(choices: readonly Choices[], aspect: number): readonly Block[] {
+  const heights = new Set(choices.flatMap((blocks) => blocks.map(({ height }) => height)));
+  let best = choices.map(([block]) => block);
+  let least = Infinity;
+  for (const limit of heights) {
+    const fits = choices.map(
+      (blocks) =>
+        blocks.filter(({ height }) => height <= limit).sort((a, b) => a.width - b.width)[0] ??
+        bestOf(blocks, Infinity),
+    );
+    const width = fits.reduce((sum, block) => sum + block.width + BETWEEN, 0);
+    const size = Math.max(width / aspect, ...fits.map(({ height }) => height));
+    if (size < least) [best, least] = [fits, size];
+  }
+  return best;
+}
+
+function inColumns(segment: Segment, stations: readonly Station[], cells: Cells, columns: number): Block {
   const sizes = stations.map((station) => ({ station, size: stationSize(station, cells) }));
   const rows = Array.from({ length: Math.ceil(sizes.length / columns) }, (_, row) =>
     sizes.slice(row * columns, (row + 1) * columns),
@@ -161,11 +192,17 @@ function arrange(
   isWide: boolean,
 ): ReadonlyMap<string, Point> {
   const graph = new Graph();
-  graph.setGraph({ rankdir: isWide ? "TB" : "LR", nodesep: 72, ranksep: isWide ? 64 : 40 });
+  const lanes = linkers.reduce((sum, { station }) => sum + station.ports.length, 0);
+  graph.setGraph({
+    rankdir: isWide ? "TB" : "LR",
+    nodesep: BETWEEN,
+    ranksep: (isWide ? 44 : 24) + lanes * LANE,
+  });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const { segment, width, height } of blocks) graph.setNode(`segment ${segment.id}`, { width, height });
   for (const { station, at } of linkers) {
-    graph.setNode(`station ${station.id}`, stationSize(station, cells));
+    // dagre writes into what it is given.
+    graph.setNode(`station ${station.id}`, { ...stationSize(station, cells) });
     for (const id of at) graph.setEdge(`station ${station.id}`, `segment ${id}`);
   }
   layOutGraph(graph);
@@ -213,8 +250,12 @@ function assemble(
       rect: at(`station ${station.id}`, { ...stationSize(station, cells), x: 0, y: 0 }),
     });
   const bySegment = new Map(segments.map((segment) => [segment.id, segment]));
+  let lane = 0;
   for (const placed of stations.values())
-    for (const port of placePorts(placed, bySegment, isWide)) ports.set(port.key, port);
+    for (const port of placePorts(placed, bySegment, isWide, lane)) {
+      if (port.line.length > 2) lane += 1;
+      ports.set(port.key, port);
+    }
   const containers = new Map(
     Array.from(stations.values()).flatMap(({ station, rect }) => placeCells(station, rect, cells)),
   );
@@ -225,6 +266,7 @@ function placePorts(
   { station, rect }: PlacedStation,
   segments: ReadonlyMap<string, PlacedSegment>,
   isWide: boolean,
+  firstLane: number,
 ): readonly PlacedPort[] {
   const homes = new Set(station.ports.map(({ segment }) => segment ?? ""));
   return station.ports.map((port, index) => {
@@ -239,8 +281,8 @@ function placePorts(
       : below === undefined
         ? []
         : isWide
-          ? falling(rect, share, below)
-          : reaching(rect, share, below);
+          ? falling(rect, share, below, firstLane + index)
+          : reaching(rect, share, below, firstLane + index);
     return { key: portKey(station.id, port), port, station: station.id, segment: id, line };
   });
 }
@@ -254,17 +296,20 @@ function hanging({ x, y, width }: Rect, share: number, rail: Rail): readonly Poi
 }
 
 /** From a station above down to a rail, right of the rail's title. */
-function falling({ x, y, width, height }: Rect, share: number, rail: Rail): readonly Point[] {
+function falling({ x, y, width, height }: Rect, share: number, rail: Rail, lane: number): readonly Point[] {
   const from = { x: x + width * share, y: y + height };
-  const to = { x: clamp(from.x, Math.min(rail.x1 + 250, rail.x2 - 24), rail.x2 - 24), y: rail.y };
-  const middle = from.y + 30;
+  const to = {
+    x: clamp(from.x, Math.min(rail.x1 + 230, rail.x2 - 24), rail.x2 - 24) - lane * LANE,
+    y: rail.y,
+  };
+  const middle = from.y + 14 + lane * LANE;
   return [from, { x: from.x, y: middle }, { x: to.x, y: middle }, to];
 }
 
 /** From a station on the left to the rail's end. */
-function reaching({ x, y, width, height }: Rect, share: number, rail: Rail): readonly Point[] {
+function reaching({ x, y, width, height }: Rect, share: number, rail: Rail, lane: number): readonly Point[] {
   const from = { x: x + width, y: y + height * share };
-  const middle = from.x + 20;
+  const middle = from.x + 12 + lane * LANE;
   return [from, { x: middle, y: from.y }, { x: middle, y: rail.y }, { x: rail.x1, y: rail.y }];
 }
 
@@ -277,7 +322,8 @@ function extent(
   return {
     width: Math.max(0, ...rects.map(({ x, width }) => x + width), ...rails.map(({ x2 }) => x2)) + MARGIN,
     // Sessions of the last row hang below it.
-    height: Math.max(0, ...rects.map(({ y, height }) => y + height), ...rails.map(({ y }) => y)) + MARGIN + 40,
+    height:
+      Math.max(0, ...rects.map(({ y, height }) => y + height), ...rails.map(({ y }) => y)) + MARGIN + 40,
   };
 }
 

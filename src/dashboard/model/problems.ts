@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is not as it should be, most basic cause first: a link that is down explains sessions that are.
 import type { View } from "../../web/view/view.ts";
-import { type Selection, type SessionPair, type Station, TUNNEL_NAMES, type Topology, type Tunnel } from "./topology.ts";
+import {
+  type Selection,
+  type SessionPair,
+  type Station,
+  TUNNEL_NAMES,
+  type Topology,
+  type Tunnel,
+} from "./topology.ts";
 
 export interface Problem {
   /** The same problem keeps it. */
@@ -17,19 +24,20 @@ const FEW = 3;
 /** Of a pool's addresses, in per cent, from which on it is said. */
 const NEARLY_FULL = 95;
 
-export function problemsOf(
-  view: Pick<View, "pools" | "tunnels">,
-  topology: Topology,
-): readonly Problem[] {
+export function problemsOf(view: Pick<View, "pools" | "tunnels">, topology: Topology): readonly Problem[] {
   const { stations, sessions } = topology;
   const nameOf = (id: string): string => stations.find((station) => station.id === id)?.name ?? id;
-  return [
+  const found = [
     ...stations.flatMap(linkProblems),
     ...stations.flatMap(nodeProblems),
     ...sessions.filter(({ isBroken }) => isBroken).map((pair) => sessionProblem(pair, nameOf)),
     ...view.tunnels.filter(({ isUp }) => isUp === false).map((tunnel) => tunnelProblem(tunnel, stations)),
     ...stations.flatMap(containerProblems),
     ...view.pools.flatMap(poolProblems),
+  ];
+  return [
+    ...found.filter(({ level }) => level === "error"),
+    ...found.filter(({ level }) => level !== "error"),
   ];
 }
 
@@ -95,10 +103,7 @@ function sessionProblem({ id, a, b, ends }: SessionPair, nameOf: (id: string) =>
   };
 }
 
-function tunnelProblem(
-  { id, node, kind, interface: ifName }: Tunnel,
-  stations: readonly Station[],
-): Problem {
+function tunnelProblem({ id, node, kind, interface: ifName }: Tunnel, stations: readonly Station[]): Problem {
   const station = stations.find((candidate) => candidate.node?.id === node);
   return {
     id: `tunnel ${id}`,
@@ -135,6 +140,12 @@ function poolProblems({ id, name, used, addresses }: View["pools"][number]): rea
   if (!(share >= NEARLY_FULL)) return [];
   const text = `${used.toLocaleString("en")} of ${Number(addresses).toLocaleString("en")} addresses are used`;
   return [
-    { id: `pool ${id}`, level: "warning", title: `Pool ${name} is nearly full`, reasons: [text], about: null },
+    {
+      id: `pool ${id}`,
+      level: "warning",
+      title: `Pool ${name} is nearly full`,
+      reasons: [text],
+      about: null,
+    },
   ];
 }

@@ -40,7 +40,8 @@ export function movesOf(
   let last: Place | undefined;
   return steps.map((step) => {
     const place = find(step);
-    const points = place === undefined ? [] : last === undefined ? [place.at] : wayBetween(layout, last, place);
+    const points =
+      place === undefined ? [] : last === undefined ? [place.at] : wayBetween(layout, last, place);
     last = place ?? last;
     return { place, points };
   });
@@ -73,7 +74,9 @@ function createFinder(
     if (placed === undefined) return undefined;
     const { station, rect } = placed;
     const ifName = "ifName" in fact && fact.kind === "seen" ? fact.ifName : null;
-    const port = station.ports.find((candidate) => candidate.interface !== null && candidate.interface === ifName);
+    const port = station.ports.find(
+      (candidate) => candidate.interface !== null && candidate.interface === ifName,
+    );
     const onWire = port === undefined ? undefined : layout.ports.get(portKey(station.id, port));
     const inside = station.containers.find((candidate) => candidate.interface === ifName);
     const nearCell = inside === undefined ? undefined : layout.containers.get(inside.id);
@@ -100,7 +103,10 @@ function headOf({ x, y, width }: Rect): Point {
 function wayBetween(layout: MapLayout, from: Place, to: Place): readonly Point[] {
   if (from.id === to.id && from.at.x === to.at.x && from.at.y === to.at.y) return [to.at];
   const isOnOneWire =
-    from.port !== undefined && to.port !== undefined && from.id !== to.id && from.port.segment === to.port.segment;
+    from.port !== undefined &&
+    to.port !== undefined &&
+    from.id !== to.id &&
+    from.port.segment === to.port.segment;
   return isOnOneWire ? [from.at, ...wire(layout, from.port, to.port), to.at] : [from.at, to.at];
 }
 

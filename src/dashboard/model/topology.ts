@@ -46,7 +46,9 @@ export interface Topology {
   readonly tunnels: readonly TunnelPair[];
 }
 
-export function topologyOf(view: Pick<View, "machines" | "nodes" | "containers" | "sessions" | "tunnels">): Topology {
+export function topologyOf(
+  view: Pick<View, "machines" | "nodes" | "containers" | "sessions" | "tunnels">,
+): Topology {
   const stations = stationsOf(view);
   const byNode = new Map(stations.flatMap(({ id, node }) => (node === undefined ? [] : [[node.id, id]])));
   const byAddress = new Map(stations.flatMap(({ id, ports }) => ports.map(({ address }) => [address, id])));
@@ -111,10 +113,7 @@ function sessionPairs(
   });
 }
 
-function tunnelPairs(
-  tunnels: readonly Tunnel[],
-  byNode: ReadonlyMap<string, string>,
-): readonly TunnelPair[] {
+function tunnelPairs(tunnels: readonly Tunnel[], byNode: ReadonlyMap<string, string>): readonly TunnelPair[] {
   const pairs = Map.groupBy(
     tunnels.flatMap((tunnel) => {
       const from = byNode.get(tunnel.node);

@@ -2,11 +2,24 @@
 // Pools as maps of their blocks, and the same in a table.
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { type AddressGrid, type Block, type GridCell, type Pool, cellPrefix, gridOf } from "../model/address-grid.ts";
+import {
+  type AddressGrid,
+  type Block,
+  type GridCell,
+  type Pool,
+  cellPrefix,
+  gridOf,
+} from "../model/address-grid.ts";
 import { topology, view } from "./state.ts";
 
 const CELL = 16;
 const GAP = 2;
+/** Left of the rows, where each begins. */
+const LABELS = pxOf("255.255.255.255");
+
+function pxOf(text: string): number {
+  return text.length * 6.2 + 8;
+}
 
 export function AddressesPage(): JSX.Element {
   const { pools = [], blocks = [] } = view.value ?? {};
@@ -22,7 +35,13 @@ export function AddressesPage(): JSX.Element {
   );
 }
 
-function PoolSection({ pool, blocks }: { readonly pool: Pool; readonly blocks: readonly Block[] }): JSX.Element {
+function PoolSection({
+  pool,
+  blocks,
+}: {
+  readonly pool: Pool;
+  readonly blocks: readonly Block[];
+}): JSX.Element {
   const { id, name, cidr, blockSize, isDisabled, ipipMode, vxlanMode, addresses, used } = pool;
   const grid = gridOf(pool, blocks);
   const modes = [
@@ -35,8 +54,9 @@ function PoolSection({ pool, blocks }: { readonly pool: Pool; readonly blocks: r
         {name} <span class="mono">{cidr}</span>
       </h2>
       <p class="lead">
-        {used.toLocaleString("en")} of {formatCount(addresses)} addresses are used. {blocks.length.toLocaleString("en")} of{" "}
-        {formatCount(grid.capacity.toString())} blocks of /{blockSize} are claimed.
+        {used.toLocaleString("en")} of {formatCount(addresses)} addresses are used.{" "}
+        {blocks.length.toLocaleString("en")} of {formatCount(grid.capacity.toString())} blocks of /{blockSize}{" "}
+        are claimed.
         {modes.length > 0 && ` ${modes.join(", ")}.`}
         {isDisabled && <b> Disabled: no new addresses.</b>}
       </p>
@@ -49,7 +69,9 @@ function PoolSection({ pool, blocks }: { readonly pool: Pool; readonly blocks: r
 }
 
 function formatCount(decimal: string): string {
-  return decimal.length > 15 ? `2^${(BigInt(decimal).toString(2).length - 1).toString()}` : Number(decimal).toLocaleString("en");
+  return decimal.length > 15
+    ? `2^${(BigInt(decimal).toString(2).length - 1).toString()}`
+    : Number(decimal).toLocaleString("en");
 }
 
 /** Nodes have one of so many hues, by their place among all; a block's letter and the table tell them apart as well. */
@@ -64,7 +86,7 @@ function hueOf(node: string | null): string {
 function BlockMap({ pool, grid }: { readonly pool: Pool; readonly grid: AddressGrid }): JSX.Element {
   const pointed = useSignal<GridCell | undefined>(undefined);
   const pitch = CELL + GAP;
-  const width = grid.columns * pitch - GAP;
+  const width = LABELS + grid.columns * pitch - GAP;
   const height = grid.rows * pitch - GAP;
   return (
     <figure class="block-map">
@@ -76,16 +98,28 @@ function BlockMap({ pool, grid }: { readonly pool: Pool; readonly grid: AddressG
         aria-label={`Blocks of ${pool.name} in the order of their addresses; the table beside it tells the same`}
         onMouseLeave={() => (pointed.value = undefined)}
       >
-        <path class="empty" d={emptyCells(grid)} />
-        {grid.cells.map((cell) => (
-          <BlockCell key={cell.index} cell={cell} columns={grid.columns} onPoint={() => (pointed.value = cell)} />
+        {Array.from({ length: grid.rows }, (_, row) => (
+          <text key={row} class="mono" x={LABELS - 10} y={row * pitch + 12}>
+            {cellPrefix(pool, grid, row * grid.columns).replace(/\/.*/, "")}
+          </text>
         ))}
+        <g transform={`translate(${LABELS} 0)`}>
+          <path class="empty" d={emptyCells(grid)} />
+          {grid.cells.map((cell) => (
+            <BlockCell
+              key={cell.index}
+              cell={cell}
+              columns={grid.columns}
+              onPoint={() => (pointed.value = cell)}
+            />
+          ))}
+        </g>
       </svg>
       <figcaption>
         {pointed.value === undefined ? (
           <>
-            A square is {grid.blocksPerCell === 1n ? "a block" : `${grid.blocksPerCell} blocks`}; addresses grow from left to
-            right, row by row. Filled as far as its addresses are used.
+            A square is {grid.blocksPerCell === 1n ? "a block" : `${grid.blocksPerCell} blocks`}; addresses
+            grow from left to right, row by row. Filled as far as its addresses are used.
           </>
         ) : (
           <>
@@ -123,7 +157,7 @@ function BlockCell(props: {
   const size = blocks.reduce((sum, block) => sum + block.size, 0);
   const share = size === 0 ? 0 : used / size;
   // What is used at all shows.
-  const filled = used === 0 ? 0 : Math.max(2, Math.round(CELL * share));
+  const filled = used === 0 ? 0 : Math.max(1.5, CELL * share);
   const [first] = blocks;
   return (
     <g
@@ -137,7 +171,13 @@ function BlockCell(props: {
   );
 }
 
-function BlockTable({ blocks, name }: { readonly blocks: readonly Block[]; readonly name: string }): JSX.Element {
+function BlockTable({
+  blocks,
+  name,
+}: {
+  readonly blocks: readonly Block[];
+  readonly name: string;
+}): JSX.Element {
   if (blocks.length === 0) return <p class="hint">No block is claimed.</p>;
   return (
     <div class="scroll tall" tabIndex={0} role="region" aria-label={`Blocks of ${name}`}>
@@ -147,14 +187,20 @@ function BlockTable({ blocks, name }: { readonly blocks: readonly Block[]; reado
             <th scope="col">Block</th>
             <th scope="col">Node</th>
             <th scope="col">Used</th>
-            <th scope="col" class="number">Cooling</th>
-            <th scope="col" class="number">Free</th>
+            <th scope="col" class="number">
+              Cooling
+            </th>
+            <th scope="col" class="number">
+              Free
+            </th>
           </tr>
         </thead>
         <tbody>
           {blocks.map(({ id, node, size, used, cooling, free }) => (
             <tr key={id}>
-              <th scope="row" class="mono">{id}</th>
+              <th scope="row" class="mono">
+                {id}
+              </th>
               <td>
                 <span class={`swatch hue-${hueOf(node)}`} aria-hidden="true" />
                 {node ?? "none"}

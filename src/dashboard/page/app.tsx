@@ -31,7 +31,14 @@ export function App(): JSX.Element {
   }, [page]);
   return (
     <>
-      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); main.current?.focus(); }}>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault();
+          main.current?.focus();
+        }}
+      >
         To the content
       </a>
       <Header />
@@ -129,8 +136,8 @@ function Waiting(): JSX.Element {
         <>
           <h1>The server does not know this page</h1>
           <p>
-            Open the address that <code>margay dashboard</code> has printed, whole: what follows <code>#token=</code> is
-            how the server knows who asks. It is another one with each run.
+            Open the address that <code>margay dashboard</code> has printed, whole: what follows{" "}
+            <code>#token=</code> is how the server knows who asks. It is another one with each run.
           </p>
         </>
       ) : (

@@ -18,10 +18,21 @@ export function EventsPage(): JSX.Element {
   return (
     <div class="sheet">
       <h1>Events</h1>
-      <form class="filter" role="search" aria-label="Filter" onSubmit={(event) => { event.preventDefault(); }}>
+      <form
+        class="filter"
+        role="search"
+        aria-label="Filter"
+        onSubmit={(event) => {
+          event.preventDefault();
+        }}
+      >
         <label>
           Text
-          <input type="search" value={text.value} onInput={({ currentTarget }) => (text.value = currentTarget.value)} />
+          <input
+            type="search"
+            value={text.value}
+            onInput={({ currentTarget }) => (text.value = currentTarget.value)}
+          />
         </label>
         <label>
           Node
@@ -34,7 +45,10 @@ export function EventsPage(): JSX.Element {
         </label>
         <label>
           Level
-          <select value={least.value} onChange={({ currentTarget }) => (least.value = currentTarget.value as Least)}>
+          <select
+            value={least.value}
+            onChange={({ currentTarget }) => (least.value = currentTarget.value as Least)}
+          >
             <option value="info">all</option>
             <option value="warning">warnings and errors</option>
             <option value="error">errors</option>
@@ -45,7 +59,9 @@ export function EventsPage(): JSX.Element {
         </p>
       </form>
       {shown.length === 0 ? (
-        <p class="hint">{log.value.length === 0 ? "Nothing has happened since the server started." : "None of these."}</p>
+        <p class="hint">
+          {log.value.length === 0 ? "Nothing has happened since the server started." : "None of these."}
+        </p>
       ) : (
         <ol class="events" reversed aria-label="Events, the newest first">
           {shown.map((event) => (

@@ -25,7 +25,11 @@ export async function follow(): Promise<never> {
       await followOnce(watch);
     } catch (error) {
       connection.value =
-        error instanceof RefusedError && error.status === 401 ? "refused" : view.value === undefined ? "connecting" : "lost";
+        error instanceof RefusedError && error.status === 401
+          ? "refused"
+          : view.value === undefined
+            ? "connecting"
+            : "lost";
     } finally {
       watch.abort();
     }

@@ -40,7 +40,9 @@ function NodeTable(): JSX.Element {
               <th scope="col">Address</th>
               <th scope="col">Routes from</th>
               <th scope="col">Tunnels</th>
-              <th scope="col" class="number">Containers</th>
+              <th scope="col" class="number">
+                Containers
+              </th>
             </tr>
           </thead>
           <tbody>
@@ -89,7 +91,10 @@ function useDetail<Name extends "routes" | "neighbours" | "bgp">(node: string, n
     const end = new AbortController();
     const askOnce = async (): Promise<void> => {
       try {
-        const answer = await askJson<Answer<Name>>(`api/v1/nodes/${encodeURIComponent(node)}/${name}`, end.signal);
+        const answer = await askJson<Answer<Name>>(
+          `api/v1/nodes/${encodeURIComponent(node)}/${name}`,
+          end.signal,
+        );
         asked.value = { kind: "told", answer };
       } catch (error) {
         if (end.signal.aborted) return;
@@ -169,20 +174,31 @@ function Sessions({ answer }: { readonly answer: Answer<"bgp"> }): JSX.Element {
                 <th scope="col">With</th>
                 <th scope="col">State</th>
                 <th scope="col">For</th>
-                <th scope="col" class="number">Taken</th>
-                <th scope="col" class="number">Given</th>
+                <th scope="col" class="number">
+                  Taken
+                </th>
+                <th scope="col" class="number">
+                  Given
+                </th>
                 <th scope="col">Last error</th>
               </tr>
             </thead>
             <tbody>
               {sessions.map((session) => (
                 <tr key={session.name}>
-                  <th scope="row" class="mono">{session.peer}</th>
+                  <th scope="row" class="mono">
+                    {session.peer}
+                  </th>
                   <td>{session.with ?? "–"}</td>
                   <td>
-                    <HealthSign health={session.state === "Established" ? "ready" : "not"} words={session.state} />
+                    <HealthSign
+                      health={session.state === "Established" ? "ready" : "not"}
+                      words={session.state}
+                    />
                   </td>
-                  <td><Since ms={session.sinceMs} /></td>
+                  <td>
+                    <Since ms={session.sinceMs} />
+                  </td>
                   <td class="number">{session.imported}</td>
                   <td class="number">{session.exported}</td>
                   <td>{session.lastError ?? "–"}</td>
@@ -190,9 +206,13 @@ function Sessions({ answer }: { readonly answer: Answer<"bgp"> }): JSX.Element {
               ))}
               {missing.map(({ peer, with: who }) => (
                 <tr key={peer}>
-                  <th scope="row" class="mono">{peer}</th>
+                  <th scope="row" class="mono">
+                    {peer}
+                  </th>
                   <td>{who}</td>
-                  <td><HealthSign health="not" words="BIRD does not have it" /></td>
+                  <td>
+                    <HealthSign health="not" words="BIRD does not have it" />
+                  </td>
                   <td>–</td>
                   <td class="number">–</td>
                   <td class="number">–</td>
@@ -228,15 +248,23 @@ function Routes({ name }: { readonly name: string }): JSX.Element {
                   <th scope="col">Destination</th>
                   <th scope="col">Way</th>
                   <th scope="col">From</th>
-                  <th scope="col" class="number">Metric</th>
-                  <th scope="col" class="number">Table</th>
+                  <th scope="col" class="number">
+                    Metric
+                  </th>
+                  <th scope="col" class="number">
+                    Table
+                  </th>
                   <th scope="col">State</th>
                 </tr>
               </thead>
               <tbody>
                 {asked.answer.routes.map((entry) => (
-                  <tr key={`${entry.table} ${entry.dst} ${entry.metric} ${entry.origin} ${entry.gateway ?? ""}`}>
-                    <th scope="row" class="mono">{entry.dst}</th>
+                  <tr
+                    key={`${entry.table} ${entry.dst} ${entry.metric} ${entry.origin} ${entry.gateway ?? ""}`}
+                  >
+                    <th scope="row" class="mono">
+                      {entry.dst}
+                    </th>
                     <td class="mono">{wayOf(entry)}</td>
                     <td>{ORIGINS[entry.origin]}</td>
                     <td class="number">{entry.metric}</td>
@@ -259,7 +287,13 @@ function Routes({ name }: { readonly name: string }): JSX.Element {
 }
 
 /** As `ip route` has it. */
-function wayOf({ type, gateway, interface: ifName, source, mtu }: Answer<"routes">["routes"][number]): string {
+function wayOf({
+  type,
+  gateway,
+  interface: ifName,
+  source,
+  mtu,
+}: Answer<"routes">["routes"][number]): string {
   return [
     type === "unicast" ? "" : type,
     gateway === undefined ? "" : `via ${gateway}`,
@@ -295,7 +329,9 @@ function Neighbours({ name }: { readonly name: string }): JSX.Element {
               <tbody>
                 {asked.answer.neighbours.map((entry) => (
                   <tr key={`${entry.interface} ${entry.ip}`}>
-                    <th scope="row" class="mono">{entry.ip}</th>
+                    <th scope="row" class="mono">
+                      {entry.ip}
+                    </th>
                     <td class="mono">{entry.interface}</td>
                     <td class="mono">{entry.mac ?? "–"}</td>
                     <td>{entry.permanent ? "permanent entry" : "asked for"}</td>

@@ -3,10 +3,9 @@
 import { useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
-import { activityOf } from "../../model/rates.ts";
+import { activityOf, formatBits } from "../../model/rates.ts";
 import { type Container, containerHealth } from "../../model/topology.ts";
 import { HEALTH_WORDS, HealthMark } from "../parts/glyphs.tsx";
-import { RateWords } from "../parts/rates.tsx";
 import { rates, readings } from "../state.ts";
 import { Choosable } from "./choosable.tsx";
 
@@ -35,7 +34,7 @@ export function Cell({ container, kind, x, y, width, height }: Props): JSX.Eleme
       transform={`translate(${x} ${y})`}
     >
       <Box container={container} width={width} height={height} kind={kind} />
-      {kind === "card" && <Card container={container} />}
+      {kind === "card" && <Card container={container} width={width} />}
       {kind === "tag" && <Tag container={container} height={height} />}
       {kind === "square" && <Square container={container} width={width} height={height} />}
     </Choosable>
@@ -64,7 +63,7 @@ function Box({
   );
 }
 
-function Card({ container }: { readonly container: Container }): JSX.Element {
+function Card({ container, width }: Pick<Props, "container" | "width">): JSX.Element {
   const [address = ""] = container.addresses;
   return (
     <>
@@ -77,9 +76,9 @@ function Card({ container }: { readonly container: Container }): JSX.Element {
       <text class="mono detail" x="9" y="37">
         {shorten(address, 20)}
       </text>
-      <title>
-        <Title container={container} />
-      </title>
+      <text class="detail end rate" x={width - 9} y="20">
+        <Traffic container={container} />
+      </text>
     </>
   );
 }
@@ -101,11 +100,7 @@ function Tag({ container, height }: { readonly container: Container; readonly he
 }
 
 /** Its name is there only from near by. */
-function Square({
-  container,
-  width,
-  height,
-}: Pick<Props, "container" | "width" | "height">): JSX.Element {
+function Square({ container, width, height }: Pick<Props, "container" | "width" | "height">): JSX.Element {
   const health = containerHealth(container);
   return (
     <>
@@ -121,12 +116,11 @@ function Square({
   );
 }
 
-function Title({ container }: { readonly container: Container }): JSX.Element {
-  return (
-    <>
-      {container.name} <RateWords id={countersOf(container)} isFarEnd />
-    </>
-  );
+/** Both directions together, where there is any. */
+function Traffic({ container }: { readonly container: Container }): JSX.Element {
+  void readings.value;
+  const { rxBits, txBits } = rates.rate(countersOf(container));
+  return <>{rxBits + txBits > 0 ? formatBits(rxBits + txBits) : ""}</>;
 }
 
 export function shorten(text: string, length: number): string {

@@ -22,7 +22,7 @@ export function Choosable({ chosen, label, class: name, transform, children }: P
       class={`item ${name}`}
       data-key={key}
       role="button"
-      tabIndex={tabIndex}
+      tabindex={tabIndex}
       aria-pressed={pressed}
       aria-label={label}
       transform={transform}

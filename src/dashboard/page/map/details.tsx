@@ -11,11 +11,12 @@ import {
   containerHealth,
   healthOf,
 } from "../../model/topology.ts";
+import { type Rate, formatBits } from "../../model/rates.ts";
 import { HealthSign } from "../parts/glyphs.tsx";
 import { RateChart } from "../parts/rates.tsx";
 import { Since } from "../parts/time.tsx";
 import { hrefOf } from "../route.ts";
-import { selection, topology, view } from "../state.ts";
+import { rates, readings, selection, topology, view } from "../state.ts";
 import { traceEnds } from "../trace/player.ts";
 import { countersOf } from "./cell.tsx";
 import { nameOf, stateOf } from "./lines.tsx";
@@ -24,12 +25,66 @@ import { KINDS } from "./station.tsx";
 export function Details(): JSX.Element {
   const chosen = selection.value;
   return (
-    <section class="details" aria-live="polite" aria-label="Details">
-      {(chosen && detailsOf(chosen)) ?? (
-        <p class="hint">Select anything on the map to see what it is: by a click, or by Tab, arrow keys and Enter.</p>
-      )}
+    <section class="details" aria-label="Details">
+      {(chosen && detailsOf(chosen)) ?? <Overview />}
     </section>
   );
+}
+
+/** While nothing is selected: how to, and who carries most. */
+function Overview(): JSX.Element {
+  const busy = busiest();
+  return (
+    <>
+      <p class="hint">
+        Select anything on the map to see what it is: by a click, or by Tab, arrow keys and Enter.
+      </p>
+      {busy.length > 0 && (
+        <table class="compact busiest">
+          <caption>Busiest containers</caption>
+          <thead>
+            <tr>
+              <th scope="col">Container</th>
+              <th scope="col" class="number">
+                sends
+              </th>
+              <th scope="col" class="number">
+                receives
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {busy.map(({ container, rate }) => (
+              <tr key={container.id}>
+                <th scope="row">
+                  <button
+                    type="button"
+                    class="link"
+                    onClick={() => (selection.value = { kind: "container", id: container.id })}
+                  >
+                    {container.name}
+                  </button>
+                </th>
+                <td class="number">{formatBits(rate.rxBits)}</td>
+                <td class="number">{formatBits(rate.txBits)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </>
+  );
+}
+
+const BUSIEST = 6;
+
+function busiest(): readonly { readonly container: Container; readonly rate: Rate }[] {
+  void readings.value;
+  return (view.value?.containers ?? [])
+    .map((container) => ({ container, rate: rates.rate(countersOf(container)) }))
+    .filter(({ rate }) => rate.rxBits + rate.txBits > 0)
+    .sort((a, b) => b.rate.rxBits + b.rate.txBits - (a.rate.rxBits + a.rate.txBits))
+    .slice(0, BUSIEST);
 }
 
 function detailsOf({ kind, id }: Selection): JSX.Element | undefined {
@@ -56,7 +111,15 @@ function detailsOf({ kind, id }: Selection): JSX.Element | undefined {
   }
 }
 
-function Head({ kind, name, children }: { readonly kind: string; readonly name: string; readonly children?: ComponentChildren }): JSX.Element {
+function Head({
+  kind,
+  name,
+  children,
+}: {
+  readonly kind: string;
+  readonly name: string;
+  readonly children?: ComponentChildren;
+}): JSX.Element {
   return (
     <header>
       <p class="kind">{kind}</p>
@@ -79,7 +142,13 @@ function Rows({ rows }: { readonly rows: readonly (readonly [string, ComponentCh
   );
 }
 
-export function Reasons({ words, title }: { readonly words: readonly string[]; readonly title: string }): JSX.Element {
+export function Reasons({
+  words,
+  title,
+}: {
+  readonly words: readonly string[];
+  readonly title: string;
+}): JSX.Element {
   if (words.length === 0) return <></>;
   return (
     <div class="reasons">
@@ -108,10 +177,23 @@ function StationDetails({ station }: { readonly station: Station }): JSX.Element
       <Rows
         rows={[
           ...(node ? [["Addresses", <Addresses key="a" list={node.addresses} />] as const] : []),
-          ...(node?.routeSource ? [["Routes come from", node.routeSource === "bird" ? "BIRD, by BGP" : "the datastore"] as const] : []),
-          ...(total ? [["Routes", `${total.agent} Margay's · ${total.bird} BIRD's · ${total.kernel} the kernel's · ${total.other} others'`] as const] : []),
-          ...(sessions.length > 0 ? [["BGP sessions", `${up} of ${sessions.length} established`] as const] : []),
-          ...(node && node.encapsulations.length > 0 ? [["Tunnels", node.encapsulations.map((tunnel) => TUNNEL_NAMES[tunnel]).join(", ")] as const] : []),
+          ...(node?.routeSource
+            ? [["Routes come from", node.routeSource === "bird" ? "BIRD, by BGP" : "the datastore"] as const]
+            : []),
+          ...(total
+            ? [
+                [
+                  "Routes",
+                  `${total.agent} Margay's · ${total.bird} BIRD's · ${total.kernel} the kernel's · ${total.other} others'`,
+                ] as const,
+              ]
+            : []),
+          ...(sessions.length > 0
+            ? [["BGP sessions", `${up} of ${sessions.length} established`] as const]
+            : []),
+          ...(node && node.encapsulations.length > 0
+            ? [["Tunnels", node.encapsulations.map((tunnel) => TUNNEL_NAMES[tunnel]).join(", ")] as const]
+            : []),
           ...(kind === "host" ? [["Containers", String(containers.length)] as const] : []),
         ]}
       />
@@ -119,7 +201,9 @@ function StationDetails({ station }: { readonly station: Station }): JSX.Element
         <div class="port-detail" key={port.address}>
           <p>
             <b>{port.interface ?? "interface"}</b> <span class="mono">{port.address}</span>{" "}
-            {port.isUp !== null && <HealthSign health={port.isUp ? "ready" : "not"} words={port.isUp ? "up" : "down"} />}
+            {port.isUp !== null && (
+              <HealthSign health={port.isUp ? "ready" : "not"} words={port.isUp ? "up" : "down"} />
+            )}
           </p>
           {port.interface !== null && port.isUp !== null && <RateChart id={`${id}/${port.interface}`} />}
         </div>
@@ -149,15 +233,28 @@ function ContainerDetails({ container }: { readonly container: Container }): JSX
         rows={[
           ["Addresses", <Addresses key="a" list={addresses} />],
           ["On", nameOf(node)],
-          ["Node's end of its link", <span key="i" class="mono">{ifName}</span>],
+          [
+            "Node's end of its link",
+            <span key="i" class="mono">
+              {ifName}
+            </span>,
+          ],
         ]}
       />
       <RateChart id={countersOf(container)} isFarEnd />
       <p class="actions">
-        <a class="button" href={hrefOf("trace")} onClick={() => (traceEnds.value = { ...traceEnds.value, source: end })}>
+        <a
+          class="button"
+          href={hrefOf("trace")}
+          onClick={() => (traceEnds.value = { ...traceEnds.value, source: end })}
+        >
           Trace from here
         </a>
-        <a class="button" href={hrefOf("trace")} onClick={() => (traceEnds.value = { ...traceEnds.value, destination: end })}>
+        <a
+          class="button"
+          href={hrefOf("trace")}
+          onClick={() => (traceEnds.value = { ...traceEnds.value, destination: end })}
+        >
           Trace to here
         </a>
       </p>
@@ -169,7 +266,10 @@ function SessionDetails({ pair }: { readonly pair: SessionPair }): JSX.Element {
   const [first] = pair.ends;
   return (
     <>
-      <Head kind="BGP session" name={`${nameOf(pair.a)} – ${pair.b === null ? (first?.with ?? first?.address ?? "") : nameOf(pair.b)}`}>
+      <Head
+        kind="BGP session"
+        name={`${nameOf(pair.a)} – ${pair.b === null ? (first?.with ?? first?.address ?? "") : nameOf(pair.b)}`}
+      >
         <HealthSign health={pair.isEstablished ? "ready" : "not"} words={stateOf(pair)} />
       </Head>
       {pair.ends.map((end) => (
@@ -177,11 +277,29 @@ function SessionDetails({ pair }: { readonly pair: SessionPair }): JSX.Element {
           <h3>As {end.from} has it</h3>
           <Rows
             rows={[
-              ["State", <>{end.state ?? "BIRD does not have it"}{end.sinceMs !== null && <> for <Since ms={end.sinceMs} /></>}</>],
-              ["Peer", <span key="p" class="mono">{end.address}</span>],
+              [
+                "State",
+                <>
+                  {end.state ?? "BIRD does not have it"}
+                  {end.sinceMs !== null && (
+                    <>
+                      {" "}
+                      for <Since ms={end.sinceMs} />
+                    </>
+                  )}
+                </>,
+              ],
+              [
+                "Peer",
+                <span key="p" class="mono">
+                  {end.address}
+                </span>,
+              ],
               ["Routes", `${end.imported} taken, ${end.exported} given`],
               ...(end.lastError === null ? [] : [["Last error", end.lastError] as const]),
-              ...(end.isWanted ? [] : [["Asked for", "no: the cluster does not ask for it any more"] as const]),
+              ...(end.isWanted
+                ? []
+                : [["Asked for", "no: the cluster does not ask for it any more"] as const]),
             ]}
           />
         </div>
@@ -201,8 +319,22 @@ function TunnelDetails({ pair }: { readonly pair: TunnelPair }): JSX.Element {
           <h3>At {node}</h3>
           <Rows
             rows={[
-              ["Interface", ifName === null ? "none: programs do it (BPF)" : <span key="i" class="mono">{ifName}</span>],
-              ["Address", <span key="a" class="mono">{address}</span>],
+              [
+                "Interface",
+                ifName === null ? (
+                  "none: programs do it (BPF)"
+                ) : (
+                  <span key="i" class="mono">
+                    {ifName}
+                  </span>
+                ),
+              ],
+              [
+                "Address",
+                <span key="a" class="mono">
+                  {address}
+                </span>,
+              ],
               ...(mtu === null ? [] : [["MTU", `${mtu} octets`] as const]),
             ]}
           />
@@ -237,7 +369,11 @@ function SegmentDetails({ id }: { readonly id: string }): JSX.Element | undefine
               <td>{station.name}</td>
               <td class="mono">{port.address}</td>
               <td>
-                {port.isUp === null ? "–" : <HealthSign health={port.isUp ? "ready" : "not"} words={port.isUp ? "up" : "down"} />}
+                {port.isUp === null ? (
+                  "–"
+                ) : (
+                  <HealthSign health={port.isUp ? "ready" : "not"} words={port.isUp ? "up" : "down"} />
+                )}
               </td>
             </tr>
           ))}

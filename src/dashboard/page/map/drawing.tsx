@@ -62,9 +62,9 @@ export function Drawing({ width, height, overlay }: Props): JSX.Element {
 
 /** One listener for all that can be selected. */
 function choose({ target }: MouseEvent): void {
-  const key = target instanceof Element ? target.closest<SVGElement>("[data-key]")?.dataset["key"] : undefined;
+  const key =
+    target instanceof Element ? target.closest<SVGElement>("[data-key]")?.dataset["key"] : undefined;
   const item = items.value.get(key ?? "");
   selection.value = item?.selection;
   if (item !== undefined) moveCursor(keyOf(item.selection));
 }
-

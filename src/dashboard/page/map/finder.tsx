@@ -30,7 +30,13 @@ function find(text: string): readonly Found[] {
     })),
   ]);
   const rank = ({ name, detail }: Found): number =>
-    name.toLowerCase() === wanted ? 0 : name.toLowerCase().startsWith(wanted) ? 1 : detail.startsWith(wanted) ? 2 : 3;
+    name.toLowerCase() === wanted
+      ? 0
+      : name.toLowerCase().startsWith(wanted)
+        ? 1
+        : detail.startsWith(wanted)
+          ? 2
+          : 3;
   return all
     .filter(({ name, detail }) => `${name} ${detail}`.toLowerCase().includes(wanted))
     .sort((a, b) => rank(a) - rank(b))
@@ -70,7 +76,12 @@ export function Finder({ onFound }: { readonly onFound: (item: Item) => void }):
           {found.length === 0 && <li class="none">nothing of that name or address</li>}
           {found.map(({ key, name, detail }) => (
             <li key={key}>
-              <button type="button" onClick={() => { take(key); }}>
+              <button
+                type="button"
+                onClick={() => {
+                  take(key);
+                }}
+              >
                 <b>{name}</b> <span class="mono">{detail}</span>
               </button>
             </li>

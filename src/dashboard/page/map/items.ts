@@ -3,12 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import { type Arc, arcBetween } from "../../model/arcs.ts";
 import { type Point, type Rect, centre } from "../../model/geometry.ts";
-import {
-  type Pair,
-  type Selection,
-  type SessionPair,
-  type TunnelPair,
-} from "../../model/topology.ts";
+import { type Pair, type Selection, type SessionPair, type TunnelPair } from "../../model/topology.ts";
 import { layout, selection, topology } from "../state.ts";
 
 export interface Item {
@@ -28,6 +23,8 @@ export function isSelected({ kind, id }: Selection): boolean {
 export interface DrawnPair<Drawn extends Pair<unknown>> {
   readonly pair: Drawn;
   readonly arc: Arc;
+  /** Without words on it: there are many, and it is well. */
+  readonly isQuiet: boolean;
 }
 
 /** Which kinds of lines are wanted. */
@@ -36,6 +33,8 @@ export const showsTunnels = signal(true);
 
 /** More than these are a thicket: then only what is broken, or selected, is drawn. */
 const MANY = 12;
+/** Of more than these, words stand on those alone that are broken. */
+const WORDY = 6;
 const MOST = 60;
 
 const chosenStation = computed((): string | undefined => {
@@ -62,13 +61,20 @@ function drawn<Drawn extends Pair<unknown>>(
   return shown.flatMap((pair) => {
     const a = stations.get(pair.a)?.rect;
     const b = stations.get(pair.b ?? "")?.rect;
-    return a === undefined || b === undefined ? [] : [{ pair, arc: arcBetween(a, b, lane(pair)) }];
+    if (a === undefined || b === undefined) return [];
+    const isQuiet = shown.length > WORDY && !isBroken(pair);
+    return [{ pair, arc: arcBetween(a, b, lane(pair)), isQuiet }];
   });
 }
 
 export const drawnSessions = computed((): readonly DrawnPair<SessionPair>[] =>
   showsSessions.value
-    ? drawn(topology.value.sessions, ({ isBroken }) => isBroken, "session", ({ ends }) => (ends[0]?.family === 6 ? 1 : 0))
+    ? drawn(
+        topology.value.sessions,
+        ({ isBroken }) => isBroken,
+        "session",
+        ({ ends }) => (ends[0]?.family === 6 ? 1 : 0),
+      )
     : [],
 );
 
@@ -76,7 +82,12 @@ const LANES: Readonly<Record<TunnelPair["kind"], number>> = { ipip: 2, vxlan: 2,
 
 export const drawnTunnels = computed((): readonly DrawnPair<TunnelPair>[] =>
   showsTunnels.value
-    ? drawn(topology.value.tunnels, ({ isUp }) => !isUp, "tunnel", ({ kind }) => LANES[kind])
+    ? drawn(
+        topology.value.tunnels,
+        ({ isUp }) => !isUp,
+        "tunnel",
+        ({ kind }) => LANES[kind],
+      )
     : [],
 );
 
@@ -124,4 +135,3 @@ export const cursor = computed((): string | undefined => {
 export function moveCursor(key: string): void {
   moved.value = key;
 }
-

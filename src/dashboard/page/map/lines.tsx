@@ -16,7 +16,7 @@ export function stateOf({ ends, isEstablished }: SessionPair): string {
   return ends.find(({ state }) => state !== "Established")?.state ?? "not configured";
 }
 
-export function SessionLine({ pair, arc }: DrawnPair<SessionPair>): JSX.Element {
+export function SessionLine({ pair, arc, isQuiet }: DrawnPair<SessionPair>): JSX.Element {
   const state = stateOf(pair);
   const family = pair.ends[0]?.family === 6 ? " IPv6" : "";
   const words = pair.isEstablished ? `BGP${family}` : `BGP${family} ${state}`;
@@ -24,22 +24,24 @@ export function SessionLine({ pair, arc }: DrawnPair<SessionPair>): JSX.Element 
     <Choosable
       chosen={{ kind: "session", id: pair.id }}
       label={`BGP session${family} ${nameOf(pair.a)} – ${nameOf(pair.b)}, ${state}`}
-      class={`session ${pair.isEstablished ? "up" : "down"}`}
+      class={`session ${pair.isEstablished ? "up" : "down"}${isQuiet ? " silent" : ""}`}
     >
+      <path class="reach" d={arc.path} />
       <path class="line" d={arc.path} />
       <Pill {...arc.label} words={words} isBroken={!pair.isEstablished} />
     </Choosable>
   );
 }
 
-export function TunnelLine({ pair, arc }: DrawnPair<TunnelPair>): JSX.Element {
+export function TunnelLine({ pair, arc, isQuiet }: DrawnPair<TunnelPair>): JSX.Element {
   const name = TUNNEL_NAMES[pair.kind];
   return (
     <Choosable
       chosen={{ kind: "tunnel", id: pair.id }}
       label={`tunnel ${name} ${nameOf(pair.a)} – ${nameOf(pair.b)}, ${pair.isUp ? "up" : "down"}`}
-      class={`tunnel ${pair.isUp ? "up" : "down"}`}
+      class={`tunnel ${pair.isUp ? "up" : "down"}${isQuiet ? " silent" : ""}`}
     >
+      <path class="reach" d={arc.path} />
       <path class="casing" d={arc.path} />
       <path class="core" d={arc.path} />
       <Pill {...arc.label} words={pair.isUp ? name : `${name} down`} isBroken={!pair.isUp} />
@@ -57,7 +59,13 @@ function Pill(props: {
   return (
     <g class="pill" transform={`translate(${props.x} ${props.y})`}>
       <rect class="ring" x={-width / 2} y="-10" width={width} height="20" rx="10" />
-      {props.isBroken && <path class="cross" transform={`translate(${12 - width / 2} 0)`} d="M-3.5 -3.5L3.5 3.5M3.5 -3.5L-3.5 3.5" />}
+      {props.isBroken && (
+        <path
+          class="cross"
+          transform={`translate(${12 - width / 2} 0)`}
+          d="M-3.5 -3.5L3.5 3.5M3.5 -3.5L-3.5 3.5"
+        />
+      )}
       <text x={props.isBroken ? 6 : 0} y="4">
         {props.words}
       </text>

@@ -28,7 +28,9 @@ function Problems(): JSX.Element {
   return (
     <section class="problems" aria-labelledby="problems-title">
       <h2 id="problems-title">
-        {found.length === 0 ? "All is well" : `${found.length} ${found.length === 1 ? "problem" : "problems"}`}
+        {found.length === 0
+          ? "All is well"
+          : `${found.length} ${found.length === 1 ? "problem" : "problems"}`}
       </h2>
       <p class="summary">{summary()}</p>
       {found.length > 0 && (
@@ -74,9 +76,14 @@ function summary(): string {
     count(hosts, "host"),
     ...(routers > 0 ? [count(routers, "router")] : []),
     count(containers, "container"),
-    ...(sessions.length > 0 ? [`${established} of ${count(sessions.length, "BGP session")} established`] : []),
+    ...(sessions.length > 0 ? [sessionWords(established, sessions.length)] : []),
     ...(tunnels.length > 0 ? [count(tunnels.length, "tunnel")] : []),
   ].join(" · ");
+}
+
+function sessionWords(established: number, all: number): string {
+  const words = `${count(all, "BGP session")} established`;
+  return established === all ? words : `${established} of ${words}`;
 }
 
 function count(number: number, what: string): string {

@@ -8,7 +8,7 @@ import { aspect, layout, selection } from "../state.ts";
 import { Drawing } from "./drawing.tsx";
 import { Finder } from "./finder.tsx";
 import { type Item, cursor, items, keyOf, moveCursor, showsSessions, showsTunnels } from "./items.ts";
-import { type Viewport, createViewport } from "./viewport.ts";
+import { NARROW, type Viewport, createViewport } from "./viewport.ts";
 
 /** Below the first, only names can be read; from the second on, there is room for the names of squares. */
 const FAR = 0.62;
@@ -26,6 +26,7 @@ interface Props {
 export function Stage({ overlay, isTracing = false }: Props): JSX.Element {
   const frame = useRef<HTMLDivElement>(null);
   const world = useRef<HTMLDivElement>(null);
+  const tools = useRef<HTMLDivElement>(null);
   const viewport = useRef<Viewport>(undefined);
   const level = useSignal<"far" | "middle" | "near">("middle");
   const { width, height, cells } = layout.value;
@@ -35,12 +36,18 @@ export function Stage({ overlay, isTracing = false }: Props): JSX.Element {
     const room = frame.current;
     const resize = new ResizeObserver(() => {
       // In steps: a window that is dragged does not make the map jump about.
-      aspect.value = Math.round((room.clientWidth / Math.max(1, room.clientHeight)) * 4) / 4;
+      const isNarrow = room.clientWidth <= NARROW;
+      aspect.value = isNarrow ? 0.5 : Math.round((room.clientWidth / Math.max(1, room.clientHeight)) * 4) / 4;
     });
     resize.observe(room);
-    const created = createViewport(room, world.current, (scale) => {
-      level.value = scale < FAR ? "far" : scale >= NEAR ? "near" : "middle";
-    });
+    const created = createViewport(
+      room,
+      world.current,
+      () => tools.current?.offsetHeight ?? 0,
+      (scale) => {
+        level.value = scale < FAR ? "far" : scale >= NEAR ? "near" : "middle";
+      },
+    );
     viewport.current = created;
     return () => {
       resize.disconnect();
@@ -67,7 +74,7 @@ export function Stage({ overlay, isTracing = false }: Props): JSX.Element {
           <Drawing width={width} height={height} overlay={overlay} />
         </div>
       </div>
-      <div class="tools">
+      <div class="tools" ref={tools}>
         <Finder onFound={show} />
         <div class="buttons">
           <Tool label="Zoom out" onPress={() => viewport.current?.zoomBy(1 / ZOOM)}>
@@ -83,6 +90,7 @@ export function Stage({ overlay, isTracing = false }: Props): JSX.Element {
         <div class="buttons">
           <button
             type="button"
+            class="sessions"
             aria-pressed={showsSessions.value}
             onClick={() => (showsSessions.value = !showsSessions.value)}
           >
@@ -90,6 +98,7 @@ export function Stage({ overlay, isTracing = false }: Props): JSX.Element {
           </button>
           <button
             type="button"
+            class="tunnels"
             aria-pressed={showsTunnels.value}
             onClick={() => (showsTunnels.value = !showsTunnels.value)}
           >
@@ -135,7 +144,8 @@ function onKey(event: KeyboardEvent, viewport: Viewport): void {
   else if (event.key === "-") viewport.zoomBy(1 / ZOOM);
   else if (event.key === "0") viewport.fit();
   else if (event.key === "Escape") selection.value = undefined;
-  else if (event.key === "Enter" || event.key === " ") selection.value = items.value.get(cursor.value ?? "")?.selection;
+  else if (event.key === "Enter" || event.key === " ")
+    selection.value = items.value.get(cursor.value ?? "")?.selection;
   else return;
   event.preventDefault();
 }

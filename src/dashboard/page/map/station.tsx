@@ -56,7 +56,13 @@ export function StationBox({ station, x, y, width, height }: Props): JSX.Element
 }
 
 /** Who routes, and what travels how. */
-function Summary({ station: { node, containers }, width }: { readonly station: Station; readonly width: number }): JSX.Element {
+function Summary({
+  station: { node, containers },
+  width,
+}: {
+  readonly station: Station;
+  readonly width: number;
+}): JSX.Element {
   const source = node?.routeSource ?? null;
   const words = [
     ...(source === null ? [] : [source === "bird" ? "BIRD" : "datastore"]),

@@ -5,6 +5,7 @@ import { polyline } from "../../model/geometry.ts";
 import type { PlacedPort, PlacedSegment } from "../../model/layout.ts";
 import { RateWords } from "../parts/rates.tsx";
 import { Choosable } from "./choosable.tsx";
+import { nameOf } from "./lines.tsx";
 
 export function SegmentRails({ segment }: { readonly segment: PlacedSegment }): JSX.Element {
   const { id, name, cidr, rails } = segment;
@@ -17,7 +18,14 @@ export function SegmentRails({ segment }: { readonly segment: PlacedSegment }): 
       label={id === "" ? "stations in other networks" : `segment ${name}, ${cidr}`}
       class={`segment${id === "" ? " elsewhere" : ""}`}
     >
-      <rect class="ring title" x={first.x1 - 6} y={first.y - 27} width={rulerOf(name, cidr)} height="22" rx="4" />
+      <rect
+        class="ring title"
+        x={first.x1 - 6}
+        y={first.y - 27}
+        width={rulerOf(name, cidr)}
+        height="22"
+        rx="4"
+      />
       {rails.map(({ x1, x2, y }) => (
         <path key={y} class="rail" d={`M${x1} ${y}H${x2}`} />
       ))}
@@ -40,16 +48,18 @@ export function PortLine({ port: placed }: { readonly port: PlacedPort }): JSX.E
   if (from === undefined || to === undefined) return <></>;
   const state = port.isUp === false ? "down" : port.isUp === null ? "unknown" : "up";
   const isHanging = to.y < from.y;
-  const label = { x: from.x + 9, y: isHanging ? from.y - 8 : from.y + 18 };
+  // At the end that others' lines do not pass.
+  const label = isHanging ? { x: from.x + 9, y: from.y - 8 } : { x: to.x + 8, y: to.y - 7 };
   return (
     <g class={`port ${state}`}>
       <path class="wire" d={polyline(line)} />
       <circle cx={to.x} cy={to.y} r="3.5" />
       {state === "down" && <Cut x={(from.x + to.x) / 2} y={(from.y + to.y) / 2 - (isHanging ? 4 : 0)} />}
       <text class="detail" x={label.x} y={label.y}>
+        {isHanging ? "" : `${nameOf(station)} `}
         {port.interface ?? ""}
         {state === "down" && <tspan class="bad"> down</tspan>}
-        {state === "up" && port.interface !== null && (
+        {isHanging && state === "up" && port.interface !== null && (
           <tspan class="rate" dx="6">
             <RateWords id={`${station}/${port.interface}`} />
           </tspan>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Panning and zooming: the world is a layer of its own that the compositor moves, so a pan paints nothing anew.
+// Panning and zooming: while it moves, the world is a layer of its own that the compositor moves, so a pan paints nothing anew.
 import { type Selection, select } from "d3-selection";
 import { type D3ZoomEvent, type ZoomBehavior, type ZoomTransform, zoom, zoomIdentity } from "d3-zoom";
 import { type Point, type Rect, clamp } from "../../model/geometry.ts";
@@ -16,33 +16,34 @@ export interface Viewport {
 
 const SCALES: [number, number] = [0.05, 4];
 /** A map is not blown up to fill the room. */
-const FIT_MOST = 1.25;
+const FIT_MOST = 1.35;
 const ROOM = 24;
-/** After the last move; the layer is then painted at its new scale. */
-const SETTLE_MS = 120;
+/** After the last move. */
+const SETTLE_MS = 160;
+/** In a frame that is no wider, the map is as wide as the frame, and its lower part out of sight: else nobody could read it. */
+export const NARROW = 560;
+/** At the least, there. */
+const NARROW_LEAST = 0.8;
 
 export function createViewport(
   frame: HTMLElement,
   world: HTMLElement,
+  /** How much of the frame's upper part is covered by what stands on it. */
+  toolsHeight: () => number,
   onScale: (scale: number) => void,
 ): Viewport {
   let size: Point = { x: 1, y: 1 };
   let isTouched = false;
   let settling: ReturnType<typeof setTimeout> | undefined;
-  let painted = 0;
 
   const move = ({ x, y, k }: ZoomTransform): void => {
     world.style.transform = `translate(${x}px, ${y}px) scale(${k})`;
     onScale(k);
+    // A layer keeps the scale that it was painted at: without the hint, the browser paints it anew, sharp.
+    world.style.willChange = "transform";
     clearTimeout(settling);
     settling = setTimeout(() => {
-      if (painted === k) return;
-      painted = k;
-      // Without the hint for one frame, the browser paints it anew, sharp.
       world.style.willChange = "auto";
-      requestAnimationFrame(() => {
-        world.style.willChange = "transform";
-      });
     }, SETTLE_MS);
   };
   const behaviour: ZoomBehavior<HTMLElement, unknown> = zoom<HTMLElement, unknown>()
@@ -58,13 +59,14 @@ export function createViewport(
     target.call(behaviour.transform.bind(behaviour), transform);
   };
   const fit = (): void => {
-    const { clientWidth, clientHeight } = frame;
-    const k = clamp(Math.min(clientWidth / size.x, clientHeight / size.y), SCALES[0], FIT_MOST);
-    set(
-      zoomIdentity
-        .translate((clientWidth - size.x * k) / 2, Math.max(0, (clientHeight - size.y * k) / 2))
-        .scale(k),
-    );
+    const { clientWidth: width } = frame;
+    const top = toolsHeight();
+    const height = frame.clientHeight - top;
+    const whole = Math.min(width / size.x, height / size.y);
+    const least = width <= NARROW ? Math.min(NARROW_LEAST, width / size.x) : SCALES[0];
+    const k = clamp(whole, least, FIT_MOST);
+    const y = top + Math.max(0, (height - size.y * k) / 2.4);
+    set(zoomIdentity.translate((width - size.x * k) / 2, y).scale(k));
     isTouched = false;
   };
   const resize = new ResizeObserver(() => {
@@ -84,7 +86,8 @@ export function createViewport(
     reveal(rect) {
       const { k, x, y } = current();
       const dx = shift(rect.x * k + x, rect.width * k, frame.clientWidth);
-      const dy = shift(rect.y * k + y, rect.height * k, frame.clientHeight);
+      const top = toolsHeight();
+      const dy = shift(rect.y * k + y - top, rect.height * k, frame.clientHeight - top);
       if (dx !== 0 || dy !== 0) this.panBy(dx, dy);
     },
     setExtent(width, height) {

@@ -22,8 +22,10 @@ export function PacketOnMap(): JSX.Element {
       <Trail moves={all} index={index} />
       {fault !== null && isAtEnd && place !== undefined && (
         <g class="broken" transform={`translate(${place.x} ${place.y})`}>
-          <circle r="15" />
-          <path d="M-6 -6L6 6M6 -6L-6 6" />
+          <g class="packet-body">
+            <circle r="14" />
+            <path d="M-5.5 -5.5L5.5 5.5M5.5 -5.5L-5.5 5.5" />
+          </g>
         </g>
       )}
       <Dot direction={direction} isBroken={fault !== null && isAtEnd} />
@@ -31,7 +33,13 @@ export function PacketOnMap(): JSX.Element {
   );
 }
 
-function Trail({ moves: all, index }: { readonly moves: readonly Move[]; readonly index: number }): JSX.Element {
+function Trail({
+  moves: all,
+  index,
+}: {
+  readonly moves: readonly Move[];
+  readonly index: number;
+}): JSX.Element {
   const steps = story.value?.steps ?? [];
   const paths = useMemo(
     () =>
@@ -47,19 +55,41 @@ function Trail({ moves: all, index }: { readonly moves: readonly Move[]; readonl
   );
   return (
     <>
-      {paths.map(({ direction, path }) => path !== "" && <path key={direction} class={`trail ${direction}`} d={path} />)}
+      {paths.map(
+        ({ direction, path }) =>
+          path !== "" && <path key={direction} class={`trail ${direction}`} d={path} />,
+      )}
       <CurrentTrail move={all[index]} direction={steps[index]?.direction ?? "there"} />
     </>
   );
 }
 
 /** As far as the packet is. */
-function CurrentTrail({ move, direction }: { readonly move: Move | undefined; readonly direction: string }): JSX.Element {
+function CurrentTrail({
+  move,
+  direction,
+}: {
+  readonly move: Move | undefined;
+  readonly direction: string;
+}): JSX.Element {
   if (move === undefined || move.points.length < 2) return <></>;
-  return <path class={`trail ${direction}`} d={polyline(move.points)} pathLength="1" stroke-dasharray={`${progress.value} 2`} />;
+  return (
+    <path
+      class={`trail ${direction}`}
+      d={polyline(move.points)}
+      pathLength="1"
+      stroke-dasharray={`${progress.value} 2`}
+    />
+  );
 }
 
-function Dot({ direction, isBroken }: { readonly direction: string; readonly isBroken: boolean }): JSX.Element {
+function Dot({
+  direction,
+  isBroken,
+}: {
+  readonly direction: string;
+  readonly isBroken: boolean;
+}): JSX.Element {
   const index = position.value;
   const move = moves.value[index];
   const last = moves.value.slice(0, index + 1).findLast(({ points }) => points.length > 0);
@@ -68,8 +98,10 @@ function Dot({ direction, isBroken }: { readonly direction: string; readonly isB
   const { x, y } = pointAlong(points, ease(progress.value));
   return (
     <g class={`packet ${direction}`} transform={`translate(${x} ${y})`}>
-      <rect x="-10" y="-7" width="20" height="14" rx="2" />
-      <path d="M-10 -6L0 2L10 -6" />
+      <g class="packet-body">
+        <rect x="-10" y="-7" width="20" height="14" rx="2" />
+        <path d="M-10 -6L0 2L10 -6" />
+      </g>
     </g>
   );
 }

@@ -68,16 +68,37 @@ function Verdict({ fault }: { readonly fault: Fault | null }): JSX.Element {
 function Controls({ count }: { readonly count: number }): JSX.Element {
   return (
     <div class="controls" role="group" aria-label="The packet's way">
-      <button type="button" onClick={() => { goTo(0); }} aria-label="To the first step" title="To the first step">
+      <button
+        type="button"
+        onClick={() => {
+          goTo(0);
+        }}
+        aria-label="To the first step"
+        title="To the first step"
+      >
         ⇤
       </button>
-      <button type="button" onClick={() => { stepBy(-1); }} aria-label="One step back" title="One step back (arrow left)">
+      <button
+        type="button"
+        onClick={() => {
+          stepBy(-1);
+        }}
+        aria-label="One step back"
+        title="One step back (arrow left)"
+      >
         ←
       </button>
       <button type="button" class="play" onClick={playOrPause}>
         {isPlaying.value ? "Pause" : "Play"}
       </button>
-      <button type="button" onClick={() => { stepBy(1); }} aria-label="One step on" title="One step on (arrow right)">
+      <button
+        type="button"
+        onClick={() => {
+          stepBy(1);
+        }}
+        aria-label="One step on"
+        title="One step on (arrow right)"
+      >
         →
       </button>
       <input
@@ -87,7 +108,9 @@ function Controls({ count }: { readonly count: number }): JSX.Element {
         min="0"
         max={Math.max(0, count - 1)}
         value={position.value}
-        onInput={({ currentTarget }) => { goTo(Number(currentTarget.value)); }}
+        onInput={({ currentTarget }) => {
+          goTo(Number(currentTarget.value));
+        }}
       />
       <span class="counter">
         {Math.min(position.value + 1, count)}/{count}
@@ -106,7 +129,9 @@ function StepLine({ step }: { readonly step: StoryStep }): JSX.Element {
         type="button"
         aria-current={isCurrent ? "step" : undefined}
         tabIndex={isCurrent ? 0 : -1}
-        onClick={() => { goTo(index); }}
+        onClick={() => {
+          goTo(index);
+        }}
       >
         <span class="number">{step.number}</span>
         <span class="where">{station}</span>
@@ -115,17 +140,23 @@ function StepLine({ step }: { readonly step: StoryStep }): JSX.Element {
           {fact.kind === "seen" && <span class="at"> +{formatUs(fact.atUs)}</span>}
         </span>
         <span class="text">
-          {text.split(/(\[[^\]]*\])/).map((piece, at) => (piece.startsWith("[") ? <code key={at}>{piece}</code> : piece))}
+          {text
+            .split(/(\[[^\]]*\])/)
+            .map((piece, at) => (piece.startsWith("[") ? <code key={at}>{piece}</code> : piece))}
         </span>
       </button>
     </li>
   );
 }
 
-/** Within the list alone: the page stays where it is. */
+/** Within the list; where that is as long as the page, the page follows a packet that travels. */
 function showCurrent(list: HTMLElement): void {
   const current = list.querySelector<HTMLElement>("li.current");
-  if (current === null || list.scrollHeight <= list.clientHeight) return;
+  if (current === null) return;
+  if (list.scrollHeight <= list.clientHeight) {
+    if (isPlaying.peek()) current.scrollIntoView({ block: "nearest" });
+    return;
+  }
   const top = current.offsetTop - list.offsetTop;
   const isSeen = top >= list.scrollTop && top + current.offsetHeight <= list.scrollTop + list.clientHeight;
   if (!isSeen) list.scrollTop = top - list.clientHeight / 3;
@@ -141,5 +172,7 @@ function onKey(event: KeyboardEvent & { readonly currentTarget: HTMLElement }): 
   const isInList = event.target instanceof Element && event.target.closest(".steps") !== null;
   const list = event.currentTarget;
   if (isInList)
-    requestAnimationFrame(() => list.querySelector<HTMLElement>("li.current button")?.focus({ preventScroll: true }));
+    requestAnimationFrame(() =>
+      list.querySelector<HTMLElement>("li.current button")?.focus({ preventScroll: true }),
+    );
 }

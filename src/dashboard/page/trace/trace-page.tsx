@@ -32,9 +32,9 @@ function Result(): JSX.Element {
     case "none":
       return (
         <p class="hint">
-          A trace sends one marked packet from a container, and shows what the live network did with it: each route that was
-          chosen and who made it, each header as it was seen, and the way back. Where a path is broken, it ends there, with
-          the cause and the remedy.
+          A trace sends one marked packet from a container, and shows what the live network did with it: each
+          route that was chosen and who made it, each header as it was seen, and the way back. Where a path is
+          broken, it ends there, with the cause and the remedy.
         </p>
       );
     case "running":
@@ -83,7 +83,9 @@ function Form(): JSX.Element {
           autocomplete="off"
           spellcheck={false}
           value={ends.source}
-          onInput={({ currentTarget }) => { set({ source: currentTarget.value.trim() }); }}
+          onInput={({ currentTarget }) => {
+            set({ source: currentTarget.value.trim() });
+          }}
         />
       </label>
       <label>
@@ -94,14 +96,18 @@ function Form(): JSX.Element {
           autocomplete="off"
           spellcheck={false}
           value={ends.destination}
-          onInput={({ currentTarget }) => { set({ destination: currentTarget.value.trim() }); }}
+          onInput={({ currentTarget }) => {
+            set({ destination: currentTarget.value.trim() });
+          }}
         />
       </label>
       <label>
         By
         <select
           value={ends.proto}
-          onChange={({ currentTarget }) => { set({ proto: currentTarget.value as TraceEnds["proto"] }); }}
+          onChange={({ currentTarget }) => {
+            set({ proto: currentTarget.value as TraceEnds["proto"] });
+          }}
         >
           <option value="icmp">ICMP echo</option>
           <option value="tcp">TCP</option>
@@ -118,7 +124,9 @@ function Form(): JSX.Element {
             min="1"
             max="65535"
             value={ends.port}
-            onInput={({ currentTarget }) => { set({ port: currentTarget.value }); }}
+            onInput={({ currentTarget }) => {
+              set({ port: currentTarget.value });
+            }}
           />
         </label>
       )}
