@@ -44,7 +44,7 @@ function beside(upper: Rect, lower: Rect, lane: number): Arc {
 }
 
 function across(upper: Rect, lower: Rect, lane: number): Arc {
-  const shift = 26 + lane * 22;
+  const shift = 62 + lane * 55;
   const from = { x: upper.x + upper.width - shift, y: upper.y + upper.height };
   const to = { x: lower.x + lower.width - shift, y: lower.y };
   const middle = (from.y + to.y) / 2;

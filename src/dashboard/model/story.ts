@@ -2,9 +2,11 @@
 // A trace as the server tells it, and the way of its packet across the map.
 import type { Header } from "../../trace/headers.ts";
 import type { Step, Trace } from "../../trace/trace.ts";
+import { HEAD } from "./cells.ts";
 import { type Point, type Rect, centre } from "./geometry.ts";
-import { type MapLayout, type PlacedPort, portKey, wire } from "./layout.ts";
-import type { Container } from "./topology.ts";
+import type { MapLayout, PlacedStation } from "./layout.ts";
+import { type PlacedPort, portKey, portX, wire } from "./ports.ts";
+import type { Container, Station } from "./topology.ts";
 
 /** As `margay trace --json` gives it. */
 export interface Story extends Omit<Trace, "steps"> {
@@ -16,12 +18,14 @@ export interface StoryStep extends Step {
   readonly text: string;
 }
 
-/** Where a step happens: a place on the map, and the station or container that it is at. */
+/** Where a step happens. */
 export interface Place {
   readonly at: Point;
   readonly kind: "station" | "container";
   readonly id: string;
-  /** Where the packet is on a wire. */
+  /** From here to where the station decides, inside of it. */
+  readonly inwards: readonly Point[];
+  /** Where the packet is on a wire of the underlay. */
   readonly port?: PlacedPort;
 }
 
@@ -56,33 +60,44 @@ function createFinder(
 ): Finder {
   const byName = new Map(containers.map((container) => [container.name, container]));
   const byAddress = new Map(
-    containers.flatMap((container) => container.addresses.map((address) => [address as string, container])),
+    containers.flatMap((container) =>
+      container.addresses.map((address) => [address as string, container] as const),
+    ),
   );
   const stations = new Map(
     Array.from(layout.stations.values(), (placed) => [placed.station.name, placed] as const),
   );
-  const containerOf = (name: string): Container | undefined => {
-    const end = ends.find((candidate) => candidate.name === name);
-    return byName.get(name) ?? byAddress.get(end?.address ?? name);
-  };
   return ({ station: name, fact }) => {
-    const container = stations.has(name) ? undefined : containerOf(name);
-    const cell = container === undefined ? undefined : layout.containers.get(container.id);
-    if (container !== undefined && cell !== undefined)
-      return { at: inCell(cell, fact), kind: "container", id: container.id };
     const placed = stations.get(name);
-    if (placed === undefined) return undefined;
-    const { station, rect } = placed;
-    const ifName = "ifName" in fact && fact.kind === "seen" ? fact.ifName : null;
-    const port = station.ports.find(
-      (candidate) => candidate.interface !== null && candidate.interface === ifName,
-    );
-    const onWire = port === undefined ? undefined : layout.ports.get(portKey(station.id, port));
-    const inside = station.containers.find((candidate) => candidate.interface === ifName);
-    const nearCell = inside === undefined ? undefined : layout.containers.get(inside.id);
-    const at = onWire?.line[0] ?? (nearCell === undefined ? undefined : doorOf(nearCell)) ?? headOf(rect);
-    return { at, kind: "station", id: station.id, ...(onWire && { port: onWire }) };
+    if (placed !== undefined) return inStation(layout, placed, fact);
+    const address = ends.find((end) => end.name === name)?.address ?? name;
+    const container = byName.get(name) ?? byAddress.get(address);
+    const cell = container && layout.containers.get(container.id);
+    if (container === undefined || cell === undefined) return undefined;
+    const at = inCell(cell, fact);
+    return { at, kind: "container", id: container.id, inwards: [at] };
   };
+}
+
+function inStation(layout: MapLayout, { station, rect }: PlacedStation, fact: Step["fact"]): Place {
+  const ifName = fact.kind === "seen" ? fact.ifName : null;
+  const place = { kind: "station", id: station.id } as const;
+  const head = headOf(station, rect);
+  const port = station.ports.find(
+    (candidate) => candidate.interface !== null && candidate.interface === ifName,
+  );
+  const wired = port && layout.ports.get(portKey(station.id, port));
+  const [edge] = wired?.line ?? [];
+  if (wired !== undefined && edge !== undefined)
+    return { ...place, at: edge, inwards: [edge, head], port: wired };
+  const inside = station.containers.find((candidate) => candidate.interface === ifName);
+  const cell = inside && layout.containers.get(inside.id);
+  if (inside === undefined || cell === undefined) return { ...place, at: head, inwards: [head] };
+  const door = { x: centre(cell).x, y: cell.y - 4 };
+  // Between the cells, up to above them all.
+  const gap = cell.x - 5;
+  const inwards = [door, { x: gap, y: door.y }, { x: gap, y: head.y }, head];
+  return { ...place, at: door, inwards };
 }
 
 /** On the container's side of its link, the packet is at the cell's upper edge; else inside. */
@@ -90,24 +105,33 @@ function inCell(cell: Rect, { kind }: Step["fact"]): Point {
   return kind === "seen" ? { x: centre(cell).x, y: cell.y + Math.min(6, cell.height / 3) } : centre(cell);
 }
 
-/** The node's end of a container's link. */
-function doorOf(cell: Rect): Point {
-  return { x: centre(cell).x, y: cell.y - 4 };
+/** Where a station decides: above its containers, below its line to the underlay. */
+function headOf({ kind }: Station, rect: Rect): Point {
+  return kind === "host" ? { x: portX(rect), y: rect.y + HEAD - 8 } : centre(rect);
 }
 
-/** Where the node decides. */
-function headOf({ x, y, width }: Rect): Point {
-  return { x: x + width / 2, y: y + 30 };
-}
-
-function wayBetween(layout: MapLayout, from: Place, to: Place): readonly Point[] {
+function wayBetween({ segments }: MapLayout, from: Place, to: Place): readonly Point[] {
   if (from.id === to.id && from.at.x === to.at.x && from.at.y === to.at.y) return [to.at];
-  const isOnOneWire =
-    from.port !== undefined &&
-    to.port !== undefined &&
-    from.id !== to.id &&
-    from.port.segment === to.port.segment;
-  return isOnOneWire ? [from.at, ...wire(layout, from.port, to.port), to.at] : [from.at, to.at];
+  if (from.kind === "station" && from.id === to.id) return through(from, to);
+  if (from.port !== undefined && from.port.segment === to.port?.segment)
+    return wire(segments, from.port, to.port);
+  // Along a container's link; or the steps between are not there, for nobody could look.
+  return [from.at, to.at];
+}
+
+/** Inside of a station; what both ways to where it decides have in common is left out. */
+function through(from: Place, to: Place): readonly Point[] {
+  const [out, back] = [[...from.inwards], [...to.inwards]];
+  const head = out.at(-1) ?? from.at;
+  while (out.length > 1 && back.length > 1 && isSame(out.at(-2), back.at(-2))) {
+    out.pop();
+    back.pop();
+  }
+  return [...out.slice(0, -1), out.at(-1) ?? head, ...back.slice(0, -1).reverse()];
+}
+
+function isSame(a: Point | undefined, b: Point | undefined): boolean {
+  return a !== undefined && b !== undefined && a.x === b.x && a.y === b.y;
 }
 
 /** The headers of the packet at a step: as last seen on the same way. */

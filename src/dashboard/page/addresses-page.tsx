@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pools as maps of their blocks, and the same in a table.
+import { cidrAddress } from "../../net/cidr.ts";
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import {
@@ -14,12 +15,8 @@ import { topology, view } from "./state.ts";
 
 const CELL = 16;
 const GAP = 2;
-/** Left of the rows, where each begins. */
-const LABELS = pxOf("255.255.255.255");
-
-function pxOf(text: string): number {
-  return text.length * 6.2 + 8;
-}
+/** In the font of the labels. */
+const CHARACTER = 6.1;
 
 export function AddressesPage(): JSX.Element {
   const { pools = [], blocks = [] } = view.value ?? {};
@@ -86,7 +83,11 @@ function hueOf(node: string | null): string {
 function BlockMap({ pool, grid }: { readonly pool: Pool; readonly grid: AddressGrid }): JSX.Element {
   const pointed = useSignal<GridCell | undefined>(undefined);
   const pitch = CELL + GAP;
-  const width = LABELS + grid.columns * pitch - GAP;
+  const labels = Array.from({ length: grid.rows }, (_, row) =>
+    cidrAddress(cellPrefix(pool, grid, row * grid.columns)),
+  );
+  const left = Math.max(...labels.map(({ length }) => length)) * CHARACTER + 10;
+  const width = left + grid.columns * pitch - GAP;
   const height = grid.rows * pitch - GAP;
   return (
     <figure class="block-map">
@@ -98,12 +99,12 @@ function BlockMap({ pool, grid }: { readonly pool: Pool; readonly grid: AddressG
         aria-label={`Blocks of ${pool.name} in the order of their addresses; the table beside it tells the same`}
         onMouseLeave={() => (pointed.value = undefined)}
       >
-        {Array.from({ length: grid.rows }, (_, row) => (
-          <text key={row} class="mono" x={LABELS - 10} y={row * pitch + 12}>
-            {cellPrefix(pool, grid, row * grid.columns).replace(/\/.*/, "")}
+        {labels.map((label, row) => (
+          <text key={row} class="mono" x={left - 8} y={row * pitch + 12}>
+            {label}
           </text>
         ))}
-        <g transform={`translate(${LABELS} 0)`}>
+        <g transform={`translate(${left} 0)`}>
           <path class="empty" d={emptyCells(grid)} />
           {grid.cells.map((cell) => (
             <BlockCell

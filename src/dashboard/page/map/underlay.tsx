@@ -2,7 +2,8 @@
 // Segments as rails, and what is plugged into them.
 import type { JSX } from "preact";
 import { polyline } from "../../model/geometry.ts";
-import type { PlacedPort, PlacedSegment } from "../../model/layout.ts";
+import type { PlacedSegment } from "../../model/layout.ts";
+import type { PlacedPort } from "../../model/ports.ts";
 import { RateWords } from "../parts/rates.tsx";
 import { Choosable } from "./choosable.tsx";
 import { nameOf } from "./lines.tsx";
@@ -31,7 +32,10 @@ export function SegmentRails({ segment }: { readonly segment: PlacedSegment }): 
       ))}
       {last !== first && <path class="rail" d={`M${first.x1} ${first.y}V${last.y}`} />}
       <text class="segment-name" x={first.x1} y={first.y - 11}>
-        {name} <tspan class="mono">{cidr}</tspan>
+        {name}
+        <tspan class="mono" dx="8">
+          {cidr}
+        </tspan>
       </text>
     </Choosable>
   );
