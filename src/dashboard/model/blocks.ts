@@ -36,7 +36,7 @@ export const BETWEEN = 72;
 export const TITLE_WIDTH = 220;
 export const SLOT = 84;
 /** How much better several rows have to fill the room before one is given up, in which sessions can be followed. */
-const ROWS_COST = 1.3;
+const ROWS_COST = 1.45;
 
 /** The same in one column, in two, and so on. */
 export type Choices = readonly [Block, ...Block[]];
