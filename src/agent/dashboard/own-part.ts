@@ -9,6 +9,7 @@ import { poolOf } from "../../model/pools.ts";
 import { parseWorkloadEndpointName } from "../../model/workload-endpoint.ts";
 import { cidrAddress, cidrOf, parseInterfaceAddress } from "../../net/cidr.ts";
 import { type Ip, familyOf } from "../../net/ip.ts";
+import { byId } from "../../web/view/by-id.ts";
 import type { Narrated } from "../../web/view/narrate.ts";
 import type { Item } from "../../web/view/view.ts";
 import type { BlockUse, Catalog } from "../catalog.ts";
@@ -49,10 +50,6 @@ export function renderOwnPart(parts: ViewParts, state: AgentState): Narrated {
     tunnels: inputs.state.tunnels.map((end) => tunnelOf(end, inputs)),
     blocks: byId(blocks.map((block) => blockOf(block, inputs.catalog.pools))),
   };
-}
-
-export function byId<T extends { readonly id: string }>(items: readonly T[]): readonly T[] {
-  return items.toSorted((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 }
 
 export function blockOf(

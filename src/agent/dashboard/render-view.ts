@@ -2,9 +2,10 @@
 import type { NodeFacts } from "../../desired/facts.ts";
 import type { IPPool } from "../../model/ip-pool.ts";
 import { cidrSize } from "../../net/cidr.ts";
+import { byId } from "../../web/view/by-id.ts";
 import type { Narrated } from "../../web/view/narrate.ts";
 import type { Item, View } from "../../web/view/view.ts";
-import { type ViewParts, blockOf, byId } from "./own-part.ts";
+import { type ViewParts, blockOf } from "./own-part.ts";
 
 /** All that the agent knows but for counters: its own part, other nodes by their records, pools and blocks. */
 export function renderView(

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import { byId } from "./by-id.ts";
 import type { Item, View } from "./view.ts";
 
 type Counters = Item<"counters">;
 
 /** The new counters sorted by their ids, or the very same collection as before where nothing has passed. */
 export function mergeCounters(before: View["counters"], now: readonly Counters[]): View["counters"] {
-  const sorted = now.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const sorted = byId(now);
   const isSame = sorted.length === before.length && sorted.every((one, index) => isEqual(one, before[index]));
   return isSame ? before : sorted;
 }
