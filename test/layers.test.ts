@@ -20,7 +20,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   agent: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane", "bird", "cni", "web"],
   trace: ["net"],
   observe: ["net", "system", "dataplane", "trace"],
-  lab: ["net", "system", "model", "datastore", "dataplane", "cni", "agent"],
+  lab: ["net", "system", "model", "datastore", "dataplane", "cni", "web", "agent"],
   install: ["system", "model", "cni"],
   cli: [
     "net",
@@ -34,6 +34,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "trace",
     "observe",
     "doctor",
+    "web",
   ],
   doctor: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane", "bird", "agent"],
   bin: ["cli", "cni"],

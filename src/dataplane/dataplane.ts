@@ -19,10 +19,12 @@ import {
   tableOf,
 } from "./tables.ts";
 import {
+  type LinkView,
   type NeighbourView,
   type RouteOrigin,
   type RouteView,
   countRoutes,
+  viewLink,
   viewNeighbours,
   viewRoutes,
 } from "./view.ts";
@@ -126,7 +128,11 @@ export interface Dataplane extends AsyncDisposable {
   routes(): readonly RouteView[];
   /** Likewise the neighbours on the agent's interfaces. */
   neighbours(): readonly NeighbourView[];
+  /** The interface of that name or index, or that has the address, as far as has been seen. */
+  link(which: LinkQuestion): LinkView | undefined;
 }
+
+export type LinkQuestion = { readonly name: string } | { readonly index: number } | { readonly address: Ip };
 
 export function createDataplane(kernel: Kernel, options: DataplaneOptions = {}): Dataplane {
   return new KernelDataplane(kernel, options);
@@ -299,6 +305,13 @@ class KernelDataplane implements Dataplane {
 
   neighbours(): readonly NeighbourView[] {
     return viewNeighbours(this.#tables);
+  }
+
+  link(which: LinkQuestion): LinkView | undefined {
+    const { link: links, address } = this.#tables;
+    if ("name" in which) return viewLink(links.byName(which.name));
+    const index = "index" in which ? which.index : address.holderOf(which.address);
+    return index === undefined ? undefined : viewLink(links.byIndex(index));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -52,7 +52,7 @@ const node = z.strictObject({
 });
 
 const container = z.strictObject({
-  id,
+  id: id.describe("<node>/<interface>"),
   name: text.describe("its name in the lab, or that of its pod, or its ID as the runtime has it"),
   node: text.describe("the id of a node"),
   interface: ifName.describe("the node's end of its link: what it receives, the container has sent"),
@@ -67,11 +67,16 @@ const container = z.strictObject({
 const session = z.strictObject({
   id,
   from: text.describe("the id of the node whose BIRD tells it"),
-  to: text.nullable().describe("the id of the node at the other end; null where that is none"),
+  to: text
+    .nullable()
+    .describe("the id of the node, or in a lab of the machine, at the other end; null where that is none"),
   with: text.nullable().describe("who is at the other end, in words; null where nobody knows"),
   address: ip.describe("of the other end"),
   family: z.union([z.literal(4), z.literal(6)]).describe("of that address"),
-  state: z.enum(SESSION_STATES).nullable().describe("null where BIRD does not have it"),
+  state: z
+    .enum(SESSION_STATES)
+    .nullable()
+    .describe("null where BIRD does not have it, or the agent does not answer"),
   isWanted: z.boolean().describe("the cluster asks for it"),
   sinceMs: z.number().nullable().describe("of its state; milliseconds since 1970"),
   imported: count.describe("routes taken from the peer"),
