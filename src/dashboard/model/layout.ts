@@ -1,24 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where everything stands on the map. A segment of the underlay is a block; dagre arranges blocks, and the routers between them.
 import { Graph, layout as layOutGraph } from "@dagrejs/dagre";
-import { BETWEEN, type Block, type Rail, type Segment, choicesOf, choose } from "./blocks.ts";
+import { BETWEEN, type Block, type Segment, choicesOf, choose } from "./blocks.ts";
 import { type Cells, cellsFor, placeCells, stationSize } from "./cells.ts";
 import type { Point, Rect } from "./geometry.ts";
-import { LANE, type PlacedPort, placePorts } from "./ports.ts";
+import { LANE, type PlacedPort, type PlacedSegment, type PlacedStation, placePorts } from "./ports.ts";
 import type { Station } from "./topology.ts";
-
-export interface PlacedSegment {
-  /** Empty where it stands for all that is in no segment. */
-  readonly id: string;
-  readonly name: string;
-  readonly cidr: string;
-  readonly rails: readonly Rail[];
-}
-
-export interface PlacedStation {
-  readonly station: Station;
-  readonly rect: Rect;
-}
 
 export interface MapLayout {
   readonly width: number;

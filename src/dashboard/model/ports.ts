@@ -2,8 +2,20 @@
 // Lines from stations to the rails of the underlay, and the ways of packets along them.
 import { type Rail, SLOT } from "./blocks.ts";
 import { type Point, type Rect, clamp } from "./geometry.ts";
-import type { PlacedSegment, PlacedStation } from "./layout.ts";
-import type { Port } from "./topology.ts";
+import type { Port, Station } from "./topology.ts";
+
+export interface PlacedSegment {
+  /** Empty where it stands for all that is in no segment. */
+  readonly id: string;
+  readonly name: string;
+  readonly cidr: string;
+  readonly rails: readonly Rail[];
+}
+
+export interface PlacedStation {
+  readonly station: Station;
+  readonly rect: Rect;
+}
 
 export interface PlacedPort {
   readonly key: string;

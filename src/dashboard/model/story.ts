@@ -4,8 +4,8 @@ import type { Header } from "../../trace/headers.ts";
 import type { Step, Trace } from "../../trace/trace.ts";
 import { HEAD } from "./cells.ts";
 import { type Point, type Rect, centre } from "./geometry.ts";
-import type { MapLayout, PlacedStation } from "./layout.ts";
-import { type PlacedPort, portKey, portX, wire } from "./ports.ts";
+import type { MapLayout } from "./layout.ts";
+import { type PlacedPort, type PlacedStation, portKey, portX, wire } from "./ports.ts";
 import type { Container, Station } from "./topology.ts";
 
 /** As `margay trace --json` gives it. */

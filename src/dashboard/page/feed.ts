@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Follows the server: the view first, then its changes and the log, for as long as the page is open.
-import { batch } from "@preact/signals";
+import { applyChange } from "../../web/view/apply-change.ts";
+import { type ServerEvent, readEvents } from "../../web/view/read-events.ts";
 import type { LogEvent, View, ViewChange } from "../../web/view/view.ts";
-import { addEvent, applyChange } from "../model/changes.ts";
-import { type ServerEvent, createEventStreamParser } from "../model/event-stream.ts";
+import { addEvent } from "../model/log.ts";
 import { RefusedError, ask } from "./client.ts";
 import { connection, log, rates, readings, view } from "./state.ts";
 
@@ -39,21 +39,22 @@ export async function follow(): Promise<never> {
 
 async function followOnce(watch: AbortController): Promise<void> {
   const response = await ask("api/v1/view/events", watch.signal);
-  const parse = createEventStreamParser();
-  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-  if (reader === undefined) return;
-  for (;;) {
+  for await (const event of readEvents(textOf(response, watch))) take(event);
+  throw new Error("the server has ended the stream");
+}
+
+/** Gives up where nothing comes for too long. */
+async function* textOf({ body }: Response, watch: AbortController): AsyncGenerator<string> {
+  const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
+  while (reader !== undefined) {
     const silence = setTimeout(() => {
       watch.abort();
     }, SILENCE_MS);
     const { done, value } = await reader.read().finally(() => {
       clearTimeout(silence);
     });
-    if (done) throw new Error("the server has ended the stream");
-    const events = parse(value);
-    batch(() => {
-      events.forEach(take);
-    });
+    if (done) return;
+    yield value;
   }
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { byId } from "./by-id.ts";
-import { COLLECTIONS, type Collection, type View, type ViewChange } from "./view.ts";
+import type { Collection, View, ViewChange } from "./view.ts";
 
 /** The view after the change. A collection in which nothing has changed is the very same one. */
-export function applyChange(view: View, change: ViewChange): View {
-  const collections = Object.fromEntries(
-    COLLECTIONS.map((name) => [name, changed(view[name], change[name])]),
-  ) as unknown as Pick<View, Collection>;
-  return { ...view, at: change.at, ...collections };
+export function applyChange(view: View, { at, ...change }: ViewChange): View {
+  const next: Record<string, unknown> = { ...view, at };
+  for (const [name, difference] of Object.entries(change))
+    next[name] = changed(view[name as Collection], difference);
+  return next as unknown as View;
 }
 
 interface Identified {
@@ -16,11 +16,10 @@ interface Identified {
 
 function changed(
   items: readonly Identified[],
-  change: { readonly set: readonly Identified[]; readonly removed: readonly string[] } | undefined,
+  { set, removed }: { readonly set: readonly Identified[]; readonly removed: readonly string[] },
 ): readonly Identified[] {
-  if (change === undefined) return items;
   const all = new Map(items.map((item) => [item.id, item]));
-  for (const id of change.removed) all.delete(id);
-  for (const item of change.set) all.set(item.id, item);
+  for (const id of removed) all.delete(id);
+  for (const item of set) all.set(item.id, item);
   return byId([...all.values()]);
 }

@@ -2,8 +2,7 @@
 // Segments as rails, and what is plugged into them.
 import type { JSX } from "preact";
 import { polyline } from "../../model/geometry.ts";
-import type { PlacedSegment } from "../../model/layout.ts";
-import type { PlacedPort } from "../../model/ports.ts";
+import type { PlacedPort, PlacedSegment } from "../../model/ports.ts";
 import { RateWords } from "../parts/rates.tsx";
 import { Choosable } from "./choosable.tsx";
 import { nameOf } from "./lines.tsx";
