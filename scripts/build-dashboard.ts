@@ -6,6 +6,7 @@ import { type Metafile, build } from "esbuild";
 import {
   chmodSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -43,9 +44,11 @@ try {
   });
   for (const name of ["index.html", "icon.svg"]) cpSync(join(SOURCES, name), join(unfinished, name));
   writeFileSync(join(unfinished, "licences.txt"), licences(metafile));
-  rmSync(TARGET, { recursive: true, force: true });
+  // Whoever reads it meanwhile finds the one or the other.
+  if (existsSync(TARGET)) renameSync(TARGET, `${unfinished}.old`);
   renameSync(unfinished, TARGET);
 } finally {
+  rmSync(`${unfinished}.old`, { recursive: true, force: true });
   rmSync(unfinished, { recursive: true, force: true });
 }
 

@@ -51,6 +51,9 @@ export function movesOf(
   });
 }
 
+/** How far above its cell the node's end of a container's link is. */
+const DOOR = 5;
+
 type Finder = (step: Pick<Step, "station" | "fact">) => Place | undefined;
 
 function createFinder(
@@ -93,10 +96,17 @@ function inStation(layout: MapLayout, { station, rect }: PlacedStation, fact: St
   const inside = station.containers.find((candidate) => candidate.interface === ifName);
   const cell = inside && layout.containers.get(inside.id);
   if (inside === undefined || cell === undefined) return { ...place, at: head, inwards: [head] };
-  const door = { x: centre(cell).x, y: cell.y - 4 };
-  // Between the cells, up to above them all.
+  const door = { x: centre(cell).x, y: cell.y - DOOR };
   const gap = cell.x - 5;
-  const inwards = [door, { x: gap, y: door.y }, { x: gap, y: head.y }, head];
+  // Those of lower rows: between the cells, up to above them all.
+  const aside =
+    door.y === head.y
+      ? []
+      : [
+          { x: gap, y: door.y },
+          { x: gap, y: head.y },
+        ];
+  const inwards = [door, ...aside, head];
   return { ...place, at: door, inwards };
 }
 
@@ -107,7 +117,7 @@ function inCell(cell: Rect, { kind }: Step["fact"]): Point {
 
 /** Where a station decides: above its containers, below its line to the underlay. */
 function headOf({ kind }: Station, rect: Rect): Point {
-  return kind === "host" ? { x: portX(rect), y: rect.y + HEAD - 8 } : centre(rect);
+  return kind === "host" ? { x: portX(rect), y: rect.y + HEAD - DOOR } : centre(rect);
 }
 
 function wayBetween({ segments }: MapLayout, from: Place, to: Place): readonly Point[] {

@@ -59,13 +59,20 @@ export function topologyOf(
   };
 }
 
+const NAMES = new Intl.Collator("en", { numeric: true });
+
+/** As people count: c2 before c10. */
+export function byName<Named extends { readonly name: string }>(things: readonly Named[]): readonly Named[] {
+  return things.toSorted((a, b) => NAMES.compare(a.name, b.name));
+}
+
 function stationsOf({
   machines,
   nodes,
   containers,
 }: Pick<View, "machines" | "nodes" | "containers">): readonly Station[] {
   const nodeOf = new Map(nodes.flatMap((node) => (node.machine === null ? [] : [[node.machine, node]])));
-  const inside = Map.groupBy(containers, ({ node }) => node);
+  const inside = Map.groupBy(byName(containers), ({ node }) => node);
   const station = (base: Omit<Station, "containers">): Station => ({
     ...base,
     containers: inside.get(base.node?.id ?? "") ?? [],

@@ -78,7 +78,7 @@ function CurrentTrail({
       class={`trail ${direction}`}
       d={polyline(move.points)}
       pathLength="1"
-      stroke-dasharray={`${progress.value} 2`}
+      stroke-dasharray={`${ease(progress.value)} 2`}
     />
   );
 }

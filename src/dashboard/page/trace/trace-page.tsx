@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { headersAt } from "../../model/story.ts";
+import { byName } from "../../model/topology.ts";
 import { Stage } from "../map/stage.tsx";
 import { view } from "../state.ts";
 import { Headers, PacketOnMap } from "./packet.tsx";
@@ -140,7 +141,7 @@ function Form(): JSX.Element {
 /** In a lab, containers have names; on a node, a trace takes addresses. */
 function names(): readonly { readonly value: string; readonly label: string }[] {
   const known = view.value;
-  return (known?.containers ?? []).flatMap(({ name, node, addresses: [address] }) => {
+  return byName(known?.containers ?? []).flatMap(({ name, node, addresses: [address] }) => {
     if (known?.scope === "lab") return [{ value: name, label: `${address ?? ""} on ${node}` }];
     return address === undefined ? [] : [{ value: address, label: name }];
   });
@@ -149,7 +150,7 @@ function names(): readonly { readonly value: string; readonly label: string }[] 
 /** The first container, and the first one elsewhere. */
 function suggestEnds(): void {
   const { source, destination } = traceEnds.value;
-  const list = view.value?.containers ?? [];
+  const list = byName(view.value?.containers ?? []);
   const labels = names();
   const at = source === "" ? 0 : labels.findIndex(({ value }) => value === source);
   const node = list[at]?.node;
