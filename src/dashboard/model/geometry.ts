@@ -25,28 +25,45 @@ export function distance(a: Point, b: Point): number {
 
 export type Way = "left" | "right" | "up" | "down";
 
-const STEPS: Readonly<Record<Way, Point>> = {
-  left: { x: -1, y: 0 },
-  right: { x: 1, y: 0 },
-  up: { x: 0, y: -1 },
-  down: { x: 0, y: 1 },
-};
+/** What is not straight ahead comes after all that is. */
+const ASIDE = 1000;
 
-/** The nearest of the places that lie in a direction, those straight ahead preferred; undefined where there is none. */
-export function nearest<Id>(places: Iterable<readonly [Id, Point]>, from: Point, way: Way): Id | undefined {
-  const step = STEPS[way];
+/** The nearest of the boxes that lie in a direction, those straight ahead first; undefined where there is none. */
+export function nearest<Id>(boxes: Iterable<readonly [Id, Rect]>, from: Rect, way: Way): Id | undefined {
   let best: Id | undefined;
   let least = Infinity;
-  for (const [id, { x, y }] of places) {
-    const ahead = (x - from.x) * step.x + (y - from.y) * step.y;
-    const aside = Math.abs((x - from.x) * step.y) + Math.abs((y - from.y) * step.x);
-    const cost = ahead + 2.5 * aside;
-    if (ahead > 1 && ahead > 0.3 * aside && cost < least) {
+  for (const [id, box] of boxes) {
+    const cost = costOf(turned(from, way), turned(box, way));
+    if (cost < least) {
       least = cost;
       best = id;
     }
   }
   return best;
+}
+
+/** As if the way were to the right. */
+function turned(rect: Rect, way: Way): Rect {
+  const { x, y, width, height } = rect;
+  switch (way) {
+    case "right":
+      return rect;
+    case "left":
+      return { x: -x - width, y, width, height };
+    case "down":
+      return { x: y, y: x, width: height, height: width };
+    case "up":
+      return { x: -y - height, y: x, width: height, height: width };
+  }
+}
+
+function costOf(from: Rect, to: Rect): number {
+  if (centre(to).x <= centre(from).x + 1) return Infinity;
+  const ahead = Math.max(0, to.x - from.x - from.width);
+  const aside = Math.max(0, to.y - from.y - from.height, from.y - to.y - to.height);
+  const off = Math.abs(centre(to).y - centre(from).y);
+  if (aside > 2 * Math.max(ahead, to.x + to.width - from.x)) return Infinity;
+  return ahead + 0.2 * off + (aside > 0 ? ASIDE + 2 * aside : 0);
 }
 
 /** The place after a share (0 to 1) of the way along the points. */

@@ -25,19 +25,26 @@ export function countersOf({ node, interface: ifName }: Container): string {
 export function Cell({ container, kind, x, y, width, height }: Props): JSX.Element {
   const { id, name, node, addresses } = container;
   const health = containerHealth(container);
-  const label = `container ${name}, ${addresses.join(", ")}, on ${node}, ${HEALTH_WORDS[health]}`;
+  const label = `${name} ${addresses.join(", ")}, container on ${node}, ${HEALTH_WORDS[health]}`;
   return (
-    <Choosable
-      chosen={{ kind: "container", id }}
-      label={label}
-      class={`cell ${kind} ${health}`}
-      transform={`translate(${x} ${y})`}
-    >
-      <Box container={container} width={width} height={height} kind={kind} />
-      {kind === "card" && <Card container={container} width={width} />}
-      {kind === "tag" && <Tag container={container} height={height} />}
-      {kind === "square" && <Square container={container} width={width} height={height} />}
-    </Choosable>
+    <>
+      <Choosable
+        chosen={{ kind: "container", id }}
+        label={label}
+        class={`cell ${kind} ${health}`}
+        transform={`translate(${x} ${y})`}
+      >
+        <Box container={container} width={width} height={height} kind={kind} />
+        {kind === "card" && <Card container={container} />}
+        {kind === "tag" && <Tag container={container} height={height} />}
+        {kind === "square" && <Square container={container} width={width} height={height} />}
+      </Choosable>
+      {kind === "card" && (
+        <text class="detail end traffic" x={x + width - 9} y={y + 20} aria-hidden="true">
+          <Traffic container={container} />
+        </text>
+      )}
+    </>
   );
 }
 
@@ -63,7 +70,7 @@ function Box({
   );
 }
 
-function Card({ container, width }: Pick<Props, "container" | "width">): JSX.Element {
+function Card({ container }: Pick<Props, "container">): JSX.Element {
   const [address = ""] = container.addresses;
   return (
     <>
@@ -72,12 +79,9 @@ function Card({ container, width }: Pick<Props, "container" | "width">): JSX.Ele
       </g>
       <text class="name" x="28" y="20">
         {shorten(container.name, 13)}
-      </text>
+      </text>{" "}
       <text class="mono detail" x="9" y="37">
         {shorten(address, 20)}
-      </text>
-      <text class="detail end rate" x={width - 9} y="20">
-        <Traffic container={container} />
       </text>
     </>
   );

@@ -2,13 +2,12 @@
 // What on the map can be selected, and where it is.
 import { computed, signal } from "@preact/signals";
 import { type Arc, arcBetween } from "../../model/arcs.ts";
-import { type Point, type Rect, centre } from "../../model/geometry.ts";
+import type { Rect } from "../../model/geometry.ts";
 import { type Pair, type Selection, type SessionPair, type TunnelPair } from "../../model/topology.ts";
 import { layout, selection, topology } from "../state.ts";
 
 export interface Item {
   readonly selection: Selection;
-  readonly at: Point;
   readonly rect: Rect;
 }
 
@@ -116,7 +115,7 @@ export const items = computed((): ReadonlyMap<string, Item> => {
 });
 
 function item(chosen: Selection, rect: Rect): Item {
-  return { selection: chosen, at: centre(rect), rect };
+  return { selection: chosen, rect };
 }
 
 function pill(chosen: Selection, { label }: Arc): Item {

@@ -23,7 +23,7 @@ export function SessionLine({ pair, arc, isQuiet }: DrawnPair<SessionPair>): JSX
   return (
     <Choosable
       chosen={{ kind: "session", id: pair.id }}
-      label={`BGP session${family} ${nameOf(pair.a)} – ${nameOf(pair.b)}, ${state}`}
+      label={`${words}: session ${nameOf(pair.a)} – ${nameOf(pair.b)}, ${state}`}
       class={`session ${pair.isEstablished ? "up" : "down"}${isQuiet ? " silent" : ""}`}
     >
       <path class="reach" d={arc.path} />
@@ -35,16 +35,17 @@ export function SessionLine({ pair, arc, isQuiet }: DrawnPair<SessionPair>): JSX
 
 export function TunnelLine({ pair, arc, isQuiet }: DrawnPair<TunnelPair>): JSX.Element {
   const name = TUNNEL_NAMES[pair.kind];
+  const words = pair.isUp ? name : `${name} down`;
   return (
     <Choosable
       chosen={{ kind: "tunnel", id: pair.id }}
-      label={`tunnel ${name} ${nameOf(pair.a)} – ${nameOf(pair.b)}, ${pair.isUp ? "up" : "down"}`}
+      label={`${words}: tunnel ${nameOf(pair.a)} – ${nameOf(pair.b)}, ${pair.isUp ? "up" : "down"}`}
       class={`tunnel ${pair.isUp ? "up" : "down"}${isQuiet ? " silent" : ""}`}
     >
       <path class="reach" d={arc.path} />
       <path class="casing" d={arc.path} />
       <path class="core" d={arc.path} />
-      <Pill {...arc.label} words={pair.isUp ? name : `${name} down`} isBroken={!pair.isUp} />
+      <Pill {...arc.label} words={words} isBroken={!pair.isUp} />
     </Choosable>
   );
 }

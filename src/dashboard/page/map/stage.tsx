@@ -153,8 +153,8 @@ function onKey(event: KeyboardEvent, viewport: Viewport): void {
 function step(way: Way, viewport: Viewport): void {
   const from = items.value.get(cursor.value ?? "");
   if (from === undefined) return;
-  const others = Array.from(items.value, ([key, { at }]) => [key, at] as const);
-  const next = nearest(others, from.at, way);
+  const boxes = Array.from(items.value, ([key, { rect }]) => [key, rect] as const);
+  const next = nearest(boxes, from.rect, way);
   const item = next === undefined ? undefined : items.value.get(next);
   if (next === undefined || item === undefined) return;
   moveCursor(next);

@@ -27,12 +27,11 @@ export function StationBox({ station, x, y, width, height }: Props): JSX.Element
   const isHost = kind === "host";
   const [address = ports[0]?.address ?? ""] = node?.addresses ?? [];
   const count = containers.length;
-  const label = [
-    `${KINDS[kind]} ${name}`,
-    HEALTH_WORDS[health],
-    address,
-    ...(isHost ? [`${count} ${count === 1 ? "container" : "containers"}`] : []),
-  ].join(", ");
+  const words = summaryOf(station);
+  const inside = `${count} ${count === 1 ? "container" : "containers"}`;
+  // What can be read comes first, line by line, so that it can be said to choose it (WCAG 2.5.3).
+  const read = isHost ? [name, words, address, inside] : [name, KINDS[kind], address];
+  const label = [read.join(" "), ...(isHost ? ["host"] : []), HEALTH_WORDS[health]].join(", ");
   return (
     <Choosable
       chosen={{ kind: "station", id }}
@@ -46,36 +45,29 @@ export function StationBox({ station, x, y, width, height }: Props): JSX.Element
       </g>
       <text class="name station-name" x={kind === "router" ? 41 : 37} y="26">
         {shorten(name, isHost ? 16 : 14)}
-      </text>
+      </text>{" "}
+      {isHost && (
+        <text class="detail end" x={width - 15} y="26">
+          {shorten(words, 20)}
+        </text>
+      )}{" "}
       <text class="mono detail" x={kind === "router" ? 26 : 15} y="44">
         {isHost ? shorten(address, 26) : KINDS[kind]}
-      </text>
-      {isHost && <Summary station={station} width={width} />}
+      </text>{" "}
+      {isHost && count > 8 && (
+        <text class="detail end" x={width - 15} y="44">
+          {count} containers
+        </text>
+      )}
     </Choosable>
   );
 }
 
 /** Who routes, and what travels how. */
-function Summary({
-  station: { node, containers },
-  width,
-}: {
-  readonly station: Station;
-  readonly width: number;
-}): JSX.Element {
+function summaryOf({ node }: Station): string {
   const source = node?.routeSource ?? null;
-  const words = [
+  return [
     ...(source === null ? [] : [source === "bird" ? "BIRD" : "datastore"]),
     ...(node?.encapsulations.map((kind) => TUNNEL_NAMES[kind]) ?? []),
-  ];
-  return (
-    <>
-      <text class="detail end" x={width - 15} y="26">
-        {shorten(words.join(" · "), 20)}
-      </text>
-      <text class="detail end" x={width - 15} y="44">
-        {containers.length > 8 ? `${containers.length} containers` : ""}
-      </text>
-    </>
-  );
+  ].join(" · ");
 }

@@ -15,7 +15,7 @@ export function SegmentRails({ segment }: { readonly segment: PlacedSegment }): 
   return (
     <Choosable
       chosen={{ kind: "segment", id }}
-      label={id === "" ? "stations in other networks" : `segment ${name}, ${cidr}`}
+      label={id === "" ? `${name}: stations in no segment` : `${name} ${cidr}, segment of the underlay`}
       class={`segment${id === "" ? " elsewhere" : ""}`}
     >
       <rect
@@ -31,8 +31,8 @@ export function SegmentRails({ segment }: { readonly segment: PlacedSegment }): 
       ))}
       {last !== first && <path class="rail" d={`M${first.x1} ${first.y}V${last.y}`} />}
       <text class="segment-name" x={first.x1} y={first.y - 11}>
-        {name}
-        <tspan class="mono" dx="8">
+        {name}{" "}
+        <tspan class="mono" dx="5">
           {cidr}
         </tspan>
       </text>
