@@ -60,7 +60,7 @@ function linesOfNode({ before, after }: Change<Item<"nodes">>): readonly Line[] 
   if (after.isReady === true && before.isReady === false) tell("info", "ready");
   if (after.isReady === false && before.isReady !== false) tell("error", "not ready");
   if (after.isReady !== null) for (const text of added(before.reasons, after.reasons)) tell("error", text);
-  for (const text of added(before.degraded, after.degraded)) tell("warning", text);
+  for (const text of added([...before.degraded, ...after.reasons], after.degraded)) tell("warning", text);
   for (const text of added(after.degraded, before.degraded))
     if (after.isReady !== null) tell("info", `no more: ${text}`);
   if (after.routeSource !== before.routeSource && after.routeSource !== null && before.routeSource !== null)

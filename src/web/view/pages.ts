@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The dashboard's own files. They are read once, and whoever asks names one of them or nothing.
 import { createHash } from "node:crypto";
-import { readFileSync, readdirSync } from "node:fs";
+import { type Dirent, readFileSync, readdirSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
-import { extname, join, relative, sep } from "node:path";
+import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { hasCode } from "../../system/error-code.ts";
 import type { ApiHandler } from "../api.ts";
@@ -93,14 +93,18 @@ function readPages(directory: string): ReadonlyMap<string, Page> | undefined {
   return index === undefined ? undefined : pages.set("/", index);
 }
 
-/** Below the directory; links are not followed. */
-function listFiles(directory: string): readonly string[] {
+/** Below the directory; links are not followed (`recursive` of `readdir` does). */
+function listFiles(directory: string, below = ""): readonly string[] {
+  return listDirectory(join(directory, below)).flatMap((entry) => {
+    const path = `${below}${entry.name}`;
+    if (!NAME.test(entry.name)) return [];
+    return entry.isDirectory() ? listFiles(directory, `${path}/`) : entry.isFile() ? [path] : [];
+  });
+}
+
+function listDirectory(directory: string): readonly Dirent[] {
   try {
-    return readdirSync(directory, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => relative(directory, join(entry.parentPath, entry.name)).split(sep))
-      .filter((names) => names.every((name) => NAME.test(name)))
-      .map((names) => names.join("/"));
+    return readdirSync(directory, { withFileTypes: true });
   } catch (error) {
     if (hasCode(error, "ENOENT")) return [];
     throw error;
