@@ -55,7 +55,7 @@ try {
 /** Those of the packages that are part of the files, as they ask for. */
 function licences({ inputs }: Metafile): string {
   const folders = Object.keys(inputs).flatMap(
-    (path) => /^node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? [],
+    (path) => /^.*\bnode_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? [],
   );
   return [...new Set(folders)]
     .sort()

@@ -18,7 +18,7 @@ export interface TestBrowser extends AsyncDisposable {
 export interface TestPage extends AsyncDisposable {
   readonly page: Page;
   /** Keeps a picture for people to look at. */
-  picture(name: string): Promise<void>;
+  readonly picture: (name: string) => Promise<void>;
   /** What the browser or the page has complained about. */
   readonly complaints: readonly string[];
 }

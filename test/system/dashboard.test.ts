@@ -74,7 +74,7 @@ describe("the dashboard of a lab", () => {
     const names = await page.locator(".map .item").evaluateAll((all) => all.map((item) => item.ariaLabel));
     for (const wanted of [
       /^underlay0 192\.168\.0\.0\/24, segment of the underlay$/,
-      /^host1 BIRD 192\.168\.0\.101 2 containers, host, ready$/,
+      /^host1 192\.168\.0\.101, host, BIRD, 2 containers, ready$/,
       /^a 10\.1\.\S+, container on host1, ready$/,
       /^BGP: session host1 – host2, Established$/,
     ])

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where everything stands on the map. A segment of the underlay is a block; dagre arranges blocks, and the routers between them.
-import { Graph, layout as layOutGraph } from "@dagrejs/dagre";
 import { BETWEEN, type Block, type Segment, choicesOf, choose } from "./blocks.ts";
 import { type Cells, cellsFor, placeCells, stationSize } from "./cells.ts";
+import { createLayeredGraph, layOutGraph } from "./dagre.ts";
 import type { Point, Rect } from "./geometry.ts";
 import { LANE, type PlacedPort, type PlacedSegment, type PlacedStation, placePorts } from "./ports.ts";
 import type { Station } from "./topology.ts";
@@ -90,7 +90,7 @@ function arrange(
   cells: Cells,
   isWide: boolean,
 ): Corners {
-  const graph = new Graph();
+  const graph = createLayeredGraph();
   const lanes = linkers.reduce((sum, { station }) => sum + station.ports.length, 0);
   graph.setGraph({
     rankdir: isWide ? "TB" : "LR",
@@ -107,7 +107,7 @@ function arrange(
   layOutGraph(graph);
   const corners = new Map<string, Point>();
   for (const id of graph.nodes()) {
-    const { x = 0, y = 0, width, height } = graph.node(id) as Rect;
+    const { x, y, width, height } = graph.node(id);
     corners.set(id, { x: MARGIN + x - width / 2, y: MARGIN + y - height / 2 });
   }
   return isWide ? alignTops(blocks, corners) : corners;

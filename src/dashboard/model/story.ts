@@ -64,7 +64,7 @@ function createFinder(
   const byName = new Map(containers.map((container) => [container.name, container]));
   const byAddress = new Map(
     containers.flatMap((container) =>
-      container.addresses.map((address) => [address as string, container] as const),
+      container.addresses.map((address) => [address, container] as const),
     ),
   );
   const stations = new Map(

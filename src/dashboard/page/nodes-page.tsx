@@ -124,7 +124,7 @@ function NodeView({ station, name }: { readonly station: Station; readonly name:
       </h1>
       <p class="mono lead">
         {node?.addresses.join(", ")}
-        {node?.version != null && ` · agent ${node.version}`}
+        {node?.version && ` · agent ${node.version}`}
       </p>
       {node && <Reasons words={node.reasons} title="Not ready, because" />}
       {node && <Reasons words={node.degraded} title="Ready, but" />}

@@ -4,7 +4,7 @@ import { type ReadonlySignal, computed, signal } from "@preact/signals";
 import type { LogEvent, View } from "../../web/view/view.ts";
 import { type MapLayout, layOut } from "../model/layout.ts";
 import { type Problem, problemsOf } from "../model/problems.ts";
-import { createRateMeter } from "../model/rates.ts";
+import { NO_RATE, type Rate, createRateMeter } from "../model/rates.ts";
 import { type Selection, type Topology, topologyOf } from "../model/topology.ts";
 
 /** `refused`: the server does not know the token. */
@@ -18,8 +18,17 @@ export const selection = signal<Selection | undefined>(undefined);
 export const aspect = signal(1.6);
 
 export const rates = createRateMeter();
-/** Grows with each reading of counters: who shows rates follows it. */
+/** Grows with each reading of counters. */
 export const readings = signal(0);
+
+/** Whoever asks is asked for again with the next reading. */
+export function rateOf(id: string): Rate {
+  return readings.value > 0 ? rates.rate(id) : NO_RATE;
+}
+
+export function historyOf(id: string): readonly Rate[] {
+  return readings.value > 0 ? rates.history(id) : [];
+}
 
 /** Parts of the view that stay the same object while nothing in them changes, so that what follows from them is not computed anew. */
 function part<Name extends keyof View>(name: Name): ReadonlySignal<View[Name] | undefined> {

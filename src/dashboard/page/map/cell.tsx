@@ -6,7 +6,7 @@ import { useRef } from "preact/hooks";
 import { activityOf, formatBits } from "../../model/rates.ts";
 import { type Container, containerHealth } from "../../model/topology.ts";
 import { HEALTH_WORDS, HealthMark } from "../parts/glyphs.tsx";
-import { rates, readings } from "../state.ts";
+import { rateOf } from "../state.ts";
 import { Choosable } from "./choosable.tsx";
 
 interface Props {
@@ -57,8 +57,7 @@ function Box({
 }: Pick<Props, "container" | "width" | "height" | "kind">): JSX.Element {
   const bar = useRef<SVGPathElement>(null);
   useSignalEffect(() => {
-    void readings.value;
-    const level = String(activityOf(rates.rate(countersOf(container))));
+    const level = String(activityOf(rateOf(countersOf(container))));
     if (bar.current !== null && bar.current.dataset["level"] !== level) bar.current.dataset["level"] = level;
   });
   const radius = kind === "square" ? 2 : 4;
@@ -122,8 +121,7 @@ function Square({ container, width, height }: Pick<Props, "container" | "width" 
 
 /** Both directions together, where there is any. */
 function Traffic({ container }: { readonly container: Container }): JSX.Element {
-  void readings.value;
-  const { rxBits, txBits } = rates.rate(countersOf(container));
+  const { rxBits, txBits } = rateOf(countersOf(container));
   return <>{rxBits + txBits > 0 ? formatBits(rxBits + txBits) : ""}</>;
 }
 

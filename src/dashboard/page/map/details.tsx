@@ -16,7 +16,7 @@ import { HealthSign } from "../parts/glyphs.tsx";
 import { RateChart } from "../parts/rates.tsx";
 import { Since } from "../parts/time.tsx";
 import { hrefOf } from "../route.ts";
-import { rates, readings, selection, topology, view } from "../state.ts";
+import { rateOf, selection, topology, view } from "../state.ts";
 import { traceEnds } from "../trace/player.ts";
 import { countersOf } from "./cell.tsx";
 import { nameOf, stateOf } from "./lines.tsx";
@@ -79,9 +79,8 @@ function Overview(): JSX.Element {
 const BUSIEST = 6;
 
 function busiest(): readonly { readonly container: Container; readonly rate: Rate }[] {
-  void readings.value;
   return (view.value?.containers ?? [])
-    .map((container) => ({ container, rate: rates.rate(countersOf(container)) }))
+    .map((container) => ({ container, rate: rateOf(countersOf(container)) }))
     .filter(({ rate }) => rate.rxBits + rate.txBits > 0)
     .sort((a, b) => b.rate.rxBits + b.rate.txBits - (a.rate.rxBits + a.rate.txBits))
     .slice(0, BUSIEST);

@@ -30,36 +30,43 @@ export function StationBox({ station, x, y, width, height }: Props): JSX.Element
   const words = summaryOf(station);
   const inside = `${count} ${count === 1 ? "container" : "containers"}`;
   // What can be read comes first, line by line, so that it can be said to choose it (WCAG 2.5.3).
-  const read = isHost ? [name, words, address, inside] : [name, KINDS[kind], address];
-  const label = [read.join(" "), ...(isHost ? ["host"] : []), HEALTH_WORDS[health]].join(", ");
+  const read = isHost ? [name, address] : [name, KINDS[kind], address];
+  const label = [read.join(" "), ...(isHost ? ["host", words, inside] : []), HEALTH_WORDS[health]].join(", ");
   return (
-    <Choosable
-      chosen={{ kind: "station", id }}
-      label={label}
-      class={`station ${kind} ${health}`}
-      transform={`translate(${x} ${y})`}
-    >
-      <rect class="ring" width={width} height={height} rx={isHost ? 7 : kind === "router" ? height / 2 : 3} />
-      <g class="station-mark" transform={`translate(${kind === "router" ? 26 : 22} 21)`}>
-        <HealthMark health={health} />
-      </g>
-      <text class="name station-name" x={kind === "router" ? 41 : 37} y="26">
-        {shorten(name, isHost ? 16 : 14)}
-      </text>{" "}
+    <>
+      <Choosable
+        chosen={{ kind: "station", id }}
+        label={label}
+        class={`station ${kind} ${health}`}
+        transform={`translate(${x} ${y})`}
+      >
+        <rect
+          class="ring"
+          width={width}
+          height={height}
+          rx={isHost ? 7 : kind === "router" ? height / 2 : 3}
+        />
+        <g class="station-mark" transform={`translate(${kind === "router" ? 26 : 22} 21)`}>
+          <HealthMark health={health} />
+        </g>
+        <text class="name station-name" x={kind === "router" ? 41 : 37} y="26">
+          {shorten(name, isHost ? 16 : 14)}
+        </text>{" "}
+        <text class="mono detail" x={kind === "router" ? 26 : 15} y="44">
+          {isHost ? shorten(address, 26) : KINDS[kind]}
+        </text>
+      </Choosable>
       {isHost && (
-        <text class="detail end" x={width - 15} y="26">
-          {shorten(words, 20)}
-        </text>
-      )}{" "}
-      <text class="mono detail" x={kind === "router" ? 26 : 15} y="44">
-        {isHost ? shorten(address, 26) : KINDS[kind]}
-      </text>{" "}
-      {isHost && count > 8 && (
-        <text class="detail end" x={width - 15} y="44">
-          {count} containers
-        </text>
+        <g class="aside" transform={`translate(${x + width - 15} ${y})`} aria-hidden="true">
+          <text class="detail end" y="26">
+            {shorten(words, 20)}
+          </text>
+          <text class="detail end" y="44">
+            {count > 8 ? inside : ""}
+          </text>
+        </g>
       )}
-    </Choosable>
+    </>
   );
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { JSX } from "preact";
 import { HISTORY, formatBits, formatPackets } from "../../model/rates.ts";
-import { rates, readings } from "../state.ts";
+import { historyOf, rateOf } from "../state.ts";
 
 interface Props {
   /** Of the counters. */
@@ -27,8 +27,7 @@ function useRates(
   readonly out: { readonly bits: number; readonly packets: number };
   readonly into: { readonly bits: number; readonly packets: number };
 } {
-  void readings.value;
-  const { rxBits, txBits, rxPackets, txPackets } = rates.rate(id);
+  const { rxBits, txBits, rxPackets, txPackets } = rateOf(id);
   const [received, sent] = [
     { bits: rxBits, packets: rxPackets },
     { bits: txBits, packets: txPackets },
@@ -42,7 +41,7 @@ const HEIGHT = 40;
 /** The last minute, sent and received. */
 export function RateChart({ id, isFarEnd = false }: Props): JSX.Element {
   const { out, into } = useRates(id, isFarEnd);
-  const history = rates.history(id);
+  const history = historyOf(id);
   const sent = history.map(({ rxBits, txBits }) => (isFarEnd ? rxBits : txBits));
   const received = history.map(({ rxBits, txBits }) => (isFarEnd ? txBits : rxBits));
   const most = Math.max(1, ...sent, ...received);
