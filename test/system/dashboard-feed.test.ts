@@ -50,6 +50,10 @@ class Dashboard implements AsyncDisposable {
     return new Dashboard(child, (JSON.parse(text) as { url: string }).url);
   }
 
+  get port(): string {
+    return new URL(this.#base).port;
+  }
+
   fetch(
     path: string,
     { token = this.token, signal = AbortSignal.timeout(PATIENCE_MS) } = {},
