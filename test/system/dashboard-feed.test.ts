@@ -280,6 +280,17 @@ describe("the feed of the dashboard", () => {
       await lab.repair();
     });
 
+    it("tells of what an agent has put right", async () => {
+      await using follower = new Follower(dashboard);
+      await follower.until((view) => nodeOf(view, "host1")?.isReady === true, "the node");
+      const told = /^kernel: put right .*: 1 route$/;
+      await lab.exec("host1", "ip", "route", "del", `${await lab.address("a")}/32`);
+      await follower.until(
+        (_view, events) => events.some(({ node, text }) => node === "host1" && told.test(text)),
+        "a line of the log",
+      );
+    });
+
     it("says which agent does not answer, with what was there last, and when it is back", async () => {
       await using follower = new Follower(dashboard);
       await follower.until((view) => nodeOf(view, "host2")?.isReady === true, "both agents");
