@@ -50,8 +50,8 @@ async function showUntilStopped(lab: Lab, options: LabOptions, signal: AbortSign
   // Whoever only wants the report does not wait for it to be loaded.
   const { serveLab } = await import("./dashboard/serve.ts");
   await using dashboard = await serveLab(lab, {});
-  process.stderr.write(`${hints}\n\nSee it in a browser of this machine:\n  ${dashboard.url}\n`);
-  process.stderr.write("\nCtrl-C removes the lab.\n");
+  const see = `See it in a browser of this machine:\n  ${dashboard.url}`;
+  process.stderr.write(`${hints}\n\n${see}\n\nCtrl-C removes the lab.\n`);
   // A signal handler alone does not keep the process alive.
   while (!signal.aborted) await systemClock.sleep(DAY_MS, { signal }).catch(() => undefined);
 }

@@ -84,6 +84,8 @@ export interface DataplaneMeasures {
   readonly pending: Readonly<Record<Kind, number>>;
   /** Attempts that have failed so far. */
   readonly failures: Readonly<Record<Kind, number>>;
+  /** Objects that were put right so far, after somebody else had changed or removed them, or because they were in the way. */
+  readonly repairs: Readonly<Record<Kind, number>>;
   /** Since when an application goes on, in milliseconds of the clock; `undefined` while none does. */
   readonly applyingSinceMs: number | undefined;
   /** How many routes stand in the tables that are looked at. */
@@ -294,6 +296,7 @@ class KernelDataplane implements Dataplane {
     return {
       pending: forEveryKind((kind) => tableOf(this.#tables, kind).busyCount),
       failures: forEveryKind((kind) => tableOf(this.#tables, kind).failures),
+      repairs: forEveryKind((kind) => tableOf(this.#tables, kind).repairs),
       applyingSinceMs: this.#applyingSinceMs,
       routes: countRoutes(this.#tables),
     };

@@ -50,6 +50,10 @@ class Dashboard implements AsyncDisposable {
     return new Dashboard(child, (JSON.parse(text) as { url: string }).url);
   }
 
+  get port(): string {
+    return new URL(this.#base).port;
+  }
+
   fetch(
     path: string,
     { token = this.token, signal = AbortSignal.timeout(PATIENCE_MS) } = {},
@@ -274,6 +278,17 @@ describe("the feed of the dashboard", () => {
       await lab.exec("host2", "ip", "link", "set", "eth0", "up");
       await follower.until((view) => isUp(view, "host2") === true, "the link again");
       await lab.repair();
+    });
+
+    it("tells of what an agent has put right", async () => {
+      await using follower = new Follower(dashboard);
+      await follower.until((view) => nodeOf(view, "host1")?.isReady === true, "the node");
+      const told = /^kernel: put right .*: 1 route$/;
+      await lab.exec("host1", "ip", "route", "del", `${await lab.address("a")}/32`);
+      await follower.until(
+        (_view, events) => events.some(({ node, text }) => node === "host1" && told.test(text)),
+        "a line of the log",
+      );
     });
 
     it("says which agent does not answer, with what was there last, and when it is back", async () => {

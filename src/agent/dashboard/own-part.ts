@@ -49,6 +49,7 @@ export function renderOwnPart(parts: ViewParts, state: AgentState): Narrated {
     sessions: sessionsOf(inputs),
     tunnels: inputs.state.tunnels.map((end) => tunnelOf(end, inputs)),
     blocks: byId(blocks.map((block) => blockOf(block, inputs.catalog.pools))),
+    repairs: { node: nodeName, counts: inputs.dataplane.measures().repairs },
   };
 }
 

@@ -138,7 +138,17 @@ describe("the log's words", () => {
       ["host1 error tunnel: the end of vxlan (vxlan.calico) is down"],
     ],
   ];
-  for (const [what, before, after, lines] of cases)
+  const repairs = (route: number): Some => ({ repairs: { node: "host1", counts: { link: 1, route } } });
+  const more: typeof cases = [
+    [
+      "what was put right",
+      repairs(2),
+      repairs(5),
+      ["host1 warning kernel: put right what was not as it should be: 3 route"],
+    ],
+    ["nothing that was put right before", {}, repairs(5), []],
+  ];
+  for (const [what, before, after, lines] of [...cases, ...more])
     it(`tell of ${what}`, () => {
       const told = narrate({ ...EMPTY_VIEW, ...before }, { ...EMPTY_VIEW, ...after });
       assert.deepEqual(

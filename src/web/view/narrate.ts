@@ -3,7 +3,13 @@
 import type { Item, LogEvent, View } from "./view.ts";
 
 /** What there is to be told of. */
-export type Narrated = Pick<View, "machines" | "nodes" | "containers" | "sessions" | "tunnels" | "blocks">;
+export interface Narrated extends Pick<
+  View,
+  "machines" | "nodes" | "containers" | "sessions" | "tunnels" | "blocks"
+> {
+  /** How many objects of each kind a node's agent has put right so far. @default nobody tells */
+  readonly repairs?: { readonly node: string; readonly counts: Readonly<Record<string, number>> };
+}
 
 export type Line = Pick<LogEvent, "node" | "level" | "text">;
 
@@ -12,6 +18,7 @@ export function narrate(before: Narrated, after: Narrated): readonly Line[] {
   return [
     ...changes(before.machines, after.machines).flatMap(linesOfMachine),
     ...changes(before.nodes, after.nodes).flatMap(linesOfNode),
+    ...linesOfRepairs(before.repairs, after.repairs),
     ...changes(before.tunnels, after.tunnels).flatMap(linesOfTunnel),
     ...changes(before.sessions, after.sessions).flatMap(linesOfSession),
     ...changes(before.blocks, after.blocks).flatMap(linesOfBlock),
@@ -69,6 +76,17 @@ function linesOfNode({ before, after }: Change<Item<"nodes">>): readonly Line[] 
       `routes to other nodes come from ${after.routeSource === "bird" ? "BIRD" : "the datastore"}`,
     );
   return lines;
+}
+
+function linesOfRepairs(before: Narrated["repairs"], after: Narrated["repairs"]): readonly Line[] {
+  if (before === undefined || after === undefined) return [];
+  const kinds = Object.entries(after.counts).flatMap(([kind, count]) => {
+    const more = count - (before.counts[kind] ?? 0);
+    return more > 0 ? [`${more} ${kind}`] : [];
+  });
+  return kinds.length === 0
+    ? []
+    : line(after.node, "warning", `kernel: put right what was not as it should be: ${kinds.join(", ")}`);
 }
 
 function linesOfTunnel({ before, after }: Change<Item<"tunnels">>): readonly Line[] {
