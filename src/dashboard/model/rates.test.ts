@@ -19,18 +19,33 @@ describe("rates", () => {
   it("are what was added since the reading before, for the time between", () => {
     const meter = createRateMeter();
     meter.read(1000, [counters(5000)]);
-    assert.deepEqual(meter.rate("eth0"), NO_RATE);
-    meter.read(3000, [counters(7000)]);
-    assert.deepEqual(meter.rate("eth0"), { rxBits: 8000, rxPackets: 10, txBits: 0, txPackets: 0 });
+    meter.read(2250, [counters(6000)]);
+    meter.note(2300);
+    assert.deepEqual(meter.rate("eth0"), { rxBits: 6400, rxPackets: 8, txBits: 0, txPackets: 0 });
   });
 
-  it("are zero where a counter is not told of, and go on from there", () => {
+  it("do not depend on when others are read", () => {
+    const meter = createRateMeter();
+    for (let second = 0; second < 5; second += 1) {
+      meter.read(second * 1000, [counters(second * 1000)]);
+      meter.read(second * 1000 + 400, [counters(second * 500, "eth1")]);
+      meter.note(second * 1000 + 700);
+    }
+    assert.deepEqual([meter.rate("eth0").rxBits, meter.rate("eth1").rxBits], [8000, 4000]);
+    assert.deepEqual(
+      meter.history("eth0").map(({ rxBits }) => rxBits),
+      [0, 8000, 8000, 8000, 8000],
+    );
+  });
+
+  it("are zero where a counter is not told of, and whole as it goes on", () => {
     const meter = createRateMeter();
     meter.read(0, [counters(0)]);
     meter.read(1000, [counters(1000)]);
-    meter.read(2000, []);
+    meter.note(3000);
     assert.deepEqual(meter.rate("eth0"), NO_RATE);
-    meter.read(3000, [counters(2000)]);
+    meter.read(60_000, [counters(2000)]);
+    meter.note(60_100);
     assert.equal(meter.rate("eth0").rxBits, 8000);
   });
 
@@ -38,8 +53,10 @@ describe("rates", () => {
     const meter = createRateMeter();
     meter.read(0, [counters(9000)]);
     meter.read(1000, [counters(100)]);
+    meter.note(1000);
     assert.deepEqual(meter.rate("eth0"), NO_RATE);
     meter.read(2000, [counters(200)]);
+    meter.note(2000);
     assert.equal(meter.rate("eth0").rxBits, 800);
     meter.forget(["eth0"]);
     assert.deepEqual(meter.rate("eth0"), NO_RATE);
@@ -51,12 +68,14 @@ describe("rates", () => {
     meter.read(0, [counters(0)]);
     meter.read(1000, [counters(1000)]);
     meter.read(1000, [counters(5000)]);
+    meter.note(1000);
     assert.equal(meter.rate("eth0").rxBits, 8000);
   });
 
   it("are kept for a minute", () => {
     const meter = createRateMeter();
-    for (let second = 0; second < 100; second += 1) meter.read(second * 1000, [counters(second)]);
+    meter.read(0, [counters(0)]);
+    for (let second = 0; second < 100; second += 1) meter.note(second * 1000);
     assert.equal(meter.history("eth0").length, HISTORY);
   });
 

@@ -19,43 +19,55 @@ export interface Rate {
 }
 
 export const NO_RATE: Rate = { rxBits: 0, txBits: 0, rxPackets: 0, txPackets: 0 };
-/** How many readings are kept. */
+/** How many seconds are kept. */
 export const HISTORY = 60;
+/** Counters are read once a second, by each node at its own time; those that did not change are not told. */
+const READING_MS = 1000;
+/** Of a counter that is not told for so long, nothing has been added. */
+const STILL_MS = 1600;
 
 export interface RateMeter {
-  /**
-   * Takes a reading of all counters at a time in milliseconds. Where `items` holds only what changed since the reading before, the rest stood still.
-   */
+  /** Counters as they stood at a time in milliseconds: all, or those that have changed. */
   read(atMs: number, items: readonly Counters[]): void;
+  /** Takes down rates as they are at a time; to be called each second. */
+  note(atMs: number): void;
   forget(ids: readonly string[]): void;
+  /** As last noted. */
   rate(id: string): Rate;
-  /** The last readings, the newest last. */
+  /** What was noted, the newest last. */
   history(id: string): readonly Rate[];
 }
 
 interface Known {
   counters: Counters;
-  history: Rate[];
+  readMs: number;
+  rate: Rate;
+  readonly history: Rate[];
 }
 
 export function createRateMeter(): RateMeter {
   const known = new Map<string, Known>();
-  let lastMs: number | undefined;
+  const readOne = (atMs: number, counters: Counters): void => {
+    const entry = known.get(counters.id);
+    if (entry === undefined) {
+      known.set(counters.id, { counters, readMs: atMs, rate: NO_RATE, history: [] });
+    } else if (atMs > entry.readMs) {
+      const sinceMs = atMs - entry.readMs;
+      // It stood still until the last reading but one.
+      entry.rate = rateBetween(entry.counters, counters, sinceMs > STILL_MS ? READING_MS : sinceMs);
+      entry.counters = counters;
+      entry.readMs = atMs;
+    }
+  };
   return {
     read(atMs, items) {
-      const seconds = lastMs === undefined ? 0 : (atMs - lastMs) / 1000;
-      // Two changes of the view may come from one reading.
-      if (lastMs !== undefined && seconds <= 0) return;
-      lastMs = atMs;
-      const changed = new Map(items.map((item) => [item.id, item]));
-      for (const [id, entry] of known) {
-        const counters = changed.get(id) ?? entry.counters;
-        entry.history.push(rateBetween(entry.counters, counters, seconds));
+      for (const counters of items) readOne(atMs, counters);
+    },
+    note(atMs) {
+      for (const entry of known.values()) {
+        entry.history.push(atMs - entry.readMs > STILL_MS ? NO_RATE : entry.rate);
         if (entry.history.length > HISTORY) entry.history.shift();
-        entry.counters = counters;
-        changed.delete(id);
       }
-      for (const [id, counters] of changed) known.set(id, { counters, history: [] });
     },
     forget(ids) {
       for (const id of ids) known.delete(id);
@@ -66,9 +78,9 @@ export function createRateMeter(): RateMeter {
 }
 
 /** Counters that begin anew, as those of an interface that was made again, have no rate. */
-function rateBetween(before: Counters, after: Counters, seconds: number): Rate {
-  if (before === after || after.rxBytes < before.rxBytes || after.txBytes < before.txBytes) return NO_RATE;
-  const per = (value: number): number => Math.max(0, value) / seconds;
+function rateBetween(before: Counters, after: Counters, ms: number): Rate {
+  if (after.rxBytes < before.rxBytes || after.txBytes < before.txBytes) return NO_RATE;
+  const per = (value: number): number => (Math.max(0, value) * 1000) / ms;
   return {
     rxBits: per(after.rxBytes - before.rxBytes) * 8,
     txBits: per(after.txBytes - before.txBytes) * 8,

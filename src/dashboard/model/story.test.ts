@@ -7,7 +7,7 @@ import { traceToJson } from "../../trace/render.ts";
 import { container, machine, node } from "./fixtures.ts";
 import { distance } from "./geometry.ts";
 import { layOut } from "./layout.ts";
-import { type Story, headersAt, movesOf } from "./story.ts";
+import { type Story, faultPlace, headersAt, movesOf } from "./story.ts";
 import { topologyOf } from "./topology.ts";
 
 const SEGMENT = { id: "underlay0", name: "underlay0", cidr: "192.168.0.0/24" };
@@ -67,6 +67,20 @@ describe("a traced packet on the map", () => {
       .flatMap(({ points }) => points)
       .filter((point) => point.x > x && point.x < x + width && point.y > y && point.y < y + height);
     assert.deepEqual(over, []);
+  });
+
+  it("is stopped at the interface that the fault is about", () => {
+    const fault = {
+      direction: "there",
+      station: "host2",
+      ifName: "eth0",
+      cause: "linkDown",
+      text: "",
+      remedy: "",
+    } as const;
+    const place = faultPlace({ ...STORY, fault }, LAYOUT, CONTAINERS);
+    assert.equal(place?.port?.key, "host2/eth0");
+    assert.equal(faultPlace(STORY, LAYOUT, CONTAINERS), undefined);
   });
 
   it("is nowhere while a station is not on the map", () => {

@@ -43,7 +43,8 @@ export function movesOf(
   const find = createFinder(layout, containers, [source, destination]);
   let last: Place | undefined;
   return steps.map((step) => {
-    const place = find(step);
+    const { station, fact } = step;
+    const place = find({ station, ifName: fact.kind === "seen" ? fact.ifName : null });
     const points =
       place === undefined ? [] : last === undefined ? [place.at] : wayBetween(layout, last, place);
     last = place ?? last;
@@ -54,7 +55,18 @@ export function movesOf(
 /** How far above its cell the node's end of a container's link is. */
 const DOOR = 5;
 
-type Finder = (step: Pick<Step, "station" | "fact">) => Place | undefined;
+/** Where the path broke. */
+export function faultPlace(
+  { fault, source, destination }: Story,
+  layout: MapLayout,
+  containers: readonly Container[],
+): Place | undefined {
+  if (fault === null) return undefined;
+  return createFinder(layout, containers, [source, destination])(fault);
+}
+
+/** By the interface that it is about, where it is about one. */
+type Finder = (where: { readonly station: string; readonly ifName: string | null }) => Place | undefined;
 
 function createFinder(
   layout: MapLayout,
@@ -63,27 +75,24 @@ function createFinder(
 ): Finder {
   const byName = new Map(containers.map((container) => [container.name, container]));
   const byAddress = new Map(
-    containers.flatMap((container) =>
-      container.addresses.map((address) => [address, container] as const),
-    ),
+    containers.flatMap((container) => container.addresses.map((address) => [address, container] as const)),
   );
   const stations = new Map(
     Array.from(layout.stations.values(), (placed) => [placed.station.name, placed] as const),
   );
-  return ({ station: name, fact }) => {
+  return ({ station: name, ifName }) => {
     const placed = stations.get(name);
-    if (placed !== undefined) return inStation(layout, placed, fact);
+    if (placed !== undefined) return inStation(layout, placed, ifName);
     const address = ends.find((end) => end.name === name)?.address ?? name;
     const container = byName.get(name) ?? byAddress.get(address);
     const cell = container && layout.containers.get(container.id);
     if (container === undefined || cell === undefined) return undefined;
-    const at = inCell(cell, fact);
+    const at = inCell(cell, ifName);
     return { at, kind: "container", id: container.id, inwards: [at] };
   };
 }
 
-function inStation(layout: MapLayout, { station, rect }: PlacedStation, fact: Step["fact"]): Place {
-  const ifName = fact.kind === "seen" ? fact.ifName : null;
+function inStation(layout: MapLayout, { station, rect }: PlacedStation, ifName: string | null): Place {
   const place = { kind: "station", id: station.id } as const;
   const head = headOf(station, rect);
   const port = station.ports.find(
@@ -111,8 +120,8 @@ function inStation(layout: MapLayout, { station, rect }: PlacedStation, fact: St
 }
 
 /** On the container's side of its link, the packet is at the cell's upper edge; else inside. */
-function inCell(cell: Rect, { kind }: Step["fact"]): Point {
-  return kind === "seen" ? { x: centre(cell).x, y: cell.y + Math.min(6, cell.height / 3) } : centre(cell);
+function inCell(cell: Rect, ifName: string | null): Point {
+  return ifName !== null ? { x: centre(cell).x, y: cell.y + Math.min(6, cell.height / 3) } : centre(cell);
 }
 
 /** Where a station decides: above its containers, below its line to the underlay. */

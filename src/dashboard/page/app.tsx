@@ -7,7 +7,7 @@ import { MapPage } from "./map/map-page.tsx";
 import { NodesPage } from "./nodes-page.tsx";
 import { Mark } from "./parts/glyphs.tsx";
 import { PAGES, type Page, hrefOf, route } from "./route.ts";
-import { type Connection, connection, problems, view } from "./state.ts";
+import { type Connection, connection, isKnown, problems, view } from "./state.ts";
 import { type Theme, nextTheme, theme } from "./theme.ts";
 import { TracePage } from "./trace/trace-page.tsx";
 
@@ -24,7 +24,7 @@ export function App(): JSX.Element {
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
   useEffect(() => {
-    document.title = `${TITLES[page]} – ${view.value?.name ?? ""} – Margay`;
+    document.title = `${TITLES[page]} – Margay`;
     // A page that was asked for is what is read next.
     if (!isFirst.current) main.current?.focus();
     isFirst.current = false;
@@ -43,7 +43,7 @@ export function App(): JSX.Element {
       </a>
       <Header />
       <main id="main" ref={main} tabIndex={-1} class={`page-${page}`}>
-        {view.value === undefined ? <Waiting /> : <Content page={page} />}
+        {isKnown.value ? <Content page={page} /> : <Waiting />}
       </main>
     </>
   );

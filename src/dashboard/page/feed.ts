@@ -10,15 +10,11 @@ import { connection, log, rates, readings, view } from "./state.ts";
 const RETRY_MS = 1000;
 /** The server shows each 15 s that it is there. */
 const SILENCE_MS = 40_000;
-/** Counters are read each second; where none changed, nothing is told. */
-const READING_MS = 1500;
-
-let lastReadingMs = 0;
 /** The server's clock, compared with this one's. */
 let aheadMs = 0;
 
 export async function follow(): Promise<never> {
-  setInterval(noteSilence, 1000);
+  setInterval(noteRates, 1000);
   for (;;) {
     const watch = new AbortController();
     try {
@@ -77,13 +73,11 @@ function take({ name, data }: ServerEvent): void {
 
 function readCounters(atMs: number, items: View["counters"]): void {
   aheadMs = atMs - Date.now();
-  lastReadingMs = Date.now();
   rates.read(atMs, items);
-  readings.value += 1;
 }
 
-/** No news of counters: all of them stand still. */
-function noteSilence(): void {
-  if (connection.value !== "live" || Date.now() - lastReadingMs < READING_MS) return;
-  readCounters(Date.now() + aheadMs, []);
+function noteRates(): void {
+  if (connection.value !== "live") return;
+  rates.note(Date.now() + aheadMs);
+  readings.value += 1;
 }

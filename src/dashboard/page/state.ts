@@ -12,16 +12,18 @@ export type Connection = "connecting" | "live" | "lost" | "refused";
 
 export const connection = signal<Connection>("connecting");
 export const view = signal<View | undefined>(undefined);
+/** Whether there is a view at all: changes of it do not change that. */
+export const isKnown = computed(() => view.value !== undefined);
 export const log = signal<readonly LogEvent[]>([]);
 export const selection = signal<Selection | undefined>(undefined);
 /** Width by height of the room that the map has. */
 export const aspect = signal(1.6);
 
 export const rates = createRateMeter();
-/** Grows with each reading of counters. */
+/** Grows as rates are noted, each second. */
 export const readings = signal(0);
 
-/** Whoever asks is asked for again with the next reading. */
+/** Whoever asks is asked for again with the next note. */
 export function rateOf(id: string): Rate {
   return readings.value > 0 ? rates.rate(id) : NO_RATE;
 }

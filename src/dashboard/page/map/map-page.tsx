@@ -28,6 +28,7 @@ function Problems(): JSX.Element {
   return (
     <section class="problems" aria-labelledby="problems-title">
       <h2 id="problems-title">
+        <Sign health={found.length === 0 ? "ready" : "not"} />
         {found.length === 0
           ? "All is well"
           : `${found.length} ${found.length === 1 ? "problem" : "problems"}`}

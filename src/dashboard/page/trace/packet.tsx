@@ -6,7 +6,7 @@ import { pointAlong, polyline } from "../../model/geometry.ts";
 import type { Move } from "../../model/story.ts";
 import { describeHeader } from "../../../trace/words.ts";
 import type { Header } from "../../../trace/headers.ts";
-import { moves, position, progress, story } from "./player.ts";
+import { faultAt, moves, position, progress, story } from "./player.ts";
 
 export function PacketOnMap(): JSX.Element {
   const told = story.value;
@@ -14,12 +14,13 @@ export function PacketOnMap(): JSX.Element {
   const all = moves.value;
   const index = position.value;
   const direction = told.steps[index]?.direction ?? "there";
-  const place = all.slice(0, index + 1).findLast((move) => move.place !== undefined)?.place?.at;
+  const place = faultAt.value;
   const { fault } = told;
   const isAtEnd = index === told.steps.length - 1;
   return (
     <g class="packet-layer" aria-hidden="true">
       <Trail moves={all} index={index} />
+      <Dot direction={direction} />
       {fault !== null && isAtEnd && place !== undefined && (
         <g class="broken" transform={`translate(${place.x} ${place.y})`}>
           <g class="packet-body">
@@ -28,7 +29,6 @@ export function PacketOnMap(): JSX.Element {
           </g>
         </g>
       )}
-      <Dot direction={direction} isBroken={fault !== null && isAtEnd} />
     </g>
   );
 }
@@ -83,18 +83,12 @@ function CurrentTrail({
   );
 }
 
-function Dot({
-  direction,
-  isBroken,
-}: {
-  readonly direction: string;
-  readonly isBroken: boolean;
-}): JSX.Element {
+function Dot({ direction }: { readonly direction: string }): JSX.Element {
   const index = position.value;
   const move = moves.value[index];
   const last = moves.value.slice(0, index + 1).findLast(({ points }) => points.length > 0);
   const points = move?.points.length ? move.points : (last?.points.slice(-1) ?? []);
-  if (points.length === 0 || isBroken) return <></>;
+  if (points.length === 0) return <></>;
   const { x, y } = pointAlong(points, ease(progress.value));
   return (
     <g class={`packet ${direction}`} transform={`translate(${x} ${y})`}>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The trace that is shown, and how far its packet has come.
 import { computed, effect, signal } from "@preact/signals";
-import { type Move, type Story, movesOf } from "../../model/story.ts";
+import { type Move, type Story, faultPlace, movesOf } from "../../model/story.ts";
 import { lengthOf } from "../../model/geometry.ts";
 import { RefusedError, askJson } from "../client.ts";
 import { layout, view } from "../state.ts";
@@ -34,6 +34,10 @@ const containers = computed(() => view.value?.containers ?? []);
 
 export const moves = computed((): readonly Move[] =>
   story.value === undefined ? [] : movesOf(story.value, layout.value, containers.value),
+);
+
+export const faultAt = computed(() =>
+  story.value === undefined ? undefined : faultPlace(story.value, layout.value, containers.value)?.at,
 );
 
 /** Time to read what happens, and for a way of this many units of the map. */
