@@ -23,9 +23,11 @@ for (const source of importedBy(ENTRIES)) write(source.replace(/\.ts$/, ".js"), 
 for (const path of PROGRAMS)
   write(path, readFileSync(path, "utf8").replaceAll(/(src\/bin\/[a-z-]+)\.ts/g, "$1.js"), 0o755);
 const plugin = `dist/margay-cni-${process.arch}`;
+const page = "dist/dashboard";
 for (const path of [...DATA, ...AS_THEY_ARE]) cpSync(path, join(folder, path), { recursive: true });
 mkdirSync(join(folder, dirname(plugin)));
 cpSync(plugin, join(folder, plugin));
+cpSync(page, join(folder, page), { recursive: true });
 write("package.json", `${JSON.stringify(manifest(), undefined, 2)}\n`);
 
 /** The sources, and all that they import, and so on. */

@@ -20,7 +20,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   agent: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane", "bird", "cni", "web"],
   trace: ["net"],
   observe: ["net", "system", "dataplane", "trace"],
-  lab: ["net", "system", "model", "datastore", "dataplane", "cni", "agent"],
+  lab: ["net", "system", "model", "datastore", "dataplane", "cni", "web", "agent"],
+  dashboard: ["net", "web", "trace"],
   install: ["system", "model", "cni"],
   cli: [
     "net",
@@ -34,6 +35,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "trace",
     "observe",
     "doctor",
+    "web",
   ],
   doctor: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane", "bird", "agent"],
   bin: ["cli", "cni"],
@@ -51,7 +53,7 @@ interface Source {
 
 async function readSources(): Promise<readonly Source[]> {
   const sources: Source[] = [];
-  for await (const path of glob("src/**/*.ts")) {
+  for await (const path of glob("src/**/*.{ts,tsx}")) {
     const text = readFileSync(path, "utf8");
     const relative = text.matchAll(/\b(?:from|import)\s*\(?"(\.[^"]+)"/g);
     sources.push({
@@ -83,6 +85,23 @@ test("pure layers touch nothing outside themselves", () => {
     .filter(({ path }) => PURE.includes(layerOf(path)) && !path.endsWith(".test.ts"))
     .filter(({ text }) => IMPURE.test(text))
     .map(({ path }) => path);
+  assert.deepEqual(wrong, []);
+});
+
+test("the page takes from the server its types, and what runs in a browser too", () => {
+  const allowed = ["src/web/view/apply-change.ts", "src/web/view/read-events.ts"];
+  const wrong = sources
+    .filter(({ path }) => path.startsWith("src/dashboard/") && !path.endsWith(".test.ts"))
+    .flatMap(({ path, text }) =>
+      Array.from(text.matchAll(/^import (?!type )[^;]*?from "([^"]+)"/gm), ([, from = ""]) => ({
+        path,
+        from,
+      })),
+    )
+    .filter(({ path, from }) => {
+      const to = from.startsWith(".") ? normalize(join(dirname(path), from)) : from;
+      return from.startsWith("node:") || (layerOf(to) === "web" && !allowed.includes(to));
+    });
   assert.deepEqual(wrong, []);
 });
 

@@ -12,10 +12,9 @@ import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import { Conditions } from "../system/conditions.ts";
 import { Lock } from "../system/lock.ts";
 import { describeError } from "../system/log.ts";
-import { type ApiHandler, createApiHandler } from "../web/api.ts";
 import { Meters } from "../web/meters.ts";
+import { type AgentApi, createAgentApi } from "./api.ts";
 import { createApiListener } from "./api-listener.ts";
-import { createApiSources } from "./api-sources.ts";
 import { type Attachments, createAttachments } from "./attachments.ts";
 import { createBlockStock } from "./block-stock.ts";
 import { createChecksumWatch } from "./checksum-watch.ts";
@@ -100,7 +99,7 @@ class Agent implements AsyncDisposable {
   readonly #poolStatus: Settler;
   readonly #blockStock: Settler;
   readonly #withdrawals: Withdrawals;
-  readonly #api: ApiHandler;
+  readonly #api: AgentApi;
   readonly #apiListener: Settler;
   readonly #leakCollector: ReturnType<typeof createLeakCollector>;
   /** What the state of pools was last recorded from. */
@@ -184,7 +183,7 @@ class Agent implements AsyncDisposable {
     );
     this.#api = this.#createApi();
     this.#apiListener = createApiListener(
-      { handler: this.#api, answers: meters.answers, clock, log: log.scope("api") },
+      { ...this.#api, answers: meters.answers, clock, log: log.scope("api") },
       {
         api: config.api,
         onChange: () => {
@@ -238,7 +237,10 @@ class Agent implements AsyncDisposable {
       cni: measureCni(this.#attachments.cni, { ...this.#collaborators, meters: this.#meters }),
       rotateKeys: (options) => this.#rotateKeys(options),
       status: () => this.#status(),
-      api: this.#api,
+      api: (request, response) => {
+        const { handler, pages } = this.#api;
+        return handler(request, response) || pages(request, response);
+      },
       check: (options) => this.#check(options),
       differences: (options) => this.#differences(options),
       ready: ({ signal }) => this.#conditions.until(() => reasons().length === 0, signal),
@@ -254,17 +256,19 @@ class Agent implements AsyncDisposable {
     });
   }
 
-  #createApi(): ApiHandler {
-    const sources = createApiSources({
+  #createApi(): AgentApi {
+    const { log } = this.#collaborators;
+    return createAgentApi({
       ...this.#parts,
       ...this.#collaborators,
+      log: log.scope("api"),
+      nodeName: this.#config.nodeName,
       conditions: this.#conditions,
       meters: this.#meters,
       state: () => this.#state(),
       status: () => this.#status(),
       health: () => this.#health(),
     });
-    return createApiHandler(sources, this.#meters.answers);
   }
 
   #health(): HealthState {
@@ -277,6 +281,7 @@ class Agent implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();
     await this.#apiListener[Symbol.asyncDispose]();
+    await this.#api[Symbol.asyncDispose]();
     await this.#starting;
     for (const { end } of this.#tunnelEnds) await end[Symbol.asyncDispose]();
     for (const watch of this.#checksumWatches) await watch[Symbol.asyncDispose]();

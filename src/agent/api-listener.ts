@@ -10,6 +10,8 @@ import { type Settler, createSettler } from "./settler.ts";
 
 export interface ApiListenerCollaborators {
   readonly handler: ApiHandler;
+  /** Answers those who have no token too. */
+  readonly pages: ApiHandler;
   readonly answers: Tally;
   readonly clock: Clock;
   readonly log: Log;
@@ -24,7 +26,7 @@ export interface ApiListenerOptions {
 
 /** Serves the API by TCP where it is configured. A port that is taken, or a token that cannot be read, is tried again: nothing else depends on it. */
 export function createApiListener(
-  { handler, answers, clock, log }: ApiListenerCollaborators,
+  { handler, pages, answers, clock, log }: ApiListenerCollaborators,
   { api, onChange }: ApiListenerOptions,
 ): Settler {
   const stack = new AsyncDisposableStack();
@@ -36,7 +38,7 @@ export function createApiListener(
       settle: async () => {
         if (api === undefined || isServed) return;
         const isToken = await readToken(api.tokenFile);
-        stack.use(await listenForApi({ handler, isToken, answers, log }, { port: api.port }));
+        stack.use(await listenForApi({ handler, pages, isToken, answers, log }, { port: api.port }));
         isServed = true;
         log.info("Serving the API", { port: api.port });
       },

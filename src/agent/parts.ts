@@ -18,6 +18,7 @@ import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { ProcessRunner } from "../system/process.ts";
 import { readVersion } from "../system/version.ts";
+import type { Tracer } from "../web/view/source.ts";
 import { type Ipv6Address, createIpv6Address } from "./address/ipv6-address.ts";
 import { type NodeAddress, createNodeAddress } from "./address/node-address.ts";
 import { type BirdSecrets, createBirdSecrets } from "./bird-secrets.ts";
@@ -36,6 +37,8 @@ export interface AgentCollaborators {
   readonly clock: Clock;
   readonly log: Log;
   readonly processes: ProcessRunner;
+  /** Sends a probe from a container of the node. @default nobody here can */
+  readonly trace?: Tracer;
 }
 
 /** The data path of one node, from the datastore to the kernel and BIRD. */

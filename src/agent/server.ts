@@ -13,6 +13,7 @@ import type { StoreHandler } from "../datastore/server.ts";
 import { createServer } from "../system/http.ts";
 import { type Log, describeError } from "../system/log.ts";
 import type { ApiHandler } from "../web/api.ts";
+import { watchGone } from "../web/gone.ts";
 import { jsonReply, sendReply } from "../web/reply.ts";
 import { collectGarbage } from "./memory.ts";
 import { hasCode } from "../system/error-code.ts";
@@ -206,21 +207,6 @@ async function readCall(request: IncomingMessage): Promise<Buffer> {
       `Cannot read the call: its length is missing or over ${MAX_CALL_BYTES} bytes`,
     );
   return await readBuffer(request);
-}
-
-/** A signal that aborts when whoever asked has gone without waiting for the answer. */
-function watchGone(response: ServerResponse): Disposable & { readonly signal: AbortSignal } {
-  const gone = new AbortController();
-  const leave = (): void => {
-    gone.abort(new Error("Whoever asked has gone"));
-  };
-  response.once("close", leave);
-  return {
-    signal: gone.signal,
-    [Symbol.dispose]() {
-      response.off("close", leave);
-    },
-  };
 }
 
 function send(response: ServerResponse, status: number, body: object): void {

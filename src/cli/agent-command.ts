@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command } from "commander";
+import type { Tracer } from "../web/view/source.ts";
 import type { CommandContext } from "./context.ts";
 
 export function createAgentCommand({ signal }: CommandContext): Command {
@@ -9,6 +10,14 @@ export function createAgentCommand({ signal }: CommandContext): Command {
     .action(async ({ config }: { config: string }) => {
       // The agent alone needs BIRD, the datastore and the kernel's interface: other commands start without them.
       const { runAgent } = await import("../agent/main.ts");
-      await runAgent(config, { signal });
+      await runAgent(config, { createTracer, signal });
     });
+}
+
+/** Few agents are ever asked for one. */
+function createTracer(nodeName: string): Tracer {
+  return async (question, options) => {
+    const { createNodeTracer } = await import("./trace/tracers.ts");
+    return await createNodeTracer(nodeName)(question, options);
+  };
 }

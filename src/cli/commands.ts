@@ -23,6 +23,10 @@ const PARTS: readonly Part[] = [
     load: async (context) => [(await import("./trace/command.ts")).createTraceCommand(context)],
   },
   {
+    names: ["dashboard"],
+    load: async (context) => [(await import("./dashboard/command.ts")).createDashboardCommand(context)],
+  },
+  {
     names: ["node"],
     load: async (context) => [(await import("./node-command.ts")).createNodeCommand(context)],
   },

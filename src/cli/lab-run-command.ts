@@ -27,7 +27,7 @@ export function createRunCommand({ signal, exitWith }: CommandContext): Command 
     try {
       const ok = await report(lab, options, signal);
       if (!ok) exitWith(1);
-      if (once !== true) await untilStopped(lab, options, signal);
+      if (once !== true) await showUntilStopped(lab, options, signal);
     } finally {
       // Asked to stop or not, the lab is removed; and only this one, should someone have made another of its name.
       await lab.down({ id, signal: new AbortController().signal });
@@ -45,9 +45,13 @@ async function report(lab: Lab, options: LabOptions, signal: AbortSignal): Promi
   return check.ok;
 }
 
-async function untilStopped(lab: Lab, options: LabOptions, signal: AbortSignal): Promise<void> {
+async function showUntilStopped(lab: Lab, options: LabOptions, signal: AbortSignal): Promise<void> {
   const hints = renderHints(await lab.status(), lab.name, "bin/margay");
-  process.stderr.write(`${hints}\n\nCtrl-C removes the lab.\n`);
+  // Whoever only wants the report does not wait for it to be loaded.
+  const { serveLab } = await import("./dashboard/serve.ts");
+  await using dashboard = await serveLab(lab, {});
+  const see = `See it in a browser of this machine:\n  ${dashboard.url}`;
+  process.stderr.write(`${hints}\n\n${see}\n\nCtrl-C removes the lab.\n`);
   // A signal handler alone does not keep the process alive.
   while (!signal.aborted) await systemClock.sleep(DAY_MS, { signal }).catch(() => undefined);
 }

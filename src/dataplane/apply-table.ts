@@ -78,7 +78,7 @@ function conclude<W, S, R extends Request>(
   // To remove what is no longer there is to have succeeded.
   const error = errors.find((found) => found !== undefined && !(verb === "remove" && isGone(found)));
   if (error === undefined) {
-    table.done(key);
+    table.changed(key);
     for (const { description } of requests) log.debug(description, { kind, key });
     return;
   }

@@ -109,6 +109,7 @@ function applySysctls(table: SysctlTable, links: LinkTable, { sysctls, clock, lo
       }
       const outcome = applySysctl(wanted, sysctls);
       if (outcome.kind === "blocked") table.block(key, outcome.reason);
+      else if (outcome.kind === "changed") table.changed(key);
       else table.done(key);
       if (outcome.kind === "changed") log.debug("Set sysctl", { key, value: wanted.value });
     } catch (error) {

@@ -19,10 +19,12 @@ import {
   tableOf,
 } from "./tables.ts";
 import {
+  type LinkView,
   type NeighbourView,
   type RouteOrigin,
   type RouteView,
   countRoutes,
+  viewLink,
   viewNeighbours,
   viewRoutes,
 } from "./view.ts";
@@ -82,6 +84,8 @@ export interface DataplaneMeasures {
   readonly pending: Readonly<Record<Kind, number>>;
   /** Attempts that have failed so far. */
   readonly failures: Readonly<Record<Kind, number>>;
+  /** Objects that were put right so far, after somebody else had changed or removed them, or because they were in the way. */
+  readonly repairs: Readonly<Record<Kind, number>>;
   /** Since when an application goes on, in milliseconds of the clock; `undefined` while none does. */
   readonly applyingSinceMs: number | undefined;
   /** How many routes stand in the tables that are looked at. */
@@ -126,7 +130,11 @@ export interface Dataplane extends AsyncDisposable {
   routes(): readonly RouteView[];
   /** Likewise the neighbours on the agent's interfaces. */
   neighbours(): readonly NeighbourView[];
+  /** The interface of that name or index, or that has the address, as far as has been seen. */
+  link(which: LinkQuestion): LinkView | undefined;
 }
+
+export type LinkQuestion = { readonly name: string } | { readonly index: number } | { readonly address: Ip };
 
 export function createDataplane(kernel: Kernel, options: DataplaneOptions = {}): Dataplane {
   return new KernelDataplane(kernel, options);
@@ -288,6 +296,7 @@ class KernelDataplane implements Dataplane {
     return {
       pending: forEveryKind((kind) => tableOf(this.#tables, kind).busyCount),
       failures: forEveryKind((kind) => tableOf(this.#tables, kind).failures),
+      repairs: forEveryKind((kind) => tableOf(this.#tables, kind).repairs),
       applyingSinceMs: this.#applyingSinceMs,
       routes: countRoutes(this.#tables),
     };
@@ -299,6 +308,13 @@ class KernelDataplane implements Dataplane {
 
   neighbours(): readonly NeighbourView[] {
     return viewNeighbours(this.#tables);
+  }
+
+  link(which: LinkQuestion): LinkView | undefined {
+    const { link: links, address } = this.#tables;
+    if ("name" in which) return viewLink(links.byName(which.name));
+    const index = "index" in which ? which.index : address.holderOf(which.address);
+    return index === undefined ? undefined : viewLink(links.byIndex(index));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -26,6 +26,30 @@ describe("a table of wanted and seen objects", () => {
     assert.deepEqual(table.takeDirty(0), []);
   });
 
+  it("counts what is changed although nothing else was wanted", () => {
+    const table = createTable();
+    const apply = (): void => {
+      for (const key of table.takeDirty(0)) table.changed(key);
+    };
+    want(table, "a", {});
+    apply();
+    table.mark("a");
+    apply();
+    want(table, "a", undefined);
+    apply();
+    assert.equal(table.repairs, 0);
+    table.see("a", undefined);
+    apply();
+    assert.equal(table.repairs, 1);
+    want(table, "b", {});
+    for (const key of table.takeDirty(0)) table.fail(key, "no", 0);
+    apply();
+    table.takeDirty(1e9).forEach((key) => {
+      table.changed(key);
+    });
+    assert.equal(table.repairs, 1, "what was wanted anew is made at a later attempt");
+  });
+
   it("knows what is wanted and what is seen until that ends", () => {
     const table = createTable();
     want(table, "a", { ifName: "eth0" });

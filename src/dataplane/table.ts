@@ -28,6 +28,9 @@ export class ReconcileTable<W, S> {
   /** key -> when to look at it again, in milliseconds of the clock */
   readonly #postponed = new Map<string, number>();
   #failures = 0;
+  #repairs = 0;
+  /** Keys of which something else is wanted than before, until they are as wanted. */
+  readonly #anew = new Set<string>();
   readonly #ifNameOf: (wanted: W) => string | undefined;
   /** interface -> the wanted keys that belong to it */
   readonly #byIfName = new Map<string, Set<string>>();
@@ -76,6 +79,11 @@ export class ReconcileTable<W, S> {
     return this.#failures;
   }
 
+  /** How many objects so far were changed because something had become of them that nobody here wanted. */
+  get repairs(): number {
+    return this.#repairs;
+  }
+
   /** When the earliest key that has failed, or was postponed, is to be looked at again; `Infinity` where there is none. */
   get nextRetryMs(): number {
     const retries = Array.from(this.#faults.values(), (fault) => fault.retryAtMs);
@@ -88,6 +96,7 @@ export class ReconcileTable<W, S> {
       if (value === undefined) this.#wanted.delete(key);
       else this.#wanted.set(key, value);
       this.#dirty.add(key);
+      this.#anew.add(key);
     }
   }
 
@@ -127,8 +136,10 @@ export class ReconcileTable<W, S> {
     for (const key of this.#blocked.keys()) this.#dirty.add(key);
   }
 
+  /** Has the key looked at again, because what is right for it may be another now. */
   mark(key: string): void {
     this.#dirty.add(key);
+    this.#anew.add(key);
   }
 
   markInterface(ifName: string): void {
@@ -155,6 +166,13 @@ export class ReconcileTable<W, S> {
 
   done(key: string): void {
     this.#conclude(key);
+    this.#anew.delete(key);
+  }
+
+  /** As {@link done}, where the kernel had to be changed for it. */
+  changed(key: string): void {
+    if (!this.#anew.has(key)) this.#repairs++;
+    this.done(key);
   }
 
   block(key: string, reason: string): void {

@@ -62,6 +62,7 @@ type AnyTable = Pick<
   | "isBusy"
   | "busyCount"
   | "failures"
+  | "repairs"
   | "giveUp"
   | "wantedCount"
   | "pendingOn"

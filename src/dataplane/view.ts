@@ -5,6 +5,7 @@ import type { Cidr } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
 import type { Mac } from "../net/mac.ts";
 import type { LinkTable } from "./link.ts";
+import type { Link } from "./netlink/link.ts";
 import { NUD_PERMANENT } from "./netlink/neighbour.ts";
 import { type KernelRoute, RTPROT_BIRD, RTPROT_KERNEL, type RouteType } from "./netlink/route.ts";
 import { RTPROT_MARGAY, seenRouteKey } from "./route.ts";
@@ -44,6 +45,18 @@ export interface NeighbourView extends Standing {
   readonly mac?: Mac;
   /** Whether it is never asked for: it is the agent's then. */
   readonly permanent: boolean;
+}
+
+/** An interface of the node, anybody's. */
+export interface LinkView {
+  readonly index: number;
+  readonly name: string;
+  /** Switched on, and with a carrier. */
+  readonly isUp: boolean;
+}
+
+export function viewLink(link: Link | undefined): LinkView | undefined {
+  return link && { index: link.index, name: link.name, isUp: link.up && link.running };
 }
 
 /** Sorted by destination, metric and table. */

@@ -229,6 +229,11 @@ export class Calculation {
     return this.#endpoints;
   }
 
+  /** The nodes of the cluster, this one too, by their names. */
+  nodes(): ReadonlyMap<string, NodeFacts> {
+    return this.#nodes;
+  }
+
   /** Whether a node has the address. */
   isNode(address: Ip): boolean {
     return this.#nodes.values().some((node) => node.address === address || node.ipv6?.address === address);

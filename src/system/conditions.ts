@@ -8,6 +8,12 @@ interface Waiter {
 /** Those who wait for something to become true of a state that one loop changes. */
 export class Conditions {
   readonly #waiters = new Set<Waiter>();
+  #checks = 0;
+
+  /** How often the state may have changed so far. */
+  get checks(): number {
+    return this.#checks;
+  }
 
   /** Resolves once `isMet` holds at a {@link check}, or already now; rejects with the signal's reason. */
   async until(isMet: () => boolean, signal: AbortSignal): Promise<void> {
@@ -30,6 +36,7 @@ export class Conditions {
 
   /** Called whenever the state may have changed. */
   check(): void {
+    this.#checks++;
     for (const waiter of this.#waiters) if (waiter.isMet()) waiter.resolve();
   }
 }

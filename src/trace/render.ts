@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // A trace as text for a terminal, and as JSON.
 import type { Direction } from "./view.ts";
-import type { Evidence, Step, Trace, TraceEnd } from "./trace.ts";
+import type { Evidence, Fault, Step, Trace, TraceEnd } from "./trace.ts";
 import { describeFact, describeProbe, formatUs } from "./words.ts";
 
-const TITLES: Readonly<Record<Direction, string>> = { there: "The way there", back: "The way back" };
-const MARKS: Readonly<Record<Evidence, string>> = { captured: "seen", asked: "asked", computed: "computed" };
+export const TITLES: Readonly<Record<Direction, string>> = { there: "The way there", back: "The way back" };
+/** How a step is known, in a word. */
+export const MARKS: Readonly<Record<Evidence, string>> = {
+  captured: "seen",
+  asked: "asked",
+  computed: "computed",
+};
 
 /** Steps numbered in their order, each with its place, its time where it was seen, and how it is known. */
 export function renderTrace(trace: Trace): string {
-  const { source, destination, probe, steps, fault, lost } = trace;
+  const { steps, fault } = trace;
   const width = Math.max(...steps.map(({ station }) => station.length), 0);
   const ways = (["there", "back"] as const).flatMap((direction) => {
     const lines = steps.flatMap((step, index) =>
@@ -17,18 +22,31 @@ export function renderTrace(trace: Trace): string {
     );
     return lines.length === 0 ? [] : ["", TITLES[direction], ...lines];
   });
-  const title = `${nameOf(source)} -> ${nameOf(destination)}: ${describeProbe(probe)}`;
-  const before = lost === 0 ? [] : [`${lost} probe${lost === 1 ? "" : "s"} before this one had no answer.`];
   const verdict =
     fault === null
-      ? ["", "The path works."]
-      : [
-          "",
-          `It ends at ${fault.station}${fault.ifName === null ? "" : `, ${fault.ifName}`}, on the way ${fault.direction}.`,
-          `  Cause:  ${fault.text}`,
-          `  Remedy: ${fault.remedy}`,
-        ];
-  return [title, ...before, ...ways, ...verdict].join("\n");
+      ? ["", WORKS]
+      : ["", `${describeEnd(fault)}.`, `  Cause:  ${fault.text}`, `  Remedy: ${fault.remedy}`];
+  return [...describeTrace(trace), ...ways, ...verdict].join("\n");
+}
+
+export const WORKS = "The path works.";
+
+/** What was sent from where to where, and how many probes were before it: a line or two. */
+export function describeTrace({
+  source,
+  destination,
+  probe,
+  lost,
+}: Pick<Trace, "source" | "destination" | "probe" | "lost">): readonly string[] {
+  const title = `${nameOf(source)} -> ${nameOf(destination)}: ${describeProbe(probe)}`;
+  return lost === 0
+    ? [title]
+    : [title, `${lost} probe${lost === 1 ? "" : "s"} before this one had no answer.`];
+}
+
+/** Where a path broke, a sentence without its full stop. */
+export function describeEnd({ station, ifName, direction }: Fault): string {
+  return `It ends at ${station}${ifName === null ? "" : `, ${ifName}`}, on the way ${direction}`;
 }
 
 /** The value itself, each step with its words and number. */

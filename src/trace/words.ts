@@ -93,7 +93,8 @@ export function describeHeaders(headers: readonly Header[]): string {
   return headers.map((header) => `[${describeHeader(header)}]`).join(" ");
 }
 
-function describeHeader(header: Header): string {
+/** One header, as of `describeHeaders` without its brackets. */
+export function describeHeader(header: Header): string {
   switch (header.kind) {
     case "ethernet":
       return `${header.src} > ${header.dst}`;

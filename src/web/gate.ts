@@ -13,15 +13,23 @@ export interface Gate {
   readonly isToken: TokenCheck;
 }
 
-/** What speaks against answering the request, if anything does. */
-export function faultOf(request: IncomingMessage, { port, isToken }: Gate): Reply | undefined {
+/** What speaks against answering the request, whatever it asks for, if anything does. */
+export function faultOf(request: IncomingMessage, { port }: Pick<Gate, "port">): Reply | undefined {
   const authorities = HOSTS.map((host) => `${host}:${port}`);
-  const { host = [], origin = [], authorization = [] } = request.headersDistinct;
+  const { host = [], origin = [] } = request.headersDistinct;
   // A name that somebody has led to this address (DNS rebinding) is not ours.
   if (!isOneOf(host, authorities)) return refusal(403, `want Host: ${authorities.join(" or ")}`);
   const origins = authorities.map((authority) => `http://${authority}`);
   if (origin.length > 0 && !isOneOf(origin, origins)) return refusal(403, "pages from elsewhere may not ask");
-  if (hasBody(request)) return closing(refusal(413, "want no body"));
+  return hasBody(request) ? closing(refusal(413, "want no body")) : undefined;
+}
+
+/** What speaks against answering it where a token is needed, if anything does. */
+export function tokenFaultOf(
+  request: IncomingMessage,
+  { isToken }: Pick<Gate, "isToken">,
+): Reply | undefined {
+  const { authorization = [] } = request.headersDistinct;
   if (authorization.length === 1 && isToken(authorization[0])) return undefined;
   return { ...refusal(401, "want Authorization: Bearer, and the token"), headers: CHALLENGE };
 }

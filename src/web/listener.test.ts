@@ -2,21 +2,39 @@
 // The server for others than root, spoken to octet by octet.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { type Socket, connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { createRandom } from "../system/random.ts";
-import { createLog } from "../system/log.ts";
-import { createApiHandler } from "./api.ts";
+import { abortable } from "../system/abortable.ts";
+import { systemClock } from "../system/clock.ts";
+import { createLog, silentLog } from "../system/log.ts";
+import { type ApiHandler, createApiHandler } from "./api.ts";
 import { SOURCES } from "./fixtures.ts";
 import { fuzzRequest } from "./fuzzed-request.ts";
 import { listenForTest } from "./listen-for-test.ts";
 import { type ListenerLimits, createApiServer } from "./listener.ts";
 import { Tally } from "./tally.ts";
 import { createTokenCheck } from "./token.ts";
+import { EventLog } from "./view/event-log.ts";
+import { createDashboard } from "./view/handler.ts";
+import { createPages } from "./view/pages.ts";
+import type { LiveView } from "./view/source.ts";
+import { EMPTY_VIEW } from "./view/view-fixtures.ts";
 
 const TOKEN = "0123456789abcdef0123456789abcdef";
 const PORT = 9100;
 const HOST = `Host: 127.0.0.1:${PORT}`;
+const PAGE = "<p>the dashboard</p>";
+/** A view in which nothing happens. */
+const STILL: LiveView = {
+  log: new EventLog(),
+  read: () => EMPTY_VIEW,
+  changed: (signal) => abortable(Promise.withResolvers<undefined>().promise, signal),
+  [Symbol.asyncDispose]: () => Promise.resolve(),
+};
 const AUTHORIZATION = `Authorization: Bearer ${TOKEN}`;
 
 describe("the API for others than root", () => {
@@ -24,7 +42,11 @@ describe("the API for others than root", () => {
   const lines: string[] = [];
   const answers = new Tally("code");
   let socketPath: string;
+  let pagesDirectory: string;
   before(async () => {
+    const directory = stack.use(await mkdtempDisposable(join(tmpdir(), "margay-pages-")));
+    pagesDirectory = directory.path;
+    await writeFile(join(pagesDirectory, "index.html"), PAGE);
     socketPath = await serve();
   });
   after(async () => {
@@ -36,8 +58,17 @@ describe("the API for others than root", () => {
   async function serve(limits: Partial<ListenerLimits> = {}): Promise<string> {
     const isToken = createTokenCheck(TOKEN);
     const log = createLog({ level: "debug", write: (line) => lines.push(line) });
-    const handler = createApiHandler(SOURCES, answers);
-    return listenForTest(createApiServer({ handler, isToken, answers, log }, { port: PORT, limits }), stack);
+    const api = createApiHandler(SOURCES, answers);
+    const open = (): Promise<LiveView> => Promise.resolve(STILL);
+    const detail = (): Promise<undefined> => Promise.resolve(undefined);
+    const dashboard = stack.use(
+      createDashboard({ sources: { open, detail }, answers, clock: systemClock, log: silentLog }),
+    );
+    const handler: ApiHandler = (request, response) =>
+      api(request, response) || dashboard.handle(request, response);
+    const pages = createPages({ directory: pagesDirectory, answers });
+    const server = createApiServer({ handler, pages, isToken, answers, log }, { port: PORT, limits });
+    return listenForTest(server, stack);
   }
 
   /** All that comes until the server closes the connection; where it resets it, what came before. */
@@ -133,6 +164,19 @@ describe("the API for others than root", () => {
       );
   });
 
+  it("shows its page to who has no token, and to nobody from elsewhere", async () => {
+    for (const line of ["GET / HTTP/1.1", "GET /index.html HTTP/1.1"]) {
+      const answer = await ask([HOST], line);
+      assert.deepEqual([statusOf(answer), answer.endsWith(PAGE)], [200, true]);
+      assert.match(answer, /\r\ncontent-security-policy: default-src 'self'; /i);
+      assert.equal(statusOf(await ask(["Host: example.com"], line)), 403);
+      assert.equal(statusOf(await ask([HOST, "Origin: http://example.com"], line)), 403);
+      assert.equal(statusOf(await ask([HOST, "Content-Length: 1"], line)), 413);
+    }
+    for (const path of ["/api/v1/view", "/api/v1/view/events", "/api/v1/trace", "/api/v1/nodes/host1/bgp"])
+      assert.equal(statusOf(await ask([HOST], `GET ${path} HTTP/1.1`)), 401, path);
+  });
+
   it("counts what it refuses", async () => {
     const count = (): number =>
       answers.samples().find(({ labels }) => labels?.["code"] === "401")?.value ?? 0;
@@ -198,7 +242,7 @@ describe("the API for others than root", () => {
         const answer = await exchange(request);
         const status = answer === "" ? 0 : statusOf(answer);
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
-        const isAllowed = status !== 200 || request.includes(TOKEN);
+        const isAllowed = status !== 200 || request.includes(TOKEN) || answer.includes(PAGE);
         assert.ok(
           status < 500 && isAllowed,
           `seed ${seed}: ${JSON.stringify(request.toString("latin1"))}: ${answer}`,

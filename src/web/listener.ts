@@ -4,13 +4,15 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer } from "../system/http.ts";
 import type { Log } from "../system/log.ts";
 import type { ApiHandler } from "./api.ts";
-import { type Gate, LOOPBACK_HOST, faultOf } from "./gate.ts";
+import { type Gate, LOOPBACK_HOST, faultOf, tokenFaultOf } from "./gate.ts";
 import { type Reply, refusal, sendReply } from "./reply.ts";
 import type { Tally } from "./tally.ts";
 import type { TokenCheck } from "./token.ts";
 
 export interface ListenerCollaborators {
   readonly handler: ApiHandler;
+  /** Answers those who have no token too. @default nothing is for them */
+  readonly pages?: ApiHandler | undefined;
   readonly isToken: TokenCheck;
   /** Counts what is answered before the handler is asked. */
   readonly answers: Tally;
@@ -39,19 +41,25 @@ const LIMITS: ListenerLimits = {
 };
 
 export interface ListenerOptions {
+  /** 0 stands for any that is free. */
   readonly port: number;
   readonly limits?: Partial<ListenerLimits>;
+}
+
+export interface Listener extends AsyncDisposable {
+  readonly port: number;
 }
 
 /** Serves the API on 127.0.0.1. Rejects with the system's error where the port is taken. */
 export async function listenForApi(
   collaborators: ListenerCollaborators,
   options: ListenerOptions,
-): Promise<AsyncDisposable> {
+): Promise<Listener> {
   const server = createApiServer(collaborators, options);
   server.listen({ host: LOOPBACK_HOST, port: options.port });
   await once(server, "listening");
   return {
+    port: portOf(server),
     async [Symbol.asyncDispose]() {
       server.close();
       server.closeAllConnections();
@@ -60,13 +68,17 @@ export async function listenForApi(
   };
 }
 
-/** A server for others than root, which listens nowhere yet. `port` is that which clients speak of. */
+function portOf(server: Server): number {
+  const address = server.address();
+  return address !== null && typeof address === "object" ? address.port : 0;
+}
+
+/** A server for others than root, which listens nowhere yet. `port` is that which clients speak of; 0 stands for the one that it listens on. */
 export function createApiServer(
-  { handler, isToken, answers, log }: ListenerCollaborators,
+  { handler, pages = () => false, isToken, answers, log }: ListenerCollaborators,
   { port, limits }: ListenerOptions,
 ): Server {
   const { requestMs, idleMs, stallMs, headerBytes, connections } = { ...LIMITS, ...limits };
-  const gate: Gate = { port, isToken };
   const server = createServer(
     {
       maxHeaderSize: headerBytes,
@@ -91,8 +103,11 @@ export function createApiServer(
   };
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    const gate: Gate = { port: port === 0 ? portOf(server) : port, isToken };
     const fault = faultOf(request, gate);
-    if (fault !== undefined) refuse(response, fault);
+    if (fault === undefined && pages(request, response)) return;
+    const refused = fault ?? tokenFaultOf(request, gate);
+    if (refused !== undefined) refuse(response, refused);
     else if (!handler(request, response)) refuse(response, refusal(404, "there is nothing of that name"));
   };
   server.setTimeout(stallMs);

@@ -3,9 +3,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { z } from "zod";
+import { createRandom } from "../system/random.ts";
 import { describeApi } from "./openapi.ts";
 import { EVENTS_PATH, METRICS_PATH, OPENAPI_PATH, RESOURCES, RESOURCE_NAMES } from "./resources.ts";
 import { SOURCES } from "./fixtures.ts";
+import { TRACE_PATH, VIEW_EVENTS_PATH, VIEW_PATH, detailPath } from "./view/handler.ts";
+import { NODE_DETAILS } from "./view/source.ts";
+import { randomView } from "./view/view-fixtures.ts";
 
 const description = z
   .object({
@@ -27,6 +31,10 @@ describe("the description of the API", () => {
     EVENTS_PATH,
     METRICS_PATH,
     OPENAPI_PATH,
+    VIEW_PATH,
+    VIEW_EVENTS_PATH,
+    TRACE_PATH,
+    ...NODE_DETAILS.map((detail) => detailPath("{node}", detail)),
   ];
 
   it("has every path that is served, each with GET alone, and no others", () => {
@@ -54,6 +62,13 @@ describe("the description of the API", () => {
       assert.equal(schema.safeParse({ ...answer, frob: 1 }).success, false);
       assert.equal(schema.safeParse({}).success, false);
     });
+
+  it("has a schema for the view by which one is right, and a wrong one is not", () => {
+    const schema = z.fromJSONSchema(description.components.schemas["view"] ?? assert.fail());
+    const view = JSON.parse(JSON.stringify(randomView(createRandom(1)))) as object;
+    assert.deepEqual(schema.parse(view), view);
+    assert.equal(schema.safeParse({ ...view, frob: 1 }).success, false);
+  });
 
   it("has no path that docs/api.md leaves out", () => {
     const text = readFileSync(new URL("../../docs/api.md", import.meta.url), "utf8");

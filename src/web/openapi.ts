@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { ANSWERS } from "./answers.ts";
 import { EXPOSITION_TYPE } from "./exposition.ts";
+import { viewPaths, viewSchemas } from "./openapi-view.ts";
 import { EVENTS_PATH, METRICS_PATH, OPENAPI_PATH, RESOURCES, RESOURCE_NAMES } from "./resources.ts";
 import type { AnswerName } from "./sources.ts";
 
@@ -36,6 +37,7 @@ export function describeApi(version: string): object {
           },
         },
       },
+      ...viewPaths(FAULTS),
       [METRICS_PATH]: {
         get: {
           operationId: "metrics",
@@ -61,6 +63,7 @@ export function describeApi(version: string): object {
       securitySchemes: { token: { type: "http", scheme: "bearer" } },
       schemas: {
         ...Object.fromEntries(RESOURCE_NAMES.map((name) => [name, schemaOf(name)])),
+        ...viewSchemas(),
         error: {
           type: "object",
           properties: { error: { type: "string" } },
@@ -91,7 +94,7 @@ function plain(description: string, content: object): object {
 }
 
 const FAULTS = {
-  400: plain("It has a query", json("error")),
+  400: plain("It has a query, or another than it may have", json("error")),
   401: plain("By TCP: no token, or another", json("error")),
   403: plain("By TCP: another host or origin", json("error")),
   405: plain("Neither GET nor HEAD", json("error")),

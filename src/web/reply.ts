@@ -6,7 +6,7 @@ export interface Reply {
   readonly status: number;
   /** Its media type. */
   readonly type: string;
-  readonly body: string;
+  readonly body: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -26,10 +26,10 @@ export function sendReply(response: ServerResponse, { status, type, body, header
     return;
   }
   response.writeHead(status, {
+    "cache-control": "no-store",
     ...headers,
     "content-type": type,
     "content-length": Buffer.byteLength(body),
-    "cache-control": "no-store",
   });
   response.end(body);
 }

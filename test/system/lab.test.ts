@@ -300,7 +300,7 @@ describe("a lab's end", () => {
   });
 
   it("comes by Ctrl-C where the lab lasts as long as its command", async () => {
-    const child = await startUntil("Ctrl-C removes the lab", "run");
+    const child = await startUntil("in a browser of this machine:\n  http://127.0.0.1:", "run");
     const netnsIds = netnsIdsOf(NAME);
     assert.ok(netnsIds.length > 0);
     child.kill("SIGINT");

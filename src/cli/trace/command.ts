@@ -2,9 +2,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_LAB } from "../../lab/layout.ts";
 import { isIpv4 } from "../../net/ipv4.ts";
-import { observe } from "../../observe/observe.ts";
-import { systemProcesses } from "../../system/process.ts";
-import { explain } from "../../trace/explain.ts";
 import { renderTrace, traceToJson } from "../../trace/render.ts";
 import { renderSvg } from "../../trace/svg.ts";
 import type { CommandContext } from "../context.ts";
@@ -12,6 +9,7 @@ import { CommandError } from "../exit.ts";
 import { openNamedLab } from "../lab-options.ts";
 import { print } from "../print.ts";
 import { type TracedEnds, endsInLab, endsOnNode } from "./places.ts";
+import { DEFAULT_BYTES, runTrace } from "./tracers.ts";
 
 interface TraceOptions {
   readonly lab?: string;
@@ -22,8 +20,6 @@ interface TraceOptions {
   readonly svg?: boolean;
 }
 
-/** As `ping` sends it. */
-const DEFAULT_BYTES = 84;
 /** An echo with its headers, and the longest packet of IPv4 (RFC 791 section 3.1). */
 const [LEAST_BYTES, MOST_BYTES] = [28, 65_535];
 const MOST_PORT = 65_535;
@@ -48,10 +44,12 @@ export function createTraceCommand({ signal, exitWith }: CommandContext): Comman
     .option("--json", "print JSON")
     .action(async (source: string, destination: string, options: TraceOptions) => {
       const port = requirePort(options);
-      const { src, dst, ...ends } = await findEnds(source, destination, options.lab);
-      const probe = { kind: options.proto, src, dst, packetBytes: options.size, port };
-      const observation = await observe({ processes: systemProcesses }, { ...ends, probe }, { signal });
-      const trace = explain(observation);
+      const ends = await findEnds(source, destination, options.lab);
+      const trace = await runTrace(
+        ends,
+        { kind: options.proto, packetBytes: options.size, port },
+        { signal },
+      );
       print(options, traceToJson(trace), () =>
         options.svg === true ? renderSvg(trace) : renderTrace(trace),
       );

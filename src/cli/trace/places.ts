@@ -38,8 +38,8 @@ export function endsInLab(status: LabStatus, sourceName: string, destinationName
 }
 
 /** Of this machine's own node. Throws {@link CommandError} where the source is no container of it. */
-export async function endsOnNode(src: Ipv4, dst: Ipv4): Promise<TracedEnds> {
-  const { node, container } = await findLocalPlaces(hostname(), [src, dst]);
+export async function endsOnNode(src: Ipv4, dst: Ipv4, nodeName = hostname()): Promise<TracedEnds> {
+  const { node, container } = await findLocalPlaces(nodeName, [src, dst]);
   const [source, destination] = [container(src), container(dst)];
   if (source === undefined)
     throw new CommandError(
