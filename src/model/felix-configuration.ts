@@ -8,18 +8,25 @@ const MTU_INTERFACES = "^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*)";
 
 /** A protocol number of the kernel's routing tables (linux/rtnetlink.h, `RTPROT_*`), below 4 is the kernel's own. */
 const routeProtocol = z.int().min(0).max(255);
-const pattern = z.string().refine(isPattern, "want a regular expression");
+const pattern = z
+  .string()
+  .refine(isPattern, "want a regular expression")
+  .meta({ title: "regular expression" });
 
 /** Overrides the MTU, in octets; 0 computes it. IPv4 needs 68 (RFC 791 section 3.2), and its packets end at 65,535. */
 const mtuField = z
   .int()
   .refine((mtu) => mtu === 0 || (mtu >= 68 && mtu <= 65_535), "want 0, or 68 to 65535")
+  .meta({ title: "0, or 68 to 65535" })
   .default(0);
 
 /** Calico's `numorstring.Port`: a number, or `first:last`. */
 const portRangeField = z.union([
   portField,
-  z.string().refine(isPortRange, 'want a port, or a range of ports such as "32768:65535"'),
+  z
+    .string()
+    .refine(isPortRange, 'want a port, or a range of ports such as "32768:65535"')
+    .meta({ title: "range of ports" }),
 ]);
 
 function isPortRange(text: string): boolean {
@@ -73,7 +80,7 @@ function isPattern(text: string): boolean {
 }
 
 export type FelixConfigurationSpec = Output<typeof spec>;
-/** How agents work; `default` is for all, `node.<name>` for one node. */
+/** How agents work; the one named `default` counts. Calico has `node.<name>` for single nodes as well. */
 export type FelixConfiguration = Resource<"FelixConfiguration", FelixConfigurationSpec>;
 
 export const felixConfigurationSchema: z.ZodType<FelixConfiguration> = clusterResource(
