@@ -32,7 +32,7 @@ function propertiesOf(kind: Kind): Readonly<Record<string, JsonSchema | undefine
     unrepresentable: "any",
     // What a default is filled into is parsed after that, which the conversion takes for a reason to leave it out.
     override: ({ zodSchema: { _zod }, jsonSchema }) => {
-      if (_zod.def.type === "default") jsonSchema.default = _zod.def.defaultValue as JsonSchema["default"];
+      if (_zod.def.type === "default") jsonSchema.default = _zod.def.defaultValue;
     },
   });
   return properties as Readonly<Record<string, JsonSchema>>;
@@ -66,18 +66,10 @@ function typeOf(schema: JsonSchema): string {
   if (schema.const !== undefined) return code(schema.const);
   if (schema.enum) return schema.enum.map(code).join(", ");
   if (schema.anyOf) return schema.anyOf.map(typeOf).join(", or ");
-  switch (schema.type) {
-    case "array":
-      return `list: ${typeOf(schema.items as JsonSchema)}`;
-    case "integer":
-      return rangeOf(schema);
-    case "object":
-      return "map: text to text";
-    case "boolean":
-      return "`true`, `false`";
-    default:
-      return "text";
-  }
+  if (schema.type === "array") return `list: ${typeOf(schema.items as JsonSchema)}`;
+  if (schema.type === "integer") return rangeOf(schema);
+  if (schema.type === "object") return "map: text to text";
+  return schema.type === "boolean" ? "`true`, `false`" : "text";
 }
 
 /** Bounds that JavaScript sets by itself say nothing. */
