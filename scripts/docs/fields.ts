@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fields of resources, as a page lists them, from the schemas that resources are checked by.
 import { z } from "zod";
+import { effectiveFelixSpec } from "../../src/model/felix-configuration.ts";
 import { ALL_KINDS, type Kind, SCHEMAS } from "../../src/model/resource.ts";
 
 /** A field as a table has it; each a cell in Markdown. */
@@ -17,7 +18,14 @@ type JsonSchema = z.core.JSONSchema.BaseSchema;
 /** The fields of a kind, but for those that all kinds have. */
 export function fieldsOfKind(kind: Kind): readonly Field[] {
   const { spec, status } = propertiesOf(kind);
-  return [...fieldsIn(spec, ""), ...fieldsIn(status, "status.")];
+  const fields = [...fieldsIn(spec, ""), ...fieldsIn(status, "status.")];
+  return kind === "FelixConfiguration" ? fields.map(withEffect) : fields;
+}
+
+/** What is not said in one of two resources of the kind may be in the other: so the schema has no defaults. */
+function withEffect(field: Field): Field {
+  const defaults: Readonly<Record<string, unknown>> = effectiveFelixSpec(undefined, undefined);
+  return { ...field, default: defaultOf({ default: defaults[field.path] as JsonSchema["default"] }) };
 }
 
 /** The fields of `metadata` of all kinds. */

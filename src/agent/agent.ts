@@ -6,7 +6,7 @@ import type { WaitOptions } from "../datastore/store.ts";
 import type { DesiredDelta } from "../desired/wanted.ts";
 import { type Allocator, createAllocator } from "../ipam/allocator.ts";
 import type { IPPool } from "../model/ip-pool.ts";
-import type { Family } from "../net/ip.ts";
+import { FAMILIES, type Family } from "../net/ip.ts";
 import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import { Conditions } from "../system/conditions.ts";
 import { Lock } from "../system/lock.ts";
@@ -76,7 +76,7 @@ class Agent implements AsyncDisposable {
   readonly #node: NodeView;
   readonly #attachments: Attachments;
   readonly #tunnelEnds: readonly NamedEnd[];
-  readonly #checksumWatch: Settler;
+  readonly #checksumWatches: readonly Settler[];
   readonly #poolStatus: Settler;
   readonly #blockStock: Settler;
   readonly #withdrawals: Withdrawals;
@@ -127,7 +127,9 @@ class Agent implements AsyncDisposable {
       { store, catalog, poolReview: this.#poolReview, clock, log: log.scope("pools") },
       { nodeName },
     );
-    this.#checksumWatch = createChecksumWatch({ ...parts, clock, log: log.scope("checksum") });
+    this.#checksumWatches = FAMILIES.map((family) =>
+      createChecksumWatch({ ...parts, clock, log: log.scope("checksum") }, { family }),
+    );
     this.#blockStock = createBlockStock(
       { allocator: this.#allocator, clock, log: log.scope("ipam") },
       {
@@ -209,7 +211,7 @@ class Agent implements AsyncDisposable {
     this.#stopping.abort();
     await this.#starting;
     for (const { end } of this.#tunnelEnds) await end[Symbol.asyncDispose]();
-    await this.#checksumWatch[Symbol.asyncDispose]();
+    for (const watch of this.#checksumWatches) await watch[Symbol.asyncDispose]();
     await this.#poolStatus[Symbol.asyncDispose]();
     await this.#leakCollector[Symbol.asyncDispose]();
     await this.#blockStock[Symbol.asyncDispose]();
@@ -306,7 +308,7 @@ class Agent implements AsyncDisposable {
 
   #updateTunnelEnds(): void {
     for (const { end } of this.#tunnelEnds) end.update();
-    this.#checksumWatch.update();
+    for (const watch of this.#checksumWatches) watch.update();
   }
 
   #updatePoolStatus(): void {

@@ -123,6 +123,22 @@ describe("a catalog", () => {
     assert.deepEqual(catalog.ignored, []);
   });
 
+  it("has each setting by the node's own FelixConfiguration, or else by the one for all, and none by another node's", () => {
+    const catalog = createCatalog();
+    const learn = (name: string, spec?: object): unknown => {
+      const text = spec && resource("FelixConfiguration", name, spec);
+      const [fact] = catalog.learn(resourceKey("FelixConfiguration", name), text);
+      return fact?.kind === "settings" && [fact.value.tunnelMtus.vxlan, fact.value.vxlanPort];
+    };
+    assert.deepEqual(learn("node.host1", { vxlanMTU: 1400 }), [1400, 4789]);
+    assert.deepEqual(learn("default", { vxlanMTU: 1300, vxlanPort: 4790 }), [1400, 4790]);
+    assert.equal(learn("node.host2", { vxlanMTU: 1200 }), false);
+    assert.deepEqual(learn("node.host1", {}), [1300, 4790]);
+    assert.deepEqual(learn("node.host1", { vxlanPort: 4789 }), [1300, 4789]);
+    assert.deepEqual(learn("default"), [0, 4789]);
+    assert.deepEqual(learn("node.host1"), [0, 4789]);
+  });
+
   it("forgets what is gone", () => {
     const catalog = createCatalog();
     const key = resourceKey("IPPool", "default");

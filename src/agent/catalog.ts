@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Fact } from "../desired/facts.ts";
 import type { BGPConfiguration } from "../model/bgp-configuration.ts";
-import type { FelixConfiguration } from "../model/felix-configuration.ts";
+import { type FelixConfiguration, felixNameOf } from "../model/felix-configuration.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { parseAffinity } from "../model/ipam-affinity.ts";
 import { parseBlock } from "../model/ipam-block.ts";
@@ -34,6 +34,8 @@ export class Catalog {
   #poolRevision = 0;
   readonly #reservations = new Map<string, readonly Cidr[]>();
   #felix: FelixConfiguration | undefined;
+  /** Of this node alone. */
+  #ownFelix: FelixConfiguration | undefined;
   #bgp: BGPConfiguration | undefined;
   #ipamConfig: IPAMConfig | undefined;
   #self: Node | undefined;
@@ -139,8 +141,9 @@ export class Catalog {
         return this.#with(kind, key, text, (peer) => [{ kind: "bgpPeer", name, value: peer?.spec }]);
       case "BGPFilter":
         return this.#with(kind, key, text, (filter) => [{ kind: "bgpFilter", name, value: filter?.spec }]);
-      case "IPAMConfig":
       case "FelixConfiguration":
+        return this.#learnFelix(key, name, text);
+      case "IPAMConfig":
       case "BGPConfiguration":
         return name === "default" ? this.#learnSetting(key, kind, text) : NOTHING;
     }
@@ -155,7 +158,7 @@ export class Catalog {
 
   #learnSetting(
     key: string,
-    kind: "IPAMConfig" | "FelixConfiguration" | "BGPConfiguration",
+    kind: "IPAMConfig" | "BGPConfiguration",
     text: string | undefined,
   ): readonly Fact[] {
     switch (kind) {
@@ -163,11 +166,6 @@ export class Catalog {
         return this.#with(kind, key, text, (config) => {
           this.#ipamConfig = config;
           return NOTHING;
-        });
-      case "FelixConfiguration":
-        return this.#with(kind, key, text, (felix) => {
-          this.#felix = felix;
-          return [this.#settings()];
         });
       case "BGPConfiguration":
         return this.#with(kind, key, text, (bgp) => {
@@ -177,8 +175,19 @@ export class Catalog {
     }
   }
 
+  /** Those of other nodes are theirs to read. */
+  #learnFelix(key: string, name: string, text: string | undefined): readonly Fact[] {
+    const isOwn = name === felixNameOf(this.#nodeName);
+    if (name !== "default" && !isOwn) return NOTHING;
+    return this.#with("FelixConfiguration", key, text, (felix) => {
+      if (isOwn) this.#ownFelix = felix;
+      else this.#felix = felix;
+      return [this.#settings()];
+    });
+  }
+
   #settings(): Fact {
-    return { kind: "settings", value: settingsOf(this.#felix, this.#bgp) };
+    return { kind: "settings", value: settingsOf(this.#felix, this.#bgp, this.#ownFelix) };
   }
 
   #learnBlock(key: string, cidr: Cidr, text: string | undefined): readonly Fact[] {

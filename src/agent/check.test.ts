@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { PathToNode } from "../desired/paths.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
+import { parseIpv6 } from "../net/ipv6.ts";
 import { judge } from "./check.ts";
 
 const UNDERLAY: PathToNode = {
@@ -44,6 +45,16 @@ describe("a way to a node", () => {
   it("inside a tunnel is mended by what the tunnel is found to carry", () => {
     const remedy = remedyOf({ via: "vxlan", bytes: 1450 }, 1430);
     assert.equal(remedy, 'set vxlanMTU of the FelixConfiguration "default" to 1430');
+  });
+
+  it("of IPv6 is mended likewise, and by the network alone where less than IPv6 needs would be left", () => {
+    const six = { address: parseIpv6("fd00:2::103"), longest: "vxlan6" } as const;
+    const wanted =
+      'have the network carry 1500 octets, or set vxlanMTUV6 of the FelixConfiguration "default" to 1330';
+    assert.equal(remedyOf(six, 1400), wanted);
+    const more = "have the network carry more: IPv6 packets need 1280 octets, and";
+    assert.equal(remedyOf(six, 1349), `${more} 1279 are left`);
+    assert.equal(remedyOf({ ...six, longest: "direct" }, 1279), `${more} 1279 are left`);
   });
 
   it("without a tunnel is mended by the interfaces' MTU", () => {

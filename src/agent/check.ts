@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { openEchoSocket } from "../dataplane/probe/echo-socket.ts";
 import { type PathSize, findPathSize } from "../dataplane/probe/path-size.ts";
-import { MTU_FIELDS, innerBytes } from "../desired/mtu.ts";
+import { IPV6_MIN_MTU, MTU_FIELDS, innerBytes } from "../desired/mtu.ts";
 import type { PathToNode } from "../desired/paths.ts";
+import { familyOf } from "../net/ip.ts";
 import { describeError } from "../system/log.ts";
 
 /** What came of one way. */
@@ -31,7 +32,7 @@ export interface CheckReport {
 const AT_ONCE = 16;
 
 /**
- * Tries every way with packets of the length that this node may send there; a node's ways come one after the other, the underlay first.
+ * Tries every way with packets of the length that this node may send there; a node's ways come one after the other, each family's underlay first.
  * Rejects with the signal's reason.
  */
 export async function checkPaths(
@@ -52,14 +53,16 @@ export async function checkPaths(
 }
 
 /**
- * Tunnels on an underlay that is too small are not tried: kernels cut their packets in pieces, some of which arrive, so that what
+ * Tunnels on an underlay that is too small in their family are not tried: kernels cut their packets in pieces, some of which arrive, so that what
  * was found would say little.
  */
 async function checkNode(ways: readonly PathToNode[], signal: AbortSignal): Promise<readonly CheckedPath[]> {
   const checked: CheckedPath[] = [];
   for (const way of ways) {
-    checked.push(judge(way, await sizeOf(way, signal)));
-    if (checked.some(({ verdict }) => verdict === "tooSmall")) break;
+    const isUnderlaySmall = checked.some(
+      ({ verdict, address }) => verdict === "tooSmall" && familyOf(address) === familyOf(way.address),
+    );
+    if (!isUnderlaySmall) checked.push(judge(way, await sizeOf(way, signal)));
   }
   return checked;
 }
@@ -87,14 +90,16 @@ export function judge({ longest, ...path }: PathToNode, size: PathSize): Checked
 }
 
 function remedy(
-  { via, bytes }: Omit<PathToNode, "longest">,
+  { via, address, bytes }: Omit<PathToNode, "longest">,
   longest: PathToNode["longest"],
   found: number,
 ): string {
   const network = `have the network carry ${bytes} octets`;
+  const mtu = via === "underlay" && longest !== "direct" ? innerBytes(longest, found) : found;
+  if (familyOf(address) === 6 && mtu < IPV6_MIN_MTU)
+    return `have the network carry more: IPv6 packets need ${IPV6_MIN_MTU} octets, and ${mtu} are left`;
   if (longest === "direct")
     return `${network}, or set the MTU of the nodes' interfaces that lead there to ${found}`;
-  const mtu = via === "underlay" ? innerBytes(longest, found) : found;
   const setting = `set ${MTU_FIELDS[longest]} of the FelixConfiguration "default" to ${mtu}`;
   return via === "underlay" ? `${network}, or ${setting}` : setting;
 }

@@ -8,7 +8,7 @@ import { type AddressSetting, parseAddressSetting } from "../model/address-setti
 import { ResourceError, parseWith } from "../model/issue.ts";
 import { parseNodeName } from "../model/name.ts";
 import { type Output, textField } from "../model/schema.ts";
-import { AGENT_SOCKET } from "./socket.ts";
+import { AGENT_SOCKET, RUN_DIRECTORY } from "../system/run-directory.ts";
 
 const schema = z.strictObject({
   nodeName: textField(parseNodeName),
@@ -17,7 +17,7 @@ const schema = z.strictObject({
   /** Likewise its IPv6 address; `none` leaves the one that is recorded to whoever has recorded it. */
   ipv6Address: textField(parseIpv6Setting).default({ kind: "none" }),
   /** Where BIRD's files live; made if it is not there. */
-  stateDirectory: absolutePath.default("/run/margay"),
+  stateDirectory: absolutePath.default(RUN_DIRECTORY),
   /** Where CNI, status and the datastore are served. */
   socket: socketPath.default(AGENT_SOCKET),
   datastore: datastoreConfigSchema.default({ kind: "embedded", path: "/var/lib/margay/margay.db" }),

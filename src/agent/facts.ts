@@ -10,7 +10,7 @@ import type {
   VxlanEnd,
 } from "../desired/facts.ts";
 import type { BGPConfiguration } from "../model/bgp-configuration.ts";
-import type { FelixConfiguration } from "../model/felix-configuration.ts";
+import { type FelixConfiguration, effectiveFelixSpec } from "../model/felix-configuration.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import type { IpamBlock } from "../model/ipam-block.ts";
 import type { Node } from "../model/node.ts";
@@ -114,13 +114,14 @@ const CHECKSUM_OVERRIDES: Readonly<Record<string, boolean>> = {
   "ChecksumOffloadBroken=false": false,
 };
 
-/** The settings of the two resources named `default`; an absent one stands for its defaults. */
+/** The settings of the two resources named `default`, and of the FelixConfiguration of this node alone; an absent one stands for its defaults. */
 export function settingsOf(
   felix: FelixConfiguration | undefined,
   bgp: BGPConfiguration | undefined,
+  ownFelix?: FelixConfiguration,
 ): Settings {
-  const felixSpec = (felix ?? defaultOf("FelixConfiguration")).spec;
-  const bgpSpec = (bgp ?? defaultOf("BGPConfiguration")).spec;
+  const felixSpec = effectiveFelixSpec(felix, ownFelix);
+  const bgpSpec = (bgp ?? defaultBgpConfiguration()).spec;
   return {
     routeSource: felixSpec.programClusterRoutes === "Enabled" ? "datastore" : "bird",
     asNumber: bgpSpec.asNumber,
@@ -170,7 +171,8 @@ function advertisementsOf({
   }));
 }
 
-function defaultOf<K extends "FelixConfiguration" | "BGPConfiguration">(kind: K) {
+function defaultBgpConfiguration(): BGPConfiguration {
+  const kind = "BGPConfiguration";
   const empty = { apiVersion: "projectcalico.org/v3", kind, metadata: { name: "default" }, spec: {} };
   return unwrap(parseResource(kind, empty), `default ${kind}`);
 }

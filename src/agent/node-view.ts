@@ -103,7 +103,7 @@ function poolChoices(
 }
 
 function waysToNodes(calculation: Calculation, family: Family): readonly WayToNode[] {
-  return family === 4 ? calculation.pathsToNodes() : calculation.ipv6Neighbours();
+  return calculation.pathsToNodes().filter(({ address }) => familyOf(address) === family);
 }
 
 function usablePools(

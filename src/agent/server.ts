@@ -4,11 +4,11 @@ import { lstat, mkdir, unlink } from "node:fs/promises";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
-import { text as readText } from "node:stream/consumers";
-import { z } from "zod";
+import { buffer as readBuffer } from "node:stream/consumers";
+import { CALL_TYPE, MAX_CALL_BYTES, decodeCall, parseConfig } from "../cni/call.ts";
 import { CniError } from "../cni/error.ts";
 import type { CniService } from "../cni/service.ts";
-import { LATEST_VERSION } from "../cni/version.ts";
+import { LATEST_VERSION, answerVersion } from "../cni/version.ts";
 import type { StoreHandler } from "../datastore/server.ts";
 import { createServer } from "../system/http.ts";
 import { type Log, describeError } from "../system/log.ts";
@@ -17,8 +17,6 @@ import { hasCode } from "../system/error-code.ts";
 
 /** The longest that `GET /status?wait=ready` waits. */
 const MAX_WAIT_MS = 60_000;
-/** CNI configurations with their previous results stay far below. */
-const MAX_BODY_BYTES = 1024 * 1024;
 
 /** What the socket serves. */
 export interface AgentServices {
@@ -35,8 +33,6 @@ export interface AgentServices {
   readonly settled: (options: { readonly signal: AbortSignal }) => Promise<void>;
 }
 
-const rawCniRequest = z.strictObject({ environment: z.record(z.string(), z.string()), config: z.unknown() });
-
 /**
  * Serves CNI, status and the datastore by HTTP on a unix socket that only root may open. Throws where another agent
  * answers on the socket; a socket that nobody listens on any more is replaced.
@@ -50,7 +46,7 @@ export async function serveAgent(path: string, services: AgentServices, log: Log
       send(response, 500, { error: "internal" });
     });
   });
-  // A client that is late to see an idle connection closed would lose its next call on it. Who goes closes it, on a unix socket.
+  // A client that is late to see an idle connection closed would lose its next call on it: clients close theirs.
   server.keepAliveTimeout = 0;
   await listen(server, path);
   return {
@@ -168,17 +164,36 @@ function waitMs(query: URLSearchParams): number {
   return Number.isNaN(asked) ? 0 : Math.min(Math.max(asked, 0), MAX_WAIT_MS);
 }
 
+/** Answers with exactly what the plugin is to print. */
 async function answerCni(request: IncomingMessage, response: ServerResponse, cni: CniService): Promise<void> {
   using gone = watchGone(response);
+  let version = LATEST_VERSION;
   try {
-    const raw = rawCniRequest.parse(await readJson(request));
-    const result = await cni.handle(raw, { signal: gone.signal });
-    send(response, 200, result ?? {});
+    const { environment, stdin } = decodeCall(await readCall(request));
+    const config = parseConfig(stdin);
+    version = answerVersion(config["cniVersion"]);
+    const result = await cni.handle({ environment, config }, { signal: gone.signal });
+    sendText(response, 200, result === undefined ? "" : `${JSON.stringify(result)}\n`);
   } catch (error) {
     const failure =
       error instanceof CniError ? error : new CniError("internal", String(error), { cause: error });
-    send(response, 422, failure.render(LATEST_VERSION));
+    sendText(response, 422, `${JSON.stringify(failure.render(version))}\n`);
   }
+}
+
+async function readCall(request: IncomingMessage): Promise<Buffer> {
+  if (request.headers["content-type"] !== CALL_TYPE)
+    throw new CniError(
+      "tryAgainLater",
+      'Cannot read the call: the plugin is of another version than the agent; "margay node install" replaces it',
+    );
+  const length = Number(request.headers["content-length"] ?? NaN);
+  if (!(length <= MAX_CALL_BYTES))
+    throw new CniError(
+      "decode",
+      `Cannot read the call: its length is missing or over ${MAX_CALL_BYTES} bytes`,
+    );
+  return await readBuffer(request);
 }
 
 /** A signal that aborts when whoever asked has gone without waiting for the answer. */
@@ -196,26 +211,15 @@ function watchGone(response: ServerResponse): Disposable & { readonly signal: Ab
   };
 }
 
-async function readJson(request: IncomingMessage): Promise<unknown> {
-  const length = Number(request.headers["content-length"] ?? NaN);
-  if (!(length <= MAX_BODY_BYTES))
-    throw new CniError(
-      "decode",
-      `Cannot read request: its length is missing or over ${MAX_BODY_BYTES} bytes`,
-    );
-  try {
-    return JSON.parse(await readText(request));
-  } catch (cause) {
-    throw new CniError("decode", "Cannot read request: it is no JSON", { cause });
-  }
+function send(response: ServerResponse, status: number, body: object): void {
+  sendText(response, status, JSON.stringify(body));
 }
 
-function send(response: ServerResponse, status: number, body: object): void {
+function sendText(response: ServerResponse, status: number, text: string): void {
   if (response.headersSent) {
     response.destroy();
     return;
   }
-  const text = JSON.stringify(body);
   response.writeHead(status, {
     "content-type": "application/json",
     "content-length": Buffer.byteLength(text),

@@ -193,6 +193,11 @@ const ROWS: readonly Row[] = [
     state: { mtuIssues: ["MTU: does not fit"] },
     degraded: ["MTU: does not fit"],
   },
+  {
+    what: "packets are not encrypted that should be",
+    state: { unencrypted: ["those of IPv6"] },
+    degraded: ["wireguard: packets are not encrypted: those of IPv6"],
+  },
 ];
 
 describe("an agent's state", () => {

@@ -49,7 +49,7 @@ export interface AgentState {
   readonly unroutable: readonly Unroutable[];
   /** Destinations that packets reach by another way than their pool asks for. */
   readonly detours: readonly Unroutable[];
-  /** Nodes that packets are not encrypted to, although they should be. */
+  /** What is not encrypted although it should be: packets of IPv6, and nodes with why those to them are not. */
   readonly unencrypted: readonly string[];
 }
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plugin by Node, from the sources; the executable that is made of it starts at margay-cni-bun.ts.
-import { text } from "node:stream/consumers";
-import { exchange } from "../cni/exchange.ts";
+// The plugin by Node, from the sources; scripts/build makes the executable, of src/cni/native.
+import { buffer as readAll } from "node:stream/consumers";
 import { runPlugin } from "../cni/plugin.ts";
 
-const { stdout, exitCode } = await runPlugin(process.env, await text(process.stdin), exchange);
+const { stdout, exitCode } = await runPlugin(process.env, await readAll(process.stdin));
 process.stdout.write(stdout);
 process.exitCode = exitCode;

@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import { z } from "zod";
 import { type AskOptions, askAgent } from "../agent/client.ts";
-import { AGENT_SOCKET } from "../agent/socket.ts";
+import { AGENT_SOCKET } from "../system/run-directory.ts";
 import type { CommandContext } from "./context.ts";
 import { CommandError } from "./exit.ts";
 import { nodeCheck, renderNodeCheck } from "./node-check.ts";

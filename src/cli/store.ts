@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Command } from "commander";
-import { AGENT_SOCKET } from "../agent/socket.ts";
+import { AGENT_SOCKET } from "../system/run-directory.ts";
 import { connectStore } from "../datastore/client.ts";
 import type { Store } from "../datastore/store.ts";
 

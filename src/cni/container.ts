@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { NODE_END_MAC, gatewayOf } from "../desired/wanted.ts";
 import { addAddress, listAddresses } from "../dataplane/netlink/address.ts";
-import type { KernelError } from "../dataplane/netlink/kernel-error.ts";
+import { type KernelError, isKernelError } from "../dataplane/netlink/kernel-error.ts";
 import { createVeth } from "../dataplane/netlink/link-veth.ts";
-import { type Link, listLinks, setLink } from "../dataplane/netlink/link.ts";
+import { type Link, getLink, listLinks, setLink } from "../dataplane/netlink/link.ts";
 import { NUD_PERMANENT, listNeighbours, replaceNeighbour } from "../dataplane/netlink/neighbour.ts";
 import { type Netns, currentNetnsId, openNetns } from "../dataplane/netlink/netns.ts";
 import type { NetlinkRequest } from "../dataplane/netlink/request.ts";
 import { type KernelRoute, RT_SCOPE_UNIVERSE, addRoute, listRoutes } from "../dataplane/netlink/route.ts";
-import { addRule, deleteRule, listRules } from "../dataplane/netlink/rule.ts";
+import { type Rule, addRule, deleteRule, listRules } from "../dataplane/netlink/rule.ts";
 import { type Rtnetlink, openRtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import type { SysctlFiles } from "../dataplane/sysctl.ts";
 import { hostCidr } from "../net/cidr.ts";
+import type { IfName } from "../net/if-name.ts";
 import { type Family, type Ip, addressBits, familyOf } from "../net/ip.ts";
 import { describeError } from "../system/log.ts";
 import type { Attachment } from "./attachment.ts";
@@ -128,24 +129,59 @@ export async function configure(
 
 /** As {@link withdraw}, in whatever container there still is at the path. */
 export async function withdrawAt(path: string, attachment: Attachment): Promise<void> {
+  await inContainerAt(path, (container) => withdraw(container, attachment));
+}
+
+async function inContainerAt(path: string, task: (container: Container) => Promise<void>): Promise<void> {
   try {
     await using container = openContainer(path);
-    await withdraw(container, attachment);
+    await task(container);
   } catch (error) {
     // It is gone, and with it what it held.
     if (!(error instanceof CniError)) throw error;
   }
 }
 
+/**
+ * As {@link withdraw}, in whatever container the other end of the attachment's interface is in, where nobody says which. `paths` gives the paths of
+ * namespaces by the numbers that the node has for them; it is asked only where there is such an interface. A container without a path keeps its rules.
+ */
+export async function withdrawBehind(
+  node: Rtnetlink,
+  { nodeEnd }: Attachment,
+  paths: () => Promise<ReadonlyMap<number, string>>,
+): Promise<void> {
+  const link = await linkIfThere(node, nodeEnd);
+  if (link?.peerIndex === undefined || link.peerNetnsId === undefined) return;
+  const { peerIndex, peerNetnsId } = link;
+  const path = (await paths()).get(peerNetnsId);
+  if (path !== undefined) await inContainerAt(path, (container) => deleteRulesOf(peerIndex, container));
+}
+
 /** Takes away what outlives the interface in the container: the rules of one that was not the first. What is gone already is no fault. */
 export async function withdraw(container: Container, { ifName }: Attachment): Promise<void> {
-  const { rtnetlink } = container;
-  const rules = (await rtnetlink.list(listRules)).filter(isOurRule);
   // As in most containers.
-  if (rules.length === 0) return;
+  if ((await listOurRules(container)).length === 0) return;
   const link = await findLink(container, ifName);
-  if (link === undefined) return;
-  await rtnetlink.execute(rules.filter((rule) => isRuleOf(rule, link.index)).map(deleteRule));
+  if (link !== undefined) await deleteRulesOf(link.index, container);
+}
+
+async function linkIfThere(rtnetlink: Rtnetlink, name: IfName): Promise<Link | undefined> {
+  try {
+    return (await rtnetlink.list(getLink(name)))[0];
+  } catch (error) {
+    if (isKernelError(error, "ENODEV")) return undefined;
+    throw error;
+  }
+}
+
+async function deleteRulesOf(ifIndex: number, container: Container): Promise<void> {
+  const rules = await listOurRules(container);
+  await container.rtnetlink.execute(rules.filter((rule) => isRuleOf(rule, ifIndex)).map(deleteRule));
+}
+
+async function listOurRules({ rtnetlink }: Container): Promise<readonly Rule[]> {
+  return (await rtnetlink.list(listRules)).filter(isOurRule);
 }
 
 function familiesOf(ips: readonly Ip[]): readonly Family[] {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import { listNetnsIds } from "../dataplane/netlink/netns-id.ts";
 import { describeError } from "../system/log.ts";
 import { type Attachment, type AttachmentId, describeAttachment } from "./attachment.ts";
 import type { CniCollaborators, NodeView } from "./collaborators.ts";
+import { withdrawBehind } from "./container.ts";
 import { CniError } from "./error.ts";
 import { removeForGood } from "./remove.ts";
 import type { GcRequest } from "./request.ts";
@@ -22,10 +24,16 @@ export async function collectGarbage(
   const kept = new Set(valid.map(identityOf));
   const stale = (await node.recorded(network)).filter((id) => !kept.has(identityOf(id)));
   const failures: string[] = [];
+  const { rtnetlink } = collaborators;
+  let paths: Promise<ReadonlyMap<number, string>> | undefined;
   for (const id of stale) {
     const attachment = describeAttachment(id);
     try {
-      await exclusively(attachment, () => removeForGood(attachment, collaborators, node));
+      await exclusively(attachment, async () => {
+        // Where the container lives on without it. All namespaces are looked for once.
+        await withdrawBehind(rtnetlink, attachment, () => (paths ??= listNetnsIds(rtnetlink)));
+        await removeForGood(attachment, collaborators, node);
+      });
     } catch (error) {
       failures.push(`"${id.ifName}" of container "${id.containerId}": ${describeError(error)}`);
     }

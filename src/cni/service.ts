@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { listNetnsIds } from "../dataplane/netlink/netns-id.ts";
 import { DatastoreError } from "../datastore/store.ts";
 import { Lock } from "../system/lock.ts";
 import { describeError } from "../system/log.ts";
@@ -6,7 +7,7 @@ import { add } from "./add.ts";
 import { type Attachment, describeAttachment } from "./attachment.ts";
 import { check } from "./check.ts";
 import type { CniCollaborators, NodeView } from "./collaborators.ts";
-import { withdrawAt } from "./container.ts";
+import { withdrawAt, withdrawBehind } from "./container.ts";
 import { CniError } from "./error.ts";
 import { type Exclusively, collectGarbage } from "./gc.ts";
 import { forget, removeForGood } from "./remove.ts";
@@ -81,7 +82,10 @@ async function carryOut(
       return runFor(request, exclusively, () => add(request, collaborators, node, signal));
     case "DEL":
       return runFor(request, exclusively, async (attachment) => {
-        if (request.netns !== undefined) await withdrawAt(request.netns, attachment);
+        const { netns } = request;
+        const { rtnetlink } = collaborators;
+        if (netns !== undefined) await withdrawAt(netns, attachment);
+        else await withdrawBehind(rtnetlink, attachment, () => listNetnsIds(rtnetlink));
         await removeForGood(attachment, collaborators, node);
         return undefined;
       });

@@ -33,10 +33,12 @@ export function connectStore(options: StoreClientOptions): Store {
 
 /** Calls in flight at once; more wait their turn. Watches come on top. */
 const MAX_CONNECTIONS = 64;
+/** A connection that has had no call for so long is closed from this end, which knows that no call is on its way. */
+const IDLE_TIMEOUT_MS = 5000;
 
 class StoreClient implements Store {
   readonly #socketPath: string;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: MAX_CONNECTIONS });
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: MAX_CONNECTIONS, timeout: IDLE_TIMEOUT_MS });
   readonly #requests = new Set<ClientRequest>();
   #closed = false;
 

@@ -21,6 +21,7 @@ import {
   type IpipDriver,
   type NodeFacts,
   type Settings,
+  type VxlanKind,
 } from "./facts.ts";
 import { type RouteTarget, WIREGUARD_TABLE } from "./wanted.ts";
 
@@ -206,7 +207,7 @@ function vxlan6Pool(crossSubnet: boolean): Fact {
 
 const VXLAN6 = [...vxlan6Nodes(), vxlan6Pool(false), ...IPV6_BLOCKS, OWN_END6, UNDERLAY];
 
-function ipv6Pool(encapsulation: Encapsulation): Fact {
+function ipv6Pool(encapsulation: Encapsulation): Extract<Fact, { kind: "pool" }> {
   const value = { cidr: parseCidr("fd10::/64"), encapsulation, disableBgpExport: false };
   return { kind: "pool", name: "ipv6", value };
 }
@@ -761,6 +762,19 @@ describe("VXLAN of IPv6", () => {
     assert.deepEqual(checksum, [{ ifName }]);
   });
 
+  it("has its checksums by what was found of it, and not of IPv4's", () => {
+    const found = (tunnel: VxlanKind): Fact => ({ kind: "checksumOffload", tunnel, isBroken: true });
+    const calculation = new Calculation("host1");
+    calculation.update([...VXLAN6, found("vxlan")]);
+    assert.deepEqual(
+      [calculation.state().checksum, calculation.isChecksumOffloadUnknown("vxlan6")],
+      [[], true],
+    );
+    calculation.update([found("vxlan6")]);
+    assert.deepEqual(calculation.state().checksum, [{ ifName }]);
+    assert.equal(calculation.isChecksumOffloadUnknown("vxlan6"), false);
+  });
+
   it("is not there where the node has no IPv6 address", () => {
     const { link, guard6 } = outcomeOf(instead(VXLAN6, node("host1", "192.168.0.101")));
     assert.deepEqual(link, []);
@@ -815,7 +829,7 @@ describe("VXLAN", () => {
 
   it("has checksums computed where those left to the network card are known to be wrong, and a person does not know better", () => {
     const own = [{ ifName: "vxlan.calico" }];
-    const found = (isBroken: boolean): Fact => ({ kind: "checksumOffload", isBroken });
+    const found = (isBroken: boolean): Fact => ({ kind: "checksumOffload", tunnel: "vxlan", isBroken });
     const said = (isChecksumOffloadBroken: boolean): Fact => settings({ isChecksumOffloadBroken });
     for (const [facts, wanted, checksums, isUnknown] of [
       [[], [], "offloaded", true],
@@ -831,9 +845,9 @@ describe("VXLAN", () => {
         calculation.ownEnds().map((end) => end.checksums),
         [checksums],
       );
-      assert.equal(calculation.isChecksumOffloadUnknown, isUnknown);
+      assert.equal(calculation.isChecksumOffloadUnknown("vxlan"), isUnknown);
     }
-    assert.equal(new Calculation("host1").isChecksumOffloadUnknown, false);
+    assert.equal(new Calculation("host1").isChecksumOffloadUnknown("vxlan"), false);
   });
 
   it("leaves nothing where this node's end is given up", () => {
@@ -917,6 +931,20 @@ describe("WireGuard", () => {
     assert.deepEqual(encrypted(state), ROUTES);
     assert.deepEqual(state.peer, [PEER]);
     assert.deepEqual(state.unencrypted, ['node "host3" has no WireGuard key']);
+  });
+
+  it("leaves IPv6 as it is, which is told as long as there is a pool of it", () => {
+    const [ofIpv6, ofNode] = [
+      "those of IPv6, for it carries IPv4 alone",
+      'node "host3" has no WireGuard key',
+    ];
+    const calculation = new Calculation("host1");
+    calculation.update([...WIREGUARD, IPV6_POOL]);
+    assert.deepEqual(calculation.unencrypted(), [ofIpv6, ofNode]);
+    calculation.update([{ ...IPV6_POOL, value: undefined }]);
+    assert.deepEqual(calculation.unencrypted(), [ofNode]);
+    calculation.update([IPV6_POOL, BY_DATASTORE]);
+    assert.deepEqual(calculation.unencrypted(), []);
   });
 
   it("comes before whatever the pool asks for, which stays for nodes without it", () => {

@@ -18,6 +18,7 @@ import {
   type Settings,
   type TunnelEnds,
   type TunnelKind,
+  type VxlanKind,
 } from "./facts.ts";
 import { holdingsOf } from "./holding.ts";
 import { type Contributed, Outcome } from "./outcome.ts";
@@ -40,7 +41,7 @@ import {
   type WantedRoute,
   routeKey,
 } from "./wanted.ts";
-import { KeyHolders, unencrypted } from "./wireguard.ts";
+import { IPV6_UNENCRYPTED, KeyHolders, unencrypted } from "./wireguard.ts";
 
 /** Everything this node should have, sorted: for comparison, tests and people. */
 export type DesiredState = { readonly [K in Kind]: readonly Wanted[K][] } & {
@@ -88,7 +89,7 @@ export class Calculation {
   #ends: TunnelEnds = NO_ENDS;
   readonly #keyHolders = new KeyHolders();
   /** What was found out, by itself. */
-  #checksumFinding: boolean | undefined;
+  readonly #checksumFindings = new Map<VxlanKind, boolean>();
   #isNatStale = true;
   /** Whether packets to nodes are left out of outgoing translation. */
   #isSparingHosts = false;
@@ -129,9 +130,9 @@ export class Calculation {
     return this.#underlayMtu;
   }
 
-  /** Whether this node has an end of VXLAN tunnels, and it is not known yet what becomes of its checksums. */
-  get isChecksumOffloadUnknown(): boolean {
-    return this.#ends.vxlan !== undefined && this.#isChecksumOffloadBroken === undefined;
+  /** Whether this node has an end of the tunnel, and it is not known yet what becomes of its checksums. */
+  isChecksumOffloadUnknown(tunnel: VxlanKind): boolean {
+    return this.#ends[tunnel] !== undefined && this.#isChecksumOffloadBroken(tunnel) === undefined;
   }
 
   /** What is amiss with the sizes of the tunnels in use, in words. */
@@ -181,10 +182,12 @@ export class Calculation {
     return sortByDst([...this.#detours.values()].flat());
   }
 
-  /** The other nodes that packets go to as they are, although they should be encrypted, and why. */
+  /** What goes as it is although it should be encrypted, and why: packets of IPv6, and those to some of the other nodes. */
   unencrypted(): readonly string[] {
+    if (!this.#settings.wireguardEnabled) return [];
     const isEncrypted = (name: string): boolean => this.#isEncrypted(name);
-    return this.#settings.wireguardEnabled ? unencrypted(this.#self, this.#nodes, isEncrypted) : [];
+    const nodes = unencrypted(this.#self, this.#nodes, isEncrypted);
+    return this.#hasIpv6 ? [IPV6_UNENCRYPTED, ...nodes] : nodes;
   }
 
   /** The ways to every other node, sorted by its name; none while the underlay is not known. */
@@ -193,7 +196,7 @@ export class Calculation {
     const containerMtu = this.#containerMtu;
     if (here === undefined || containerMtu === undefined) return [];
     const context: PathsContext = {
-      pools: this.#ipv4Pools(),
+      pools: [...this.#pools.values()],
       encapsulation: (dst) => encapsulationOf(this.#pools, dst),
       containerMtu,
       isEncrypted: (name) => this.#isEncrypted(name),
@@ -203,16 +206,6 @@ export class Calculation {
       .filter(({ name }) => name !== this.#self)
       .sort((a, b) => (a.name < b.name ? -1 : 1))
       .flatMap((there) => pathsTo(there, here, context));
-  }
-
-  /** The other nodes that IPv6 packets can be for, by their own addresses, sorted by their names; none where this node has no IPv6 address. */
-  ipv6Neighbours(): readonly { readonly node: string; readonly address: Ip }[] {
-    if (this.#nodes.get(this.#self)?.ipv6 === undefined) return [];
-    return Array.from(this.#nodes, ([node, { ipv6 }]) => ({ node, address: ipv6?.address }))
-      .flatMap(({ node, address }) =>
-        address === undefined || node === this.#self ? [] : [{ node, address }],
-      )
-      .sort((a, b) => (a.node < b.node ? -1 : 1));
   }
 
   /** Whether packets of this node enter a tunnel of the kind, as far as it knows. */
@@ -332,7 +325,7 @@ export class Calculation {
         this.#invalidateTunnels();
         break;
       case "checksumOffload":
-        this.#checksumFinding = fact.isBroken;
+        this.#checksumFindings.set(fact.tunnel, fact.isBroken);
         this.#staleNodes.add(this.#self);
         break;
       case "underlay":
@@ -409,11 +402,6 @@ export class Calculation {
     for (const name of this.#endpoints.keys()) this.#recalculateEndpoint(name);
   }
 
-  /** The pools whose ways to other nodes are known by size. */
-  #ipv4Pools(): readonly PoolFacts[] {
-    return [...this.#pools.values()].filter(({ cidr }) => cidrFamily(cidr) === 4);
-  }
-
   get #hasIpv6(): boolean {
     return this.#pools.values().some(({ cidr }) => cidrFamily(cidr) === 6);
   }
@@ -423,8 +411,8 @@ export class Calculation {
   }
 
   /** A person knows better. */
-  get #isChecksumOffloadBroken(): boolean | undefined {
-    return this.#settings.isChecksumOffloadBroken ?? this.#checksumFinding;
+  #isChecksumOffloadBroken(tunnel: VxlanKind): boolean | undefined {
+    return this.#settings.isChecksumOffloadBroken ?? this.#checksumFindings.get(tunnel);
   }
 
   #mtuOf(tunnel: RoomFor): number | undefined {
@@ -459,7 +447,7 @@ export class Calculation {
       self: this.#self,
       ends: this.#ends,
       settings: this.#settings,
-      isChecksumOffloadBroken: this.#isChecksumOffloadBroken ?? false,
+      isChecksumOffloadBroken: (tunnel) => this.#isChecksumOffloadBroken(tunnel) ?? false,
       mtuOf: (tunnel) => this.#mtuOf(tunnel),
       node: (node) => this.#nodes.get(node),
       hasOwnKey: (node) => this.#keyHolders.isSole(node),

@@ -15,6 +15,8 @@ import type { PortRange } from "./wanted-tables.ts";
 /** Tunnels of which a node has an end or not. Packets of each family have a VXLAN of their own, whose outer packets are of that family too. */
 export type TunnelKind = "ipip" | "vxlan" | "vxlan6";
 
+export type VxlanKind = Extract<TunnelKind, "vxlan" | "vxlan6">;
+
 /** Who tells this node's kernel where other nodes' containers are. */
 export type RouteSource = "bird" | "datastore";
 
@@ -199,5 +201,5 @@ export type Fact =
   | { readonly kind: "wireguardEnd"; readonly value: WireguardEnd | undefined }
   /** The interface that carries this node's address; its MTU in bytes. */
   | { readonly kind: "underlay"; readonly mtu: number }
-  /** What was found out of checksums that are left to this node's network card inside VXLAN. */
-  | { readonly kind: "checksumOffload"; readonly isBroken: boolean };
+  /** What was found out of checksums that are left to this node's network card inside VXLAN of one family. */
+  | { readonly kind: "checksumOffload"; readonly tunnel: VxlanKind; readonly isBroken: boolean };

@@ -44,7 +44,7 @@ export const MTU_FIELDS: Readonly<Record<RoomFor, string>> = {
 /** What every IPv4 host has to take (RFC 791 section 3.1); below 68 the kernel makes no device at all (`ETH_MIN_MTU`, linux/if_ether.h). */
 const SMALLEST_USEFUL_MTU = 576;
 /** RFC 8200 section 5. The kernel takes IPv6 off an interface with less (`IPV6_MIN_MTU`, linux/ipv6.h). */
-const IPV6_MIN_MTU = 1280;
+export const IPV6_MIN_MTU = 1280;
 
 /** What is amiss with the tunnels' sizes, in words. */
 export function mtuIssues(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Cidr, cidrContainsIp } from "../net/cidr.ts";
 import type { Family, Ip } from "../net/ip.ts";
-import type { Encapsulation, NodeFacts, TunnelKind } from "./facts.ts";
+import type { Encapsulation, NodeFacts, TunnelKind, VxlanKind } from "./facts.ts";
 import { vxlanEndOf, vxlanGateway } from "./vxlan.ts";
 
 /** How packets get from this node to another. */
@@ -54,7 +54,11 @@ export function wayTo(
 
 /** The tunnel of pools of the kind. IPIP carries IPv4 alone, and no pool of IPv6 asks for it. */
 export function tunnelFor(kind: "ipip" | "vxlan", family: Family): TunnelKind {
-  return family === 4 ? kind : "vxlan6";
+  return family === 4 ? kind : vxlanKind(family);
+}
+
+export function vxlanKind(family: Family): VxlanKind {
+  return family === 4 ? "vxlan" : "vxlan6";
 }
 
 /** The one that is wanted, and the one that there may be beside it. */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseCidr } from "../net/cidr.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
+import { parseIpv6 } from "../net/ipv6.ts";
 import { parseMac } from "../net/mac.ts";
 import { parseWireguardPublicKey } from "../net/wireguard-key.ts";
 import { Calculation } from "./calculation.ts";
@@ -17,6 +18,8 @@ function node(rack: number, host: number, key: string): NodeFacts {
     routeSource: "datastore",
     vxlan: { ip: parseIpv4(`10.1.${host}.1`), mac: parseMac(`66:00:00:00:00:${host}`) },
     ipip: parseIpv4(`10.1.${host}.2`),
+    ipv6: { address: parseIpv6(`fd00:${rack}::${host}`), subnet: parseCidr(`fd00:${rack}::/64`) },
+    vxlan6: { ip: parseIpv6(`fd10::${host}`), mac: parseMac(`66:00:00:00:06:${host}`) },
     wireguard: {
       publicKey: parseWireguardPublicKey(`${key.repeat(42)}A=`),
       ip: parseIpv4(`10.1.${host}.3`),
@@ -24,24 +27,39 @@ function node(rack: number, host: number, key: string): NodeFacts {
   };
 }
 
-const NODES: readonly Fact[] = [
-  { kind: "node", name: "host3", value: node(2, 13, "D") },
-  { kind: "node", name: "host1", value: node(1, 11, "B") },
-  { kind: "node", name: "host2", value: node(1, 12, "C") },
+const NODES: readonly (readonly [name: string, NodeFacts])[] = [
+  ["host3", node(2, 13, "D")],
+  ["host1", node(1, 11, "B")],
+  ["host2", node(1, 12, "C")],
 ];
 
-function poolFact(encapsulation: Encapsulation): Fact {
-  const value = { cidr: parseCidr("10.1.0.0/16"), encapsulation, disableBgpExport: false };
-  return { kind: "pool", name: "pool", value };
+function nodeFact(name: string, value: NodeFacts): Fact {
+  return { kind: "node", name, value };
+}
+
+function poolFact(encapsulation: Encapsulation, cidr = "10.1.0.0/16"): Fact {
+  return {
+    kind: "pool",
+    name: cidr,
+    value: { cidr: parseCidr(cidr), encapsulation, disableBgpExport: false },
+  };
 }
 
 /** The ways from host1, as `<node> <via> <address> <bytes>`. */
-function paths(...facts: readonly Fact[]): readonly string[] {
-  const calculation = new Calculation("host1");
-  calculation.update([...NODES, { kind: "underlay", mtu: 1500 }, ...facts]);
+function pathsFrom(calculation: Calculation): readonly string[] {
   return calculation
     .pathsToNodes()
     .map(({ node, via, address, bytes }) => `${node} ${via} ${address} ${bytes}`);
+}
+
+/** Where no node has anything of IPv6. */
+function paths(...facts: readonly Fact[]): readonly string[] {
+  const calculation = new Calculation("host1");
+  const nodes = NODES.map(([name, value]) =>
+    nodeFact(name, { ...value, ipv6: undefined, vxlan6: undefined }),
+  );
+  calculation.update([...nodes, { kind: "underlay", mtu: 1500 }, ...facts]);
+  return pathsFrom(calculation);
 }
 
 describe("the ways to other nodes", () => {
@@ -92,9 +110,34 @@ describe("the ways to other nodes", () => {
     ]);
   });
 
+  it("are those of IPv6 too, between nodes that both have an address of it", () => {
+    const calculation = new Calculation("host1");
+    const crossSubnet = { kind: "vxlan", crossSubnet: true } as const;
+    calculation.update([
+      ...NODES.map(([name, value]) => nodeFact(name, value)),
+      { kind: "underlay", mtu: 1500 },
+      poolFact({ kind: "none" }),
+      poolFact(crossSubnet, "fd10::/64"),
+    ]);
+    const ipv4 = "host2 underlay 192.168.1.12 1430";
+    assert.deepEqual(pathsFrom(calculation), [
+      ipv4,
+      "host2 underlay fd00:1::12 1430",
+      "host3 underlay 192.168.2.13 1430",
+      "host3 underlay fd00:2::13 1500",
+      "host3 vxlan6 fd10::13 1430",
+    ]);
+    calculation.update([nodeFact("host3", { ...node(2, 13, "D"), vxlan6: undefined })]);
+    assert.deepEqual(pathsFrom(calculation).slice(3), ["host3 underlay fd00:2::13 1430"]);
+    calculation.update([nodeFact("host3", { ...node(2, 13, "D"), ipv6: undefined })]);
+    assert.deepEqual(pathsFrom(calculation).slice(2), ["host3 underlay 192.168.2.13 1430"]);
+    calculation.update([nodeFact("host1", { ...node(1, 11, "B"), ipv6: undefined })]);
+    assert.deepEqual(pathsFrom(calculation), [ipv4, "host3 underlay 192.168.2.13 1430"]);
+  });
+
   it("are not known before the underlay is", () => {
     const calculation = new Calculation("host1");
-    calculation.update([...NODES, poolFact({ kind: "none" })]);
+    calculation.update([...NODES.map(([name, value]) => nodeFact(name, value)), poolFact({ kind: "none" })]);
     assert.deepEqual(calculation.pathsToNodes(), []);
   });
 });

@@ -2,12 +2,12 @@
 // This node's ends of tunnels, and what follows from them, whatever their kind.
 import { type Cidr, cidrFamily } from "../net/cidr.ts";
 import type { Family, Ip } from "../net/ip.ts";
-import type { NodeFacts, PoolFacts, Settings, TunnelEnds } from "./facts.ts";
+import type { NodeFacts, PoolFacts, Settings, TunnelEnds, VxlanKind } from "./facts.ts";
 import { guardPeer, openTunnels, ownGuard } from "./guard.ts";
 import { ipipPeer, ownIpip } from "./ipip.ts";
 import type { RoomFor } from "./mtu.ts";
 import type { Contributed } from "./outcome.ts";
-import { tunnelFor } from "./path.ts";
+import { tunnelFor, vxlanKind } from "./path.ts";
 import { ownVxlan, vxlanPeer } from "./vxlan.ts";
 import { ownWireguard, wireguardPeer } from "./wireguard.ts";
 
@@ -38,7 +38,7 @@ export interface TunnelContext {
   readonly self: string;
   readonly ends: TunnelEnds;
   readonly settings: Settings;
-  readonly isChecksumOffloadBroken: boolean;
+  readonly isChecksumOffloadBroken: (tunnel: VxlanKind) => boolean;
   /** What fits into a tunnel, in octets; `undefined` while the underlay is not known. */
   readonly mtuOf: (tunnel: RoomFor) => number | undefined;
   readonly node: (name: string) => NodeFacts | undefined;
@@ -80,12 +80,16 @@ function ownParts(here: NodeFacts | undefined, context: TunnelContext): TunnelPa
 
 function ownVxlanPart(family: Family, here: NodeFacts | undefined, context: TunnelContext): Contributed {
   const { ends, settings, mtuOf, isChecksumOffloadBroken } = context;
-  const tunnel = tunnelFor("vxlan", family);
-  const end = family === 4 ? ends.vxlan : ends.vxlan6;
+  const tunnel = vxlanKind(family);
+  const end = ends[tunnel];
   const localIp = family === 4 ? here?.address : here?.ipv6?.address;
   const mtu = mtuOf(tunnel);
   if (end === undefined || localIp === undefined || mtu === undefined) return NOTHING;
-  return ownVxlan(end, settings, { localIp, mtu, isChecksumOffloadBroken });
+  return ownVxlan(end, settings, {
+    localIp,
+    mtu,
+    isChecksumOffloadBroken: isChecksumOffloadBroken(tunnel),
+  });
 }
 
 function peerParts(name: string, node: NodeFacts | undefined, context: TunnelContext): TunnelParts {
@@ -103,12 +107,13 @@ function peerParts(name: string, node: NodeFacts | undefined, context: TunnelCon
 
 /** For people. */
 export function ownEnds({ ends, mtuOf, isChecksumOffloadBroken }: TunnelContext): readonly OwnEnd[] {
-  const checksums = isChecksumOffloadBroken ? "computed" : "offloaded";
+  const checksumsIn = (tunnel: VxlanKind) =>
+    isChecksumOffloadBroken(tunnel) ? ("computed" as const) : ("offloaded" as const);
   return TUNNELS.flatMap((kind) => {
     const address = ends[kind]?.ip;
     if (address === undefined) return [];
     const isVxlan = kind === "vxlan" || kind === "vxlan6";
-    return [{ kind, address, mtu: mtuOf(kind), ...(isVxlan && { checksums }) }];
+    return [{ kind, address, mtu: mtuOf(kind), ...(isVxlan && { checksums: checksumsIn(kind) }) }];
   });
 }
 

@@ -80,6 +80,9 @@ export function encryptedRoutes(
   });
 }
 
+/** The IPv6 packets of a node that encrypts, where there is a pool of them. */
+export const IPV6_UNENCRYPTED = "those of IPv6, for it carries IPv4 alone";
+
 /** The other nodes that packets go to as they are, and why. Where this node has no key itself, that is the reason for all. */
 export function unencrypted(
   self: string,

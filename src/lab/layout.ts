@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from "node:path";
+import { RUN_DIRECTORY } from "../system/run-directory.ts";
 import { LabError } from "./error.ts";
 
 /** Where labs keep their files; gone when the last lab is. */
-export const LABS_DIRECTORY = "/run/margay/lab";
+export const LABS_DIRECTORY = join(RUN_DIRECTORY, "lab");
 /** Where FRR keeps the files of its instances. */
 export const FRR_DIRECTORY = "/run/frr";
 /** Where iproute2 keeps the names of network namespaces. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
+import type { NodeName } from "./name.ts";
 import { type Resource, clusterResource } from "./metadata.ts";
-import { type Output, ipv4Field, logSeverityField, portField } from "./schema.ts";
+import { type Output, ipv4Field, logSeverity, portField } from "./schema.ts";
 
 /** Calico's: physical interfaces by the kernel's and systemd's naming, nothing virtual. */
 const MTU_INTERFACES = "^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*)";
@@ -18,7 +19,7 @@ const mtuField = z
   .int()
   .refine((mtu) => mtu === 0 || (mtu >= 68 && mtu <= 65_535), "want 0, or 68 to 65535")
   .meta({ title: "0, or 68 to 65535" })
-  .default(0);
+  .exactOptional();
 
 /** Calico's `numorstring.Port`: a number, or `first:last`. */
 const portRangeField = z.union([
@@ -35,39 +36,39 @@ function isPortRange(text: string): boolean {
   return first >= 1 && first <= last && last <= 65_535;
 }
 
+/** Nothing is filled in: what stands here for all nodes, or for one, says only what somebody has written, and the rest is for the next to say. */
 const spec = z
   .strictObject({
     /**
      * Who writes the routes to other nodes' blocks: `Enabled` the agent, from the datastore; `Disabled` BIRD, from BGP.
      */
-    programClusterRoutes: z.enum(["Enabled", "Disabled"]).default("Disabled"),
+    programClusterRoutes: z.enum(["Enabled", "Disabled"]).exactOptional(),
     /** Interfaces whose smallest MTU is the underlay's. */
-    mtuIfacePattern: pattern.default(MTU_INTERFACES),
+    mtuIfacePattern: pattern.exactOptional(),
     ipipMTU: mtuField,
     vxlanMTU: mtuField,
     vxlanMTUV6: mtuField,
     wireguardMTU: mtuField,
-    vxlanVNI: z.int().min(1).max(16_777_215).default(4096),
-    vxlanPort: portField.default(4789),
+    vxlanVNI: z.int().min(1).max(16_777_215).exactOptional(),
+    vxlanPort: portField.exactOptional(),
     /** Calico's list of `feature=true|false`, of which one feature is known here: whether checksums inside VXLAN come out wrong. */
     featureDetectOverride: z
       .string()
       .regex(/^(ChecksumOffloadBroken=(true|false))?$/, 'want "ChecksumOffloadBroken=true" or "…=false"')
-      .default(""),
-    wireguardEnabled: z.boolean().default(false),
-    wireguardListeningPort: portField.default(51_820),
+      .exactOptional(),
+    wireguardEnabled: z.boolean().exactOptional(),
+    wireguardListeningPort: portField.exactOptional(),
     /** Remove routes of others on the nodes' ends of container links. */
-    removeExternalRoutes: z.boolean().default(true),
-    /** 3 is `RTPROT_BOOT`. */
-    deviceRouteProtocol: routeProtocol.default(3),
-    ipv4NormalRoutePriority: z.int().min(1).max(2_147_483_646).default(1024),
+    removeExternalRoutes: z.boolean().exactOptional(),
+    deviceRouteProtocol: routeProtocol.exactOptional(),
+    ipv4NormalRoutePriority: z.int().min(1).max(2_147_483_646).exactOptional(),
     /** Destinations that packets of `natOutgoing` pools keep their address for. */
-    natOutgoingExclusions: z.enum(["IPPoolsOnly", "IPPoolsAndHostIPs"]).default("IPPoolsOnly"),
+    natOutgoingExclusions: z.enum(["IPPoolsOnly", "IPPoolsAndHostIPs"]).exactOptional(),
     /** The source address that translated IPv4 packets get. @default that of the interface that they leave by */
     natOutgoingAddress: ipv4Field.exactOptional(),
     /** The source ports that translated TCP and UDP packets get. @default whatever the kernel takes */
     natPortRange: portRangeField.exactOptional(),
-    logSeverityScreen: logSeverityField,
+    logSeverityScreen: logSeverity.exactOptional(),
   })
   .prefault({});
 
@@ -80,7 +81,45 @@ function isPattern(text: string): boolean {
 }
 
 export type FelixConfigurationSpec = Output<typeof spec>;
-/** How agents work; the one named `default` counts. Calico has `node.<name>` for single nodes as well. */
+/** What holds where nobody has written anything. */
+const DEFAULTS = {
+  programClusterRoutes: "Disabled",
+  mtuIfacePattern: MTU_INTERFACES,
+  ipipMTU: 0,
+  vxlanMTU: 0,
+  vxlanMTUV6: 0,
+  wireguardMTU: 0,
+  vxlanVNI: 4096,
+  vxlanPort: 4789,
+  featureDetectOverride: "",
+  wireguardEnabled: false,
+  wireguardListeningPort: 51_820,
+  removeExternalRoutes: true,
+  // RTPROT_BOOT
+  deviceRouteProtocol: 3,
+  ipv4NormalRoutePriority: 1024,
+  natOutgoingExclusions: "IPPoolsOnly",
+  logSeverityScreen: "Info",
+} as const satisfies FelixConfigurationSpec;
+
+/** What holds for a node, whoever has said it. */
+export type EffectiveFelixSpec = FelixConfigurationSpec &
+  Required<Pick<FelixConfigurationSpec, keyof typeof DEFAULTS>>;
+
+/** As in Calico, each field is what the node's own resource says, or else the one for all nodes. */
+export function effectiveFelixSpec(
+  forAll: FelixConfiguration | undefined,
+  forNode: FelixConfiguration | undefined,
+): EffectiveFelixSpec {
+  return { ...DEFAULTS, ...forAll?.spec, ...forNode?.spec };
+}
+
+/** The resource that is for one node. */
+export function felixNameOf(node: NodeName): string {
+  return `node.${node}`;
+}
+
+/** How agents work; `default` is for all, `node.<name>` for one node. */
 export type FelixConfiguration = Resource<"FelixConfiguration", FelixConfigurationSpec>;
 
 export const felixConfigurationSchema: z.ZodType<FelixConfiguration> = clusterResource(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { effectiveFelixSpec } from "./felix-configuration.ts";
 import {
   type Issue,
   type Kind,
@@ -136,11 +137,11 @@ test("a kind without required fields needs no spec", () => {
   );
   const parsed = parseResource("FelixConfiguration", value);
   assert.ok(parsed.kind === "ok");
-  assert.equal(parsed.value.spec.vxlanVNI, 4096);
+  assert.deepEqual(parsed.value.spec, {});
 });
 
-test("the agent's settings have Calico's defaults", () => {
-  assert.deepEqual(specOf("FelixConfiguration", {}), {
+test("the agent's settings have Calico's defaults, once all who may say something have said it", () => {
+  assert.deepEqual(effectiveFelixSpec(undefined, undefined), {
     programClusterRoutes: "Disabled",
     mtuIfacePattern: "^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*)",
     ipipMTU: 0,
@@ -158,6 +159,14 @@ test("the agent's settings have Calico's defaults", () => {
     natOutgoingExclusions: "IPPoolsOnly",
     logSeverityScreen: "Info",
   });
+  const felix = (spec: object) =>
+    unwrap(parseResource("FelixConfiguration", makeValue("FelixConfiguration", spec)), "it");
+  const forAll = felix({ vxlanMTU: 1400, ipipMTU: 1400, wireguardEnabled: true });
+  const { vxlanMTU, ipipMTU, wireguardEnabled, vxlanPort } = effectiveFelixSpec(
+    forAll,
+    felix({ vxlanMTU: 0, wireguardEnabled: false }),
+  );
+  assert.deepEqual([vxlanMTU, ipipMTU, wireguardEnabled, vxlanPort], [0, 1400, false, 4789]);
   for (const natPortRange of ["", "0", 0, "2:1", "1:65536", "1-2", "1:2:3", "a"])
     assert.match(faultsOf("FelixConfiguration", { natPortRange }), /^spec\.natPortRange: /);
   assert.match(

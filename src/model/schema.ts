@@ -98,9 +98,8 @@ export function secondsOf(duration: string): number {
   return Math.max(1, Math.round(seconds));
 }
 export const labelsField = z.record(z.string().max(512), z.string());
-export const logSeverityField = z
-  .enum(["Trace", "Debug", "Info", "Warning", "Error", "Fatal"])
-  .default("Info");
+export const logSeverity = z.enum(["Trace", "Debug", "Info", "Warning", "Error", "Fatal"]);
+export const logSeverityField = logSeverity.default("Info");
 
 /** Whether the text is a community, of either kind. */
 export function isCommunity(text: string): boolean {

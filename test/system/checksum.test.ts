@@ -7,10 +7,9 @@ import { readFile } from "node:fs/promises";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Lab, MARGAY, createLab, eventually, eventuallyEqual, killAgent, node } from "./harness.ts";
-import { TWO_SUBNETS, failedPairs, patch, streamDuring } from "./tunnel-harness.ts";
+import { FELIX_KEY, TWO_SUBNETS_DUAL_STACK, failedPairs, patch, streamDuring } from "./tunnel-harness.ts";
 
 const RELAY = fileURLToPath(new URL("./frame-relay.ts", import.meta.url));
-const FELIX_KEY = "/calico/resources/v3/projectcalico.org/felixconfigurations/default";
 const HOSTS = ["host1", "host2", "host3"] as const;
 
 /** Has everything that host3 sends and gets pass a network card that finishes no checksums. */
@@ -33,23 +32,26 @@ describe("checksums inside VXLAN", () => {
   let relay: ChildProcess | undefined;
   let agents: readonly ChildProcess[] = [];
   before(async () => {
-    lab = await createLab({ topology: TWO_SUBNETS, routeSource: "datastore" });
+    lab = await createLab({ topology: TWO_SUBNETS_DUAL_STACK, routeSource: "datastore" });
   });
   after(async () => {
     for (const child of [relay, ...agents]) child?.kill("SIGKILL");
     await lab[Symbol.asyncDispose]();
   });
-  /** On each host, whether its device leaves checksums to the card, and what its agent says of that. */
+  /** On each host and in each family, whether its device leaves checksums to the card, and what its agent says of that; once, where it is the same everywhere. */
   const states = async (): Promise<string> => {
-    const stateOf = async (host: string): Promise<string> => {
-      const features = await lab.exec(host, "ethtool", "-k", "vxlan.calico");
+    const statesOf = async (host: string): Promise<readonly string[]> => {
       const { stdout } = await node(lab, host, "status", "--json");
       const { tunnels } = JSON.parse(stdout) as {
         readonly tunnels: readonly { readonly checksums?: string }[];
       };
-      return [/tx-checksumming: (\w+)/.exec(features)?.[1], tunnels[0]?.checksums].join(" ");
+      const ofDevice = async (device: string, index: number): Promise<string> => {
+        const features = await lab.exec(host, "ethtool", "-k", device);
+        return [/tx-checksumming: (\w+)/.exec(features)?.[1], tunnels[index]?.checksums].join(" ");
+      };
+      return await Promise.all(["vxlan.calico", "vxlan-v6.calico"].map(ofDevice));
     };
-    return (await Promise.all(HOSTS.map(stateOf))).join(", ");
+    return [...new Set((await Promise.all(HOSTS.map(statesOf))).flat())].join(", ");
   };
   /** Not by the lab, which would repair the cable. */
   const restartAgents = async (): Promise<void> => {
@@ -77,40 +79,49 @@ describe("checksums inside VXLAN", () => {
   it("are left to the card where that is found to be right", async () => {
     for (const host of HOSTS) {
       const log = `/run/margay/lab/${lab.name}/${host}/agent.log`;
-      await eventually(
-        async () => (await readFile(log, "utf8")).includes("come out right inside VXLAN"),
-        log,
-      );
+      for (const family of [4, 6])
+        await eventually(
+          async () => (await readFile(log, "utf8")).includes(`come out right inside VXLAN of IPv${family}`),
+          log,
+        );
     }
-    assert.equal(await states(), "on offloaded, on offloaded, on offloaded");
+    assert.equal(await states(), "on offloaded");
   });
 
   it("come out wrong on a card that does not look inside: pings pass, and nothing else does", async () => {
     relay = await breakCardOf(lab);
-    await lab.exec("a", "ping", "-n", "-c", "1", "-W", "2", await lab.address("c"));
-    assert.deepEqual(await failedPairs(lab), ["a c", "b c", "c a", "c b"]);
+    for (const address of (await lab.container("c")).addresses)
+      await lab.exec("a", "ping", "-n", "-c", "1", "-W", "2", address.split("/")[0] ?? "");
+    const far = ["a c", "b c", "c a", "c b"];
+    // Once for each family.
+    assert.deepEqual(await failedPairs(lab), [...far, ...far].sort());
   });
 
   it("are computed by the nodes, once they have found that out", async () => {
     await restartAgents();
-    await eventuallyEqual(states, "off computed, off computed, off computed");
+    await eventuallyEqual(states, "off computed");
     assert.deepEqual(await failedPairs(lab), []);
-    await streamDuring(lab, "a", "c", () => Promise.resolve());
+    for (const address of (await lab.container("c")).addresses)
+      await streamDuring(lab, "a", "c", () => Promise.resolve(), address.split("/")[0]);
     const { stdout } = await node(lab, "host3", "status");
-    assert.match(
-      stdout,
-      /vxlan .*; the node computes checksums: those left to the network card come out wrong/,
-    );
+    for (const tunnel of ["vxlan", "vxlan6"])
+      assert.match(
+        stdout,
+        new RegExp(
+          `^ *${tunnel} .*; the node computes checksums: those left to the network card come out wrong`,
+          "m",
+        ),
+      );
   });
 
   it("still are after the agents were started again", async () => {
     await restartAgents();
-    await eventuallyEqual(states, "off computed, off computed, off computed");
+    await eventuallyEqual(states, "off computed");
     assert.deepEqual(await failedPairs(lab), []);
   });
 
   it("are left to the card again where a person says so", async () => {
     await patch(lab, FELIX_KEY, { spec: { featureDetectOverride: "ChecksumOffloadBroken=false" } });
-    await eventuallyEqual(states, "on offloaded, on offloaded, on offloaded");
+    await eventuallyEqual(states, "on offloaded");
   });
 });

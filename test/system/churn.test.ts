@@ -3,18 +3,21 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readdir } from "node:fs/promises";
-import { describe, it } from "node:test";
+import { before, describe, it } from "node:test";
 import { parseBlock } from "../../src/model/ipam-block.ts";
 import { blockPrefix } from "../../src/model/keys.ts";
 import { type Result, callVariables, networkConfig } from "./cni-runtime.ts";
 import {
+  BUILD,
   type Lab,
+  PLUGIN_EXECUTABLE,
   agentStatus,
   callCni,
   createLab,
   eventually,
   eventuallyEqual,
   readStore,
+  succeed,
 } from "./harness.ts";
 
 const CONTAINERS = 200;
@@ -41,7 +44,7 @@ async function inParallel<T, R>(items: readonly T[], task: (item: T) => Promise<
 
 async function call(lab: Lab, command: "ADD" | "DEL", container: string): Promise<string> {
   const env = callVariables(command, container, container);
-  const { code, stdout, stderr } = await callCni(networkConfig(lab), env);
+  const { code, stdout, stderr } = await callCni(networkConfig(lab), env, PLUGIN_EXECUTABLE);
   assert.equal(code, 0, `${command} ${container}: ${stdout}${stderr}`);
   return stdout;
 }
@@ -80,48 +83,46 @@ async function inventory(lab: Lab): Promise<string> {
 }
 
 describe("200 containers on one host, by 16 calls at a time", () => {
-  it(
-    "are all reachable, share no address, and leave nothing when they go",
-    { timeout: 300_000 },
-    async () => {
-      await using lab = await createLab({ routeSource: "datastore" });
-      const before = await inventory(lab);
-      const recorded = await records(lab);
-      const stored = await files(lab);
-      const open = await descriptors(lab);
-      const settled = await agentStatus(lab, "host1");
-      const names = Array.from({ length: CONTAINERS }, (_, index) => `${lab.name}c${index}`);
-      execFileSync("ip", ["-batch", "-"], { input: names.map((name) => `netns add ${name}\n`).join("") });
-      try {
-        let memory = 0;
-        for (let round = 0; round < ROUNDS; round++) {
-          const results = await inParallel(names, (name) => call(lab, "ADD", name));
-          const addresses = results.map(
-            (text) => (JSON.parse(text) as Result).ips[0]?.address.split("/")[0] ?? "",
-          );
-          assert.equal(new Set(addresses).size, CONTAINERS, "no address twice");
-          const unreached = await inParallel(addresses, async (address) => {
-            const output = await lab
-              .exec("d", "ping", "-n", "-c", "1", "-W", "5", address)
-              .catch(() => "lost");
-            return output.includes("1 received") ? [] : [address];
-          });
-          assert.deepEqual(unreached.flat(), []);
-          await inParallel(names, (name) => call(lab, "DEL", name));
-          await eventuallyEqual(() => inventory(lab), before);
-          await eventuallyEqual(() => records(lab), recorded);
-          const { dataplane, memory: now } = await agentStatus(lab, "host1");
-          assert.deepEqual([dataplane.wanted, dataplane.faults], [settled.dataplane.wanted, []]);
-          memory = now.heapUsed;
-        }
-        const start = settled.memory.heapUsed;
-        assert.ok(memory < start + ENGINE_BYTES, `memory grew from ${start} to ${memory} bytes`);
-        // Connections that were kept for the next request close by themselves, also those that were open at the start.
-        await eventually(async () => (await descriptors(lab)) <= open, `no more than ${open} descriptors`);
-        await eventuallyEqual(() => files(lab), stored);
-      } finally {
-        execFileSync("ip", ["-batch", "-"], { input: names.map((name) => `netns del ${name}\n`).join("") });
+  before(async () => {
+    await succeed(BUILD, []);
+  });
+
+  it("are all reachable, share no address, and leave nothing when they go", async () => {
+    await using lab = await createLab({ routeSource: "datastore" });
+    const atFirst = await inventory(lab);
+    const recorded = await records(lab);
+    const stored = await files(lab);
+    const open = await descriptors(lab);
+    const settled = await agentStatus(lab, "host1");
+    const names = Array.from({ length: CONTAINERS }, (_, index) => `${lab.name}c${index}`);
+    execFileSync("ip", ["-batch", "-"], { input: names.map((name) => `netns add ${name}\n`).join("") });
+    try {
+      let memory = 0;
+      for (let round = 0; round < ROUNDS; round++) {
+        const results = await inParallel(names, (name) => call(lab, "ADD", name));
+        const addresses = results.map(
+          (text) => (JSON.parse(text) as Result).ips[0]?.address.split("/")[0] ?? "",
+        );
+        assert.equal(new Set(addresses).size, CONTAINERS, "no address twice");
+        const unreached = await inParallel(addresses, async (address) => {
+          const output = await lab.exec("d", "ping", "-n", "-c", "1", "-W", "5", address).catch(() => "lost");
+          return output.includes("1 received") ? [] : [address];
+        });
+        assert.deepEqual(unreached.flat(), []);
+        await inParallel(names, (name) => call(lab, "DEL", name));
+        await eventuallyEqual(() => inventory(lab), atFirst);
+        await eventuallyEqual(() => records(lab), recorded);
+        const { dataplane, memory: now } = await agentStatus(lab, "host1");
+        assert.deepEqual([dataplane.wanted, dataplane.faults], [settled.dataplane.wanted, []]);
+        memory = now.heapUsed;
       }
-    },
-  );
+      const start = settled.memory.heapUsed;
+      assert.ok(memory < start + ENGINE_BYTES, `memory grew from ${start} to ${memory} bytes`);
+      // Connections that were kept for the next request close by themselves, also those that were open at the start.
+      await eventually(async () => (await descriptors(lab)) <= open, `no more than ${open} descriptors`);
+      await eventuallyEqual(() => files(lab), stored);
+    } finally {
+      execFileSync("ip", ["-batch", "-"], { input: names.map((name) => `netns del ${name}\n`).join("") });
+    }
+  });
 });

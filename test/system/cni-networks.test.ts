@@ -33,6 +33,14 @@ const reaches = async (runtime: Runtime, from: readonly string[]): Promise<void>
   }
 };
 
+/** Nor tables that they lead to. */
+const hasNoRules = async (runtime: Runtime): Promise<void> => {
+  for (const family of ["-4", "-6"]) {
+    assert.doesNotMatch(await runtime.exec("ip", family, "rule"), /from (10|f)|lookup 1\d{4}/);
+    assert.doesNotMatch(await runtime.exec("ip", family, "route", "show", "table", "all"), /table 1\d{4}/);
+  }
+};
+
 for (const second of ["other", "net"])
   describe(`a container with an interface on network "net" and one on network "${second}"`, () => {
     const onSecond = { ...BOTH_FAMILIES, name: second };
@@ -58,8 +66,7 @@ for (const second of ["other", "net"])
       };
       await checks();
       await runtime.succeeds("DEL", onSecond, eth1);
-      assert.doesNotMatch(await runtime.exec("ip", "rule"), /10\.1\./);
-      assert.doesNotMatch(await runtime.exec("ip", "-6", "rule"), /from f/);
+      await hasNoRules(runtime);
       await runtime.succeeds("CHECK", { ...BOTH_FAMILIES, prevResult: first });
       for (const address of addressesOf(first)) await isReached(address);
       await runtime.succeeds("DEL", BOTH_FAMILIES);
@@ -90,6 +97,7 @@ it("GC takes away the interfaces that are not valid any more, with the addresses
   const stored = Array.from(await readStore(lab), (entry) => entry.join(" ")).join("\n");
   assert.match(stored, /"interface":"eth0"/);
   assert.doesNotMatch(stored, /"interface":"eth1"/);
+  await hasNoRules(runtime);
   for (const address of addressesOf(first)) await isReached(address);
   const routes = async (): Promise<string> =>
     (await lab.exec("host1", "ip", "route")) + (await lab.exec("host1", "ip", "-6", "route"));
@@ -100,6 +108,16 @@ it("GC takes away the interfaces that are not valid any more, with the addresses
     );
   await runtime.succeeds("GC", { "cni.dev/valid-attachments": [] });
   await succeed(MARGAY, ["ipam", "check", "--socket", lab.agentSocket("host1")]);
+});
+
+it("DEL takes away the rules of a further interface also where it is not told of the namespace", async () => {
+  await using runtime = await createRuntime(lab, "untold");
+  await runtime.add(BOTH_FAMILIES);
+  await runtime.add(BOTH_FAMILIES, { CNI_IFNAME: "eth1" });
+  assert.match(await runtime.exec("ip", "rule"), /from 10\.1\.\S+ lookup 1\d{4}/);
+  await runtime.succeeds("DEL", BOTH_FAMILIES, { CNI_IFNAME: "eth1", CNI_NETNS: "" });
+  await hasNoRules(runtime);
+  await runtime.succeeds("DEL", BOTH_FAMILIES);
 });
 
 it("CHECK of a further interface names what is missing of it", async () => {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A container of a host of the lab, and calls of the plugin for it as a runtime makes them.
 import assert from "node:assert/strict";
-import { exchange } from "../../src/cni/exchange.ts";
 import { runPlugin } from "../../src/cni/plugin.ts";
 import { type Lab, type Outcome, callCni, execute, succeed } from "./harness.ts";
 
@@ -51,7 +50,7 @@ export async function callInProcess(
   environment: Readonly<Record<string, string>>,
   config: object,
 ): Promise<Pick<Outcome, "code" | "stdout">> {
-  const { exitCode: code, stdout } = await runPlugin(environment, JSON.stringify(config), exchange);
+  const { exitCode: code, stdout } = await runPlugin(environment, Buffer.from(JSON.stringify(config)));
   return { code, stdout };
 }
 

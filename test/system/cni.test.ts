@@ -324,14 +324,14 @@ describe("the CNI plugin", () => {
     assert.match(refused.msg, /no record/);
   });
 
-  it("answers within two seconds with code 11 and a remedy while the agent is down, and containers go on talking", async () => {
+  it("answers at once with code 11 and a remedy while the agent is down, and containers go on talking", async () => {
     const { agent } = await lab.host("host1");
     process.kill(agent?.pid ?? assert.fail(), "SIGKILL");
     const ping = lab.start("a", "ping", "-n", "-c", "20", "-i", "0.05", await lab.address("d"));
-    const limit = AbortSignal.timeout(2000);
     const refused = failure(await call("ADD"));
-    assert.equal(limit.aborted, false);
     assert.equal(refused.code, 11);
+    // Nothing was waited for: where somebody listens and does not answer, it is the time that is up.
+    assert.match(refused.details ?? "", /ECONNREFUSED/);
     assert.match(refused.msg, /start it/);
     const [code] = (await once(ping, "close")) as [number];
     assert.equal(code, 0);

@@ -15,9 +15,11 @@ import {
   createLab,
   eventually,
   execute,
+  node,
   readStore,
   succeed,
 } from "./harness.ts";
+import { FELIX_KEY, patch } from "./tunnel-harness.ts";
 
 const TOPOLOGY = fileURLToPath(new URL("../../src/lab/topologies/dual-stack.yaml", import.meta.url));
 const GATEWAY = "fe80::ecee:eeff:feee:eeee";
@@ -253,6 +255,17 @@ for (const routeSource of ["bird", "datastore"] as const) {
         ...["ipam", "check", "--socket", lab.agentSocket("host1")],
       ]);
       assert.equal(code, 0, stdout + stderr);
+    });
+
+    it("are sent in the clear by IPv6 alone where WireGuard is on, and nodes say so", async () => {
+      await patch(lab, FELIX_KEY, { spec: { wireguardEnabled: true } });
+      const [four, six] = (await lab.container("c")).addresses.map((address) => address.split("/")[0] ?? "");
+      const routeTo = (ip = ""): Promise<string> => lab.exec("host1", "ip", "route", "get", ip);
+      await eventually(async () => (await routeTo(four)).includes("wireguard.cali"), "encryption of IPv4");
+      assert.doesNotMatch(await routeTo(six), /wireguard/);
+      const said = "wireguard: packets are not encrypted: those of IPv6, for it carries IPv4 alone";
+      assert.deepEqual((await agentStatus(lab, "host1")).degraded, [said]);
+      assert.match((await node(lab, "host1", "status")).stdout, new RegExp(said));
     });
   });
 }

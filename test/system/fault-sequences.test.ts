@@ -20,7 +20,7 @@ for (const [routeSource, seeds] of [
       await lab[Symbol.asyncDispose]();
     });
     for (const seed of seeds)
-      it(`is well after those of seed ${seed}`, { timeout: 400_000 }, async () => {
+      it(`is well after those of seed ${seed}`, async () => {
         await runFaultSequence(lab, seed);
       });
   });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Labs for tests: brought up and taken down by the command that users run, under names of their own.
+// Labs for tests, under names of their own: brought up, looked at and taken down by what the command that users run calls.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -7,10 +7,19 @@ import { type IncomingMessage, get } from "node:http";
 import { text as readText } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { connectStore } from "../../src/datastore/client.ts";
+import { type ContainerStatus, type HostStatus, type LabStatus, openLab } from "../../src/lab/lab.ts";
+import { systemClock } from "../../src/system/clock.ts";
+import { systemProcesses } from "../../src/system/process.ts";
 import { PATIENCE_MS } from "./patience.ts";
 
 export const MARGAY = fileURLToPath(new URL("../../bin/margay", import.meta.url));
+/** The plugin from the sources. */
 export const MARGAY_CNI = fileURLToPath(new URL("../../bin/margay-cni", import.meta.url));
+/** Makes the plugin's executable. */
+export const BUILD = fileURLToPath(new URL("../../scripts/build", import.meta.url));
+export const PLUGIN_EXECUTABLE = fileURLToPath(
+  new URL(`../../dist/margay-cni-${process.arch}`, import.meta.url),
+);
 
 /** What a command did; a non-zero exit code is a result, not an error. */
 export interface Outcome {
@@ -20,7 +29,7 @@ export interface Outcome {
 }
 
 export interface RunOptions {
-  readonly stdin?: string;
+  readonly stdin?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -57,34 +66,6 @@ export async function succeed(
   return stdout;
 }
 
-export interface LabHost {
-  readonly name: string;
-  readonly address: string;
-  readonly netns: string;
-  readonly agent: { readonly pid: number } | null;
-  readonly bird: { readonly pid: number } | null;
-}
-
-export interface LabContainer {
-  readonly name: string;
-  readonly host: string;
-  readonly netns: string;
-  readonly interface: string;
-  readonly addresses: readonly string[];
-}
-
-/** A member of the etcd cluster that is the datastore. */
-export interface LabMember {
-  readonly name: string;
-  readonly process: { readonly pid: number } | null;
-}
-
-export interface LabStatus {
-  readonly hosts: readonly LabHost[];
-  readonly etcd: readonly LabMember[];
-  readonly containers: readonly LabContainer[];
-}
-
 /** What of an agent's `GET /status` tests look at. */
 export interface AgentStatus {
   readonly ready: boolean;
@@ -107,8 +88,8 @@ export interface Lab extends AsyncDisposable {
   /** `margay lab …` for this lab, which has to succeed. */
   margay(...args: readonly string[]): Promise<string>;
   status(): Promise<LabStatus>;
-  host(name: string): Promise<LabHost>;
-  container(name: string): Promise<LabContainer>;
+  host(name: string): Promise<HostStatus>;
+  container(name: string): Promise<ContainerStatus>;
   /** The container's address, without its length. */
   address(container: string): Promise<string>;
   /** Runs a command on a host or in a container; it has to succeed. */
@@ -121,6 +102,8 @@ export interface Lab extends AsyncDisposable {
 }
 
 let count = 0;
+/** Whoever has no patience any more ends the process. */
+const never = new AbortController().signal;
 
 export interface LabOptions {
   readonly routeSource?: "bird" | "datastore";
@@ -131,29 +114,21 @@ export async function createLab({ routeSource = "bird", topology }: LabOptions =
   const name = `t${process.pid}x${++count}`;
   const margay = (command: string, ...args: readonly string[]): Promise<string> =>
     succeed(MARGAY, ["lab", command, "--name", name, ...args]);
-  const up = (): Promise<string> =>
-    margay("up", "--route-source", routeSource, ...(topology === undefined ? [] : ["--topology", topology]));
-  try {
-    await up();
-  } catch (error) {
-    await margay("down");
-    throw error;
-  }
-  const netnsOf = (node: string): string => `margay-${name}-${node}`;
-  const status = async (): Promise<LabStatus> => JSON.parse(await margay("status", "--json")) as LabStatus;
-  // To ask starts a process, which takes seconds in a virtual machine; only these commands change the answer.
-  let known: readonly LabContainer[] | undefined;
-  const margayAnew = (command: string, ...args: readonly string[]): Promise<string> => {
-    if (["up", "add", "rm"].includes(command)) known = undefined;
-    return margay(command, ...args);
+  // Without a process for each, which would take most of the time; the command itself has tests of its own.
+  const lab = openLab({ processes: systemProcesses, clock: systemClock, progress: () => undefined }, name);
+  const up = async (): Promise<void> => {
+    await lab.up({ routeSource, topologyFile: topology, signal: never });
   };
-  const container = async (wanted: string): Promise<LabContainer> => {
-    const containers = (known ??= (await status()).containers);
+  await up();
+  const netnsOf = (node: string): string => `margay-${name}-${node}`;
+  const status = (): Promise<LabStatus> => lab.status();
+  const container = async (wanted: string): Promise<ContainerStatus> => {
+    const { containers } = await status();
     return containers.find((candidate) => candidate.name === wanted) ?? assert.fail(`no container ${wanted}`);
   };
   return {
     name,
-    margay: margayAnew,
+    margay,
     status,
     container,
     async host(wanted) {
@@ -161,17 +136,16 @@ export async function createLab({ routeSource = "bird", topology }: LabOptions =
       return hosts.find((candidate) => candidate.name === wanted) ?? assert.fail(`no host ${wanted}`);
     },
     async address(wanted) {
-      return (await container(wanted)).addresses[0]?.split("/")[0] ?? assert.fail(`${wanted} has no address`);
+      const { addresses } = await container(wanted);
+      return addresses[0] ?? assert.fail(`${wanted} has no address`);
     },
     exec: (node, ...command) => succeed("ip", ["netns", "exec", netnsOf(node), ...command]),
     start: (node, ...command) =>
       spawn("ip", ["netns", "exec", netnsOf(node), ...command], { stdio: ["ignore", "pipe", "pipe"] }),
     agentSocket: (host) => `/run/margay/lab/${name}/${host}/agent.sock`,
-    repair: async () => {
-      await up();
-    },
+    repair: up,
     async [Symbol.asyncDispose]() {
-      await margay("down");
+      await lab.down({ signal: never });
     },
   };
 }
@@ -276,9 +250,13 @@ export async function eventuallyEqual(read: () => Promise<string>, wanted: strin
   assert.equal(value, wanted);
 }
 
-/** One call of the CNI plugin as a runtime makes it. */
-export async function callCni(config: object, env: Readonly<Record<string, string>>): Promise<Outcome> {
-  return execute(MARGAY_CNI, [], {
+/** One call of the CNI plugin as a runtime makes it; of the one from the sources, unless another program is named. */
+export async function callCni(
+  config: object,
+  env: Readonly<Record<string, string>>,
+  program = MARGAY_CNI,
+): Promise<Outcome> {
+  return execute(program, [], {
     stdin: JSON.stringify(config),
     env: { CNI_PATH: "/opt/cni/bin", ...env },
   });

@@ -8,7 +8,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
-import { type LabStatus, type Outcome, MARGAY, eventually, execute, succeed } from "./harness.ts";
+import type { LabStatus } from "../../src/lab/lab.ts";
+import { type Outcome, MARGAY, eventually, execute, succeed } from "./harness.ts";
 
 const NAME = `life${process.pid}`;
 const OTHER = `other${process.pid}`;

@@ -8,19 +8,24 @@ import { dirname, join } from "node:path";
 import { type Outcome, execute } from "./harness.ts";
 
 const REPOSITORY = dirname(dirname(import.meta.dirname));
+/** Mounts the root of the machine whose folder is `$1`, and names it. */
+export const MOUNT_ROOT = `
+  root=$1/root
+  mount -t overlay overlay -o "lowerdir=/,upperdir=$1/written,workdir=$1/work" "$root"`;
 /** Arguments: the machine's folder, this repository, the command. */
-const ENTER = `
-  root=$1/root; repository=$2; shift 2
-  mount -t overlay overlay -o "lowerdir=/,upperdir=\${root%/root}/written,workdir=\${root%/root}/work" "$root"
+const ENTER = `${MOUNT_ROOT}
+  repository=$2; shift 2
   for folder in proc sys dev; do mount --rbind "/$folder" "$root/$folder"; done
   mount -t tmpfs tmpfs "$root/run"
   mkdir -p "$root$repository"
   mount -t tmpfs tmpfs "$root$repository"
   exec chroot "$root" "$@"`;
 /** As after a login as root; npm is where this machine has it. */
-const PATH = `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+export const PATH = `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
 
 export interface Machine extends Disposable {
+  /** Where its layers are. */
+  readonly folder: string;
   /** Runs a command to its end, as root; in another network namespace where one is named. */
   run(command: readonly string[], options?: { readonly netns?: string }): Promise<Outcome>;
   /** Puts a file of this machine there. */
@@ -45,6 +50,7 @@ export function createMachine(): Machine {
   mkdirSync(dirname(at(hidden)), { recursive: true });
   execFileSync("mknod", [at(hidden), "c", "0", "0"]);
   return {
+    folder,
     async run(command, { netns } = {}) {
       const enter = [
         "unshare",

@@ -2,8 +2,9 @@
 // The MTU of containers and tunnels follows the underlay and the tunnels in use, also of containers that run already.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type Lab, createLab, eventuallyEqual } from "./harness.ts";
-import { setMode } from "./tunnel-harness.ts";
+import { apply, remove, resource } from "./bgp-harness.ts";
+import { type Lab, agentStatus, createLab, eventuallyEqual } from "./harness.ts";
+import { FELIX_KEY, patch, setMode } from "./tunnel-harness.ts";
 
 describe("the MTU", () => {
   let lab: Lab;
@@ -37,6 +38,22 @@ describe("the MTU", () => {
     await lab.margay("add", "e", "--host", "host1");
     assert.equal(await mtuOf("e", "eth0"), "1350");
     await lab.exec("host1", "ip", "link", "set", "eth0", "mtu", "1500");
+    await eventuallyEqual(mtus, "1450 1450 1450");
+  });
+
+  it("is what the node's own FelixConfiguration says, before the one for all", async () => {
+    await apply(
+      lab,
+      resource("FelixConfiguration", "node.host1", { vxlanMTU: 1380 }),
+      resource("FelixConfiguration", "node.host2", { vxlanMTU: 1280 }),
+    );
+    await eventuallyEqual(mtus, "1380 1380 1380");
+    // What it does not say is the others' still: here, where routes come from.
+    assert.equal((await agentStatus(lab, "host1")).routeSource, "datastore");
+    await patch(lab, FELIX_KEY, { spec: { vxlanMTU: 1390 } });
+    await remove(lab, "FelixConfiguration", "node.host1");
+    await eventuallyEqual(mtus, "1390 1390 1390");
+    await patch(lab, FELIX_KEY, { spec: { vxlanMTU: 0 } });
     await eventuallyEqual(mtus, "1450 1450 1450");
   });
 

@@ -3,9 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Lab, MARGAY, createLab, eventuallyEqual, execute, node } from "./harness.ts";
-import { TWO_SUBNETS, patch } from "./tunnel-harness.ts";
-
-const FELIX_KEY = "/calico/resources/v3/projectcalico.org/felixconfigurations/default";
+import { FELIX_KEY, TWO_SUBNETS_DUAL_STACK, patch } from "./tunnel-harness.ts";
 
 interface Report {
   readonly ok: boolean;
@@ -22,12 +20,15 @@ async function check(lab: Lab): Promise<string> {
   return [...ways, code].join(", ");
 }
 
-const HEALTHY = "host2 underlay ok 1450, host3 underlay ok 1500, host3 vxlan ok 1450, 0";
+/** A container's longest packet is of the size that fits into the smallest tunnel, that of IPv6. */
+const NEAR = "host2 underlay ok 1430, host2 underlay ok 1430";
+const HEALTHY = `${NEAR}, host3 underlay ok 1500, host3 vxlan ok 1450, host3 underlay ok 1500, host3 vxlan6 ok 1430, 0`;
+const SMALL = `${NEAR}, host3 underlay tooSmall 1400, host3 underlay tooSmall 1400, 1`;
 
 describe("margay node", () => {
   let lab: Lab;
   before(async () => {
-    lab = await createLab({ topology: TWO_SUBNETS });
+    lab = await createLab({ topology: TWO_SUBNETS_DUAL_STACK });
   });
   after(async () => {
     await lab[Symbol.asyncDispose]();
@@ -52,26 +53,38 @@ describe("margay node", () => {
 
   it("check finds a router that carries less, and says what to do", async () => {
     await setRouter(1400);
-    assert.equal(await check(lab), "host2 underlay ok 1450, host3 underlay tooSmall 1400, 1");
+    assert.equal(await check(lab), SMALL);
     const { code, stdout } = await node(lab, "host1", "check");
     assert.equal(code, 1);
     assert.match(stdout, /host3 {2}underlay {2}192\.168\.2\.103 {2}too small: 1400 of 1500 octets pass/);
     assert.match(stdout, /set vxlanMTU of the FelixConfiguration "default" to 1350/);
+    assert.match(stdout, /host3 {2}underlay {2}fd00:2::103 {2}too small: 1400 of 1500 octets pass/);
+    assert.match(stdout, /set vxlanMTUV6 of the FelixConfiguration "default" to 1330/);
   });
 
   it("check finds the same where nobody is told that packets are too large", async () => {
-    const drop = "icmp type destination-unreachable drop";
+    const drop = "icmp type destination-unreachable drop; icmpv6 type packet-too-big drop";
     const chain = `chain output { type filter hook output priority 0; ${drop}; }`;
-    await lab.exec("router", "nft", `table ip mmt { ${chain}; }`);
-    assert.equal(await check(lab), "host2 underlay ok 1450, host3 underlay tooSmall 1400, 1");
+    await lab.exec("router", "nft", `table inet mmt { ${chain}; }`);
+    assert.equal(await check(lab), SMALL);
   });
 
-  it("check finds nothing once it was done what it said", async () => {
+  it("check finds nothing in a family once it was done what it said of that", async () => {
+    const near = "host2 underlay ok 1350, host2 underlay ok 1350";
     await patch(lab, FELIX_KEY, { spec: { vxlanMTU: 1350 } });
-    const mended = "host2 underlay ok 1350, host3 underlay ok 1400, host3 vxlan ok 1350, 0";
-    await eventuallyEqual(() => check(lab), mended);
-    await patch(lab, FELIX_KEY, { spec: { vxlanMTU: 0 } });
+    await eventuallyEqual(
+      () => check(lab),
+      `${near}, host3 underlay ok 1400, host3 vxlan ok 1350, host3 underlay tooSmall 1400, 1`,
+    );
+    await patch(lab, FELIX_KEY, { spec: { vxlanMTUV6: 1330 } });
+    await eventuallyEqual(
+      () => check(lab),
+      `${near.replaceAll("1350", "1330")}, host3 underlay ok 1400, host3 vxlan ok 1350, host3 underlay ok 1400, host3 vxlan6 ok 1330, 0`,
+    );
+    await patch(lab, FELIX_KEY, { spec: { vxlanMTU: 0, vxlanMTUV6: 0 } });
     await setRouter(1500);
+    // Outer packets of IPv6 are not cut in pieces: the kernel goes by what the router said, for ten minutes.
+    await lab.exec("host1", "ip", "-6", "route", "flush", "cache");
     await eventuallyEqual(() => check(lab), HEALTHY);
   });
 
@@ -79,8 +92,10 @@ describe("margay node", () => {
     await lab.exec("router", "ip", "link", "set", "eth1", "down");
     const { code, stdout } = await node(lab, "host1", "check");
     assert.equal(code, 1);
-    assert.match(stdout, /host2 {2}underlay {2}192\.168\.1\.102 {2}1450 octets pass/);
+    assert.match(stdout, /host2 {2}underlay {2}192\.168\.1\.102 {2}1430 octets pass/);
+    assert.match(stdout, /host2 {2}underlay {2}fd00:1::102 {2}1430 octets pass/);
     assert.match(stdout, /host3 {2}underlay {2}192\.168\.2\.103 {2}unreachable: /);
+    assert.match(stdout, /host3 {2}underlay {2}fd00:2::103 {2}unreachable: /);
     await lab.exec("router", "ip", "link", "set", "eth1", "up");
   });
 });

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What users install, from being made to being taken away again, where there is no trace of this repository.
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { before, describe, it } from "node:test";
 import { readVersion } from "../../src/cli/version.ts";
@@ -9,13 +10,24 @@ import { type Outcome, succeed } from "./harness.ts";
 import { type Machine, createMachine } from "./machine.ts";
 
 const REPOSITORY = dirname(dirname(import.meta.dirname));
+const DIST = join(REPOSITORY, "dist");
+/** Without git there is no commit to take it from. */
+const TIME = { SOURCE_DATE_EPOCH: "1800000000" };
+/** Packages what is in the repository `$2` from another folder, in `$1`, as one has it who keeps files to himself. */
+const PACKAGE_COPY = `
+  mount -t overlay overlay -o "lowerdir=$2,upperdir=$1/written,workdir=$1/work" "$1/copy"
+  mount --bind "$1/dist" "$1/copy/dist"
+  cd "$1/copy"
+  umask 077
+  chmod -R go= bin docs src *.md LICENSE
+  exec scripts/package`;
 const version = readVersion();
 
-function packageFile(ending: string): string {
-  const [name = assert.fail(`no ${ending} in dist`)] = readdirSync(join(REPOSITORY, "dist")).filter(
+function packageFile(ending: string, folder = DIST): string {
+  const [name = assert.fail(`no ${ending} in ${folder}`)] = readdirSync(folder).filter(
     (file) => file.includes(version) && file.endsWith(ending),
   );
-  return join(REPOSITORY, "dist", name);
+  return join(folder, name);
 }
 
 function succeeded({ code, stdout, stderr }: Outcome): string {
@@ -40,7 +52,32 @@ async function inNamespace(action: (netns: string) => Promise<void>): Promise<vo
 
 describe("packages", () => {
   before(async () => {
-    await succeed(join(REPOSITORY, "scripts/package"), []);
+    await succeed(join(REPOSITORY, "scripts/package"), [], { env: TIME });
+  });
+
+  it("are the same, byte for byte, when they are made again elsewhere", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "margay-package-"));
+    try {
+      for (const part of ["copy", "written", "work", "dist"]) mkdirSync(join(folder, part));
+      const args = [
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-ec",
+        PACKAGE_COPY,
+        "sh",
+        folder,
+        REPOSITORY,
+      ];
+      await succeed("unshare", args, { env: { ...TIME, TZ: "Asia/Tokyo" } });
+      for (const ending of [".tgz", ".deb"]) {
+        const again = readFileSync(packageFile(ending, join(folder, "dist")));
+        assert.ok(readFileSync(packageFile(ending)).equals(again), `the ${ending} files differ`);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("Debian's: installs, runs a lab, makes the machine a node, and goes without a trace", async () => {

@@ -41,17 +41,27 @@ export function ipv6Packet(from: Ipv6, to: Ipv6, nextHeader: number, payload: Bu
 /** The UDP datagram of an IPv6 packet, with its checksum (RFC 768, RFC 8200 section 8.1). */
 export function udpOverIpv6(from: Ipv6, to: Ipv6, port: number, payload: Buffer): Buffer {
   const length = 8 + payload.length;
-  const datagram = Buffer.alloc(length + (length % 2));
+  const datagram = Buffer.alloc(length);
   datagram.writeUInt16BE(port, 0);
   datagram.writeUInt16BE(port, 2);
   datagram.writeUInt16BE(length, 4);
   payload.copy(datagram, 8);
-  const pseudo = Buffer.from([0, 0, 0, 0, 0, 0, 0, 17]);
-  pseudo.writeUInt32BE(length);
-  const sum = checksum(Buffer.concat([ipToBytes(from), ipToBytes(to), pseudo, datagram]));
-  // Zero would say that there is none.
-  datagram.writeUInt16BE(sum === 0 ? 0xffff : sum, 6);
-  return datagram.subarray(0, length);
+  const addresses = Buffer.concat([ipToBytes(from), ipToBytes(to)]);
+  datagram.writeUInt16BE(udpChecksum(Buffer.concat([udpPseudoHeader(addresses, length), datagram])), 6);
+  return datagram;
+}
+
+/** What precedes a UDP datagram of IPv6 where its checksum is computed (RFC 8200 section 8.1). */
+export function udpPseudoHeader(addresses: Uint8Array, length: number): Buffer {
+  const rest = Buffer.from([0, 0, 0, 0, 0, 0, 0, 17]);
+  rest.writeUInt32BE(length);
+  return Buffer.concat([addresses, rest]);
+}
+
+/** Zero would say that there is none. */
+export function udpChecksum(bytes: Buffer): number {
+  const sum = checksum(bytes);
+  return sum === 0 ? 0xffff : sum;
 }
 
 /** A part of an IPv6 packet's payload (RFC 8200 section 4.5), `offset` octets into it; all but the last are multiples of 8 octets long. */
@@ -112,10 +122,10 @@ export function neighbourAdvertisement(from: Ipv6, target: Ipv6, mac: Mac): Buff
   return Buffer.concat([header, addresses, message]);
 }
 
-/** RFC 1071, of an even number of octets. */
-function checksum(bytes: Buffer): number {
+/** RFC 1071 */
+export function checksum(bytes: Buffer): number {
   let sum = 0;
-  for (let at = 0; at < bytes.length; at += 2) sum += bytes.readUInt16BE(at);
+  for (let at = 0; at < bytes.length; at++) sum += (bytes[at] ?? 0) << (at % 2 === 0 ? 8 : 0);
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return ~sum & 0xffff;
 }

@@ -184,66 +184,62 @@ describe("a host whose agent and BIRD died", () => {
 });
 
 describe("an agent that is stopped in the midst of its calls", () => {
-  it(
-    "completes each ADD, or leaves nothing of it that its DEL does not remove",
-    { timeout: 180_000 },
-    async () => {
-      await using lab = await createLab({ routeSource: "datastore" });
-      const names = Array.from({ length: 40 }, (_, index) => `${lab.name}s${index}`);
-      const call = (command: string, container: string, more?: object): Promise<Outcome> =>
-        callCni(networkConfig(lab, more), callVariables(command, container, container));
-      /** Without the plugin's start, so that many are under way at once. @returns `undefined` where it failed */
-      const addAtOnce = async (container: string): Promise<object | undefined> => {
-        const environment = callVariables("ADD", container, container);
-        const { code, stdout } = await callInProcess(environment, networkConfig(lab));
-        return code === 0 ? (JSON.parse(stdout) as object) : undefined;
-      };
-      /** The keys and texts in the datastore that name the container. */
-      const tracesOf = (store: ReadonlyMap<string, string>, container: string): readonly string[] =>
-        [...store].filter((entry) => new RegExp(`${container}\\b`).test(entry.join(" "))).map(([key]) => key);
-      await using stack = new AsyncDisposableStack();
-      for (const name of names) {
-        await succeed("ip", ["netns", "add", name]);
-        stack.defer(async () => {
-          await execute("ip", ["netns", "del", name]);
-        });
-      }
-      const { agent } = await lab.host("host1");
-      const pid = agent?.pid ?? assert.fail("no agent");
-      const addByPlugin = async (container: string): Promise<object | undefined> => {
-        const { code, stdout } = await call("ADD", container);
-        return code === 0 ? (JSON.parse(stdout) as object) : undefined;
-      };
-      await using store = connectStore({ socketPath: lab.agentSocket("host1") });
-      const { revision: after } = await store.list("/calico/ipam/");
-      const changes = store.watch("/calico/ipam/", { after, signal: AbortSignal.timeout(PATIENCE_MS) });
-      const adding = names.map(async (name, index) => {
-        // The plugin takes so long to start that its calls come when the agent is about to end, or has ended.
-        const result = await (index < 20 ? addAtOnce(name) : addByPlugin(name));
-        return { name, result };
+  it("completes each ADD, or leaves nothing of it that its DEL does not remove", async () => {
+    await using lab = await createLab({ routeSource: "datastore" });
+    const names = Array.from({ length: 40 }, (_, index) => `${lab.name}s${index}`);
+    const call = (command: string, container: string, more?: object): Promise<Outcome> =>
+      callCni(networkConfig(lab, more), callVariables(command, container, container));
+    /** Without the plugin's start, so that many are under way at once. @returns `undefined` where it failed */
+    const addAtOnce = async (container: string): Promise<object | undefined> => {
+      const environment = callVariables("ADD", container, container);
+      const { code, stdout } = await callInProcess(environment, networkConfig(lab));
+      return code === 0 ? (JSON.parse(stdout) as object) : undefined;
+    };
+    /** The keys and texts in the datastore that name the container. */
+    const tracesOf = (store: ReadonlyMap<string, string>, container: string): readonly string[] =>
+      [...store].filter((entry) => new RegExp(`${container}\\b`).test(entry.join(" "))).map(([key]) => key);
+    await using stack = new AsyncDisposableStack();
+    for (const name of names) {
+      await succeed("ip", ["netns", "add", name]);
+      stack.defer(async () => {
+        await execute("ip", ["netns", "del", name]);
       });
-      // An address is being taken, and no container is whole yet.
-      for await (const batch of changes) if (batch.length > 0) break;
-      process.kill(pid, "SIGTERM");
-      const results = await Promise.all(adding);
-      await eventually(async () => (await lab.host("host1")).agent === null, "the end of host1's agent");
-      await lab.repair();
-      const whole = results.filter(({ result }) => result !== undefined);
-      const failed = results.filter(({ result }) => result === undefined);
-      for (const { name, result } of whole) {
-        const { code, stdout } = await call("CHECK", name, { prevResult: result });
-        assert.equal(code, 0, stdout);
-      }
-      for (const { name } of failed) {
-        const { code, stdout } = await call("DEL", name);
-        assert.equal(code, 0, stdout);
-      }
-      const left = await readStore(lab);
-      for (const { name } of whole) assert.notDeepEqual(tracesOf(left, name), [], `${name} is known`);
-      for (const { name } of failed) assert.deepEqual(tracesOf(left, name), [], `nothing is left of ${name}`);
-      const links = await lab.exec("host1", "ip", "-br", "link", "show", "type", "veth");
-      const nodeEnds = links.split("\n").filter((line) => line.startsWith("cali"));
-      assert.equal(nodeEnds.length, whole.length + 2, "the containers of the lab, and those that were added");
-    },
-  );
+    }
+    const { agent } = await lab.host("host1");
+    const pid = agent?.pid ?? assert.fail("no agent");
+    const addByPlugin = async (container: string): Promise<object | undefined> => {
+      const { code, stdout } = await call("ADD", container);
+      return code === 0 ? (JSON.parse(stdout) as object) : undefined;
+    };
+    await using store = connectStore({ socketPath: lab.agentSocket("host1") });
+    const { revision: after } = await store.list("/calico/ipam/");
+    const changes = store.watch("/calico/ipam/", { after, signal: AbortSignal.timeout(PATIENCE_MS) });
+    const adding = names.map(async (name, index) => {
+      // The plugin takes so long to start that its calls come when the agent is about to end, or has ended.
+      const result = await (index < 20 ? addAtOnce(name) : addByPlugin(name));
+      return { name, result };
+    });
+    // An address is being taken, and no container is whole yet.
+    for await (const batch of changes) if (batch.length > 0) break;
+    process.kill(pid, "SIGTERM");
+    const results = await Promise.all(adding);
+    await eventually(async () => (await lab.host("host1")).agent === null, "the end of host1's agent");
+    await lab.repair();
+    const whole = results.filter(({ result }) => result !== undefined);
+    const failed = results.filter(({ result }) => result === undefined);
+    for (const { name, result } of whole) {
+      const { code, stdout } = await call("CHECK", name, { prevResult: result });
+      assert.equal(code, 0, stdout);
+    }
+    for (const { name } of failed) {
+      const { code, stdout } = await call("DEL", name);
+      assert.equal(code, 0, stdout);
+    }
+    const left = await readStore(lab);
+    for (const { name } of whole) assert.notDeepEqual(tracesOf(left, name), [], `${name} is known`);
+    for (const { name } of failed) assert.deepEqual(tracesOf(left, name), [], `nothing is left of ${name}`);
+    const links = await lab.exec("host1", "ip", "-br", "link", "show", "type", "veth");
+    const nodeEnds = links.split("\n").filter((line) => line.startsWith("cali"));
+    assert.equal(nodeEnds.length, whole.length + 2, "the containers of the lab, and those that were added");
+  });
 });

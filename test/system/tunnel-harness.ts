@@ -10,7 +10,12 @@ import type { CheckReport } from "../../src/lab/check.ts";
 import { type Lab, MARGAY, eventually, execute } from "./harness.ts";
 
 export const TWO_SUBNETS = new URL("../../src/lab/topologies/two-subnets.yaml", import.meta.url).pathname;
+/** The same with IPv6 beside IPv4. */
+export const TWO_SUBNETS_DUAL_STACK = fileURLToPath(
+  new URL("./two-subnets-dual-stack.yaml", import.meta.url),
+);
 const STREAM = fileURLToPath(new URL("./stream.ts", import.meta.url));
+export const FELIX_KEY = "/calico/resources/v3/projectcalico.org/felixconfigurations/default";
 const POOLS_PREFIX = "/calico/resources/v3/projectcalico.org/ippools/";
 
 /** A pool's two modes; one that is absent is `Never`. */

@@ -2,11 +2,11 @@
 import { existsSync } from "node:fs";
 import { askAgent } from "../../agent/client.ts";
 import { type AgentConfig, readAgentConfig } from "../../agent/config.ts";
-import { AGENT_SOCKET } from "../../agent/socket.ts";
 import { AGENT_CONFIG } from "../../install/layout.ts";
 import { systemClock } from "../../system/clock.ts";
 import { createLog } from "../../system/log.ts";
 import { systemProcesses } from "../../system/process.ts";
+import { AGENT_SOCKET, RUN_DIRECTORY } from "../../system/run-directory.ts";
 import { CommandError } from "../exit.ts";
 
 /** Where an agent has its own. */
@@ -15,7 +15,7 @@ type AgentPlaces = Pick<AgentConfig, "socket" | "stateDirectory">;
 /** Where the agent was, by its configuration if that is still there. */
 async function agentPlaces(): Promise<AgentPlaces> {
   if (existsSync(AGENT_CONFIG)) return await readAgentConfig(AGENT_CONFIG);
-  return { socket: AGENT_SOCKET, stateDirectory: "/run/margay" };
+  return { socket: AGENT_SOCKET, stateDirectory: RUN_DIRECTORY };
 }
 
 /** The places of this node's agent. Throws {@link CommandError} while that agent runs: it would put everything back. */

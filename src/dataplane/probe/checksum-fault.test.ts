@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { findChecksumFault } from "./checksum-fault.ts";
 
-/** A way on which datagrams are answered as listed, with a checksum and without; what comes after the last is not. */
-function way(withChecksum: readonly boolean[], without: readonly boolean[]) {
-  const [one, other] = [withChecksum.values(), without.values()];
+/** A way on which datagrams are answered as listed, with a checksum by the card and otherwise; what comes after the last is not. */
+function way(byCard: readonly boolean[], otherwise: readonly boolean[]) {
+  const [one, other] = [byCard.values(), otherwise.values()];
   const state = { sent: 0 };
-  const ask = ({ hasChecksum }: { readonly hasChecksum: boolean }): Promise<boolean> => {
+  const ask = ({ isByCard }: { readonly isByCard: boolean }): Promise<boolean> => {
     state.sent++;
-    return Promise.resolve((hasChecksum ? one : other).next().value ?? false);
+    return Promise.resolve((isByCard ? one : other).next().value ?? false);
   };
   return { ask, state };
 }
@@ -21,7 +21,7 @@ describe("whether checksums come out right", () => {
     assert.equal(state.sent, 1);
   });
 
-  it("is denied where only datagrams without one are answered, every time", async () => {
+  it("is denied where only the other datagrams are answered, every time", async () => {
     const { ask, state } = way([], [true, true, true]);
     assert.equal(await findChecksumFault(ask), "wrong");
     // Linux answers six at once, and then one a second (net.ipv4.icmp_ratelimit): what the others lack is not the answer.
