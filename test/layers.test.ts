@@ -16,14 +16,30 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   dataplane: ["net", "system", "desired"],
   bird: ["net", "system", "model"],
   cni: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane"],
-  agent: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane", "bird", "cni"],
+  web: ["system", "model"],
+  agent: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane", "bird", "cni", "web"],
+  trace: ["net"],
+  observe: ["net", "system", "dataplane", "trace"],
   lab: ["net", "system", "model", "datastore", "dataplane", "cni", "agent"],
   install: ["system", "model", "cni"],
-  cli: ["net", "system", "model", "datastore", "ipam", "agent", "lab", "install"],
+  cli: [
+    "net",
+    "system",
+    "model",
+    "datastore",
+    "ipam",
+    "agent",
+    "lab",
+    "install",
+    "trace",
+    "observe",
+    "doctor",
+  ],
+  doctor: ["net", "system", "model", "datastore", "ipam", "desired", "dataplane", "bird", "agent"],
   bin: ["cli", "cni"],
 };
 /** Folders without effects: no Node API, no clock, no randomness, no environment. */
-const PURE = ["net", "model", "desired"];
+const PURE = ["net", "model", "desired", "trace"];
 const IMPURE =
   /\bfrom "node:|\bprocess\.|\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bcrypto\.|\bperformance\./;
 

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { parseConfig } from "../src/cni/call.ts";
 import { socketOf } from "../src/cni/plugin.ts";
 import { answerVersion } from "../src/cni/version.ts";
-import { createRandom } from "../src/datastore/random.ts";
+import { createRandom } from "../src/system/random.ts";
 
 const SOURCES = ["native/parse-config.c", "../src/cni/native/config.c"].map((path) =>
   fileURLToPath(new URL(path, import.meta.url)),

@@ -25,7 +25,7 @@ export function fieldsOfKind(kind: Kind): readonly Field[] {
 /** What is not said in one of two resources of the kind may be in the other: so the schema has no defaults. */
 function withEffect(field: Field): Field {
   const defaults: Readonly<Record<string, unknown>> = effectiveFelixSpec(undefined, undefined);
-  return { ...field, default: defaultOf({ default: defaults[field.path] as JsonSchema["default"] }) };
+  return { ...field, default: defaultOf({ default: defaults[field.path] }) };
 }
 
 /** The fields of `metadata` of all kinds. */

@@ -3,6 +3,7 @@ import type { NodeView } from "../cni/collaborators.ts";
 import { CniError } from "../cni/error.ts";
 import { createStoreHandler } from "../datastore/server.ts";
 import type { WaitOptions } from "../datastore/store.ts";
+import type { Difference } from "../dataplane/differences.ts";
 import type { DesiredDelta } from "../desired/wanted.ts";
 import { type Allocator, createAllocator } from "../ipam/allocator.ts";
 import type { IPPool } from "../model/ip-pool.ts";
@@ -10,13 +11,20 @@ import { FAMILIES, type Family } from "../net/ip.ts";
 import type { WireguardPublicKey } from "../net/wireguard-key.ts";
 import { Conditions } from "../system/conditions.ts";
 import { Lock } from "../system/lock.ts";
+import { describeError } from "../system/log.ts";
+import { type ApiHandler, createApiHandler } from "../web/api.ts";
+import { Meters } from "../web/meters.ts";
+import { createApiListener } from "./api-listener.ts";
+import { createApiSources } from "./api-sources.ts";
 import { type Attachments, createAttachments } from "./attachments.ts";
 import { createBlockStock } from "./block-stock.ts";
 import { createChecksumWatch } from "./checksum-watch.ts";
 import { type CheckReport, checkPaths } from "./check.ts";
 import type { AgentConfig } from "./config.ts";
 import { forgetDeadAttachments } from "./dead-attachments.ts";
+import type { HealthState } from "./health.ts";
 import { ipipTunnel } from "./ipip.ts";
+import { measureCni } from "./measured-cni.ts";
 import { measureMemory } from "./memory.ts";
 import { createNodeView, underlayLink } from "./node-view.ts";
 import { type AgentCollaborators, type AgentParts, openParts } from "./parts.ts";
@@ -26,7 +34,7 @@ import { type PoolReview, createPoolReview } from "./pool-review.ts";
 import { createLeakCollector } from "./leak-collector.ts";
 import type { Settler } from "./settler.ts";
 import { type AgentServices, serveAgent } from "./server.ts";
-import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
+import { type AgentState, type AgentStatus, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
 import { type TunnelEnd, type TunnelKind, createTunnelEnd } from "./tunnel-end.ts";
 import type { TunnelContext } from "./tunnels.ts";
 import { vxlan6Tunnel, vxlanTunnel } from "./vxlan.ts";
@@ -43,6 +51,7 @@ export async function startAgent(
 ): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack();
   const conditions = new Conditions();
+  const meters = new Meters();
   const running: { agent?: Agent } = {};
   const parts = await openParts(stack, config, collaborators, {
     // Nothing acts before the agent is there and started; it finds everything in the parts then.
@@ -52,12 +61,22 @@ export async function startAgent(
     },
     onJournal: () => running.agent?.noteJournal(),
     onIpv6Address: () => running.agent?.register(),
+    onApplied: ({ durationMs, latencyMs }) => {
+      meters.applications.observe(durationMs / 1000);
+      if (latencyMs !== undefined) meters.changes.observe(latencyMs / 1000);
+    },
   });
-  const agent = stack.use(new Agent(config, collaborators, parts, conditions));
+  const agent = stack.use(new Agent(config, collaborators, parts, { conditions, meters }));
   running.agent = agent;
   stack.use(await serveAgent(config.socket, agent.services(), collaborators.log.scope("server")));
   agent.start();
   return stack.move();
+}
+
+/** What `GET /differences` answers. */
+interface DifferenceReport {
+  readonly nodeName: string;
+  readonly differences: readonly Difference[];
 }
 
 /** This node's end of one kind of tunnel. */
@@ -71,6 +90,7 @@ class Agent implements AsyncDisposable {
   readonly #collaborators: AgentCollaborators;
   readonly #parts: AgentParts;
   readonly #conditions: Conditions;
+  readonly #meters: Meters;
   readonly #allocator: Allocator;
   readonly #poolReview: PoolReview;
   readonly #node: NodeView;
@@ -80,6 +100,8 @@ class Agent implements AsyncDisposable {
   readonly #poolStatus: Settler;
   readonly #blockStock: Settler;
   readonly #withdrawals: Withdrawals;
+  readonly #api: ApiHandler;
+  readonly #apiListener: Settler;
   readonly #leakCollector: ReturnType<typeof createLeakCollector>;
   /** What the state of pools was last recorded from. */
   #poolRevision = -1;
@@ -88,12 +110,13 @@ class Agent implements AsyncDisposable {
   /** Whether the datastore was read, and the kernel brought in line, once. */
   #isStarted = false;
   #starting: Promise<void> = Promise.resolve();
+  #startFailure: string | undefined;
 
   constructor(
     config: AgentConfig,
     collaborators: AgentCollaborators,
     parts: AgentParts,
-    conditions: Conditions,
+    { conditions, meters }: { readonly conditions: Conditions; readonly meters: Meters },
   ) {
     const { clock, log } = collaborators;
     const { store, nodeAddress, catalog, cluster, calculation } = parts;
@@ -102,6 +125,7 @@ class Agent implements AsyncDisposable {
     this.#collaborators = collaborators;
     this.#parts = parts;
     this.#conditions = conditions;
+    this.#meters = meters;
     this.#allocator = createAllocator(
       { store, clock, log: log.scope("ipam") },
       { nodeName, cooldownSeconds: () => catalog.ipamConfig?.spec.ipCooldownSeconds ?? 0 },
@@ -158,11 +182,24 @@ class Agent implements AsyncDisposable {
         },
       },
     );
+    this.#api = this.#createApi();
+    this.#apiListener = createApiListener(
+      { handler: this.#api, answers: meters.answers, clock, log: log.scope("api") },
+      {
+        api: config.api,
+        onChange: () => {
+          conditions.check();
+        },
+      },
+    );
   }
 
   start(): void {
+    this.#apiListener.update();
     this.#starting = this.#start().catch((error: unknown) => {
-      if (!this.#stopping.signal.aborted) this.#collaborators.log.error("Cannot start", { error });
+      if (this.#stopping.signal.aborted) return;
+      this.#startFailure = describeError(error);
+      this.#collaborators.log.error("Cannot start", { error });
     });
   }
 
@@ -198,17 +235,48 @@ class Agent implements AsyncDisposable {
     const all = (): readonly string[] => [...reasons(), ...degradationsOf(this.#state())];
     return {
       datastore: createStoreHandler(store, { log }),
-      cni: this.#attachments.cni,
+      cni: measureCni(this.#attachments.cni, { ...this.#collaborators, meters: this.#meters }),
       rotateKeys: (options) => this.#rotateKeys(options),
-      status: () => renderStatus(this.#state(), { pid: process.pid, memory: measureMemory() }),
+      status: () => this.#status(),
+      api: this.#api,
       check: (options) => this.#check(options),
+      differences: (options) => this.#differences(options),
       ready: ({ signal }) => this.#conditions.until(() => reasons().length === 0, signal),
       settled: ({ signal }) => this.#conditions.until(() => all().length === 0, signal),
     };
   }
 
+  #status(): AgentStatus {
+    return renderStatus(this.#state(), {
+      version: this.#parts.version,
+      pid: process.pid,
+      memory: measureMemory(),
+    });
+  }
+
+  #createApi(): ApiHandler {
+    const sources = createApiSources({
+      ...this.#parts,
+      ...this.#collaborators,
+      conditions: this.#conditions,
+      meters: this.#meters,
+      state: () => this.#state(),
+      status: () => this.#status(),
+      health: () => this.#health(),
+    });
+    return createApiHandler(sources, this.#meters.answers);
+  }
+
+  #health(): HealthState {
+    const { applyingSinceMs } = this.#parts.dataplane.measures();
+    const applyingForMs =
+      applyingSinceMs === undefined ? undefined : this.#collaborators.clock.now() - applyingSinceMs;
+    return { startFailure: this.#startFailure, applyingForMs };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();
+    await this.#apiListener[Symbol.asyncDispose]();
     await this.#starting;
     for (const { end } of this.#tunnelEnds) await end[Symbol.asyncDispose]();
     for (const watch of this.#checksumWatches) await watch[Symbol.asyncDispose]();
@@ -306,6 +374,15 @@ class Agent implements AsyncDisposable {
     });
   }
 
+  async #differences({ signal }: { readonly signal: AbortSignal }): Promise<DifferenceReport> {
+    const { notReady, nodeName } = this.#node;
+    if (notReady !== undefined) throw new Error(notReady);
+    const differences = await this.#parts.dataplane.differences({
+      signal: AbortSignal.any([signal, this.#stopping.signal]),
+    });
+    return { nodeName, differences };
+  }
+
   #updateTunnelEnds(): void {
     for (const { end } of this.#tunnelEnds) end.update();
     for (const watch of this.#checksumWatches) watch.update();
@@ -395,6 +472,7 @@ class Agent implements AsyncDisposable {
         ...this.#parts.routeSource.refusals,
       ],
       bird: bird.status(),
+      apiTrouble: this.#apiListener.trouble,
       dataplane: dataplane.status(),
       unroutable: calculation.unroutable(),
     };

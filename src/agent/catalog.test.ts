@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { assignIp, newBlock, releaseWhere } from "../ipam/block.ts";
+import { renderBlock } from "../model/ipam-block.ts";
 import { affinityKey, blockKey, resourceKey } from "../model/keys.ts";
 import { parseNodeName } from "../model/name.ts";
 import { parseCidr } from "../net/cidr.ts";
+import { parseIpv4 } from "../net/ipv4.ts";
 import { silentLog } from "../system/log.ts";
 import { Catalog } from "./catalog.ts";
 
@@ -121,6 +124,19 @@ describe("a catalog", () => {
     assert.deepEqual(catalog.ignored, [words]);
     catalog.learn(key, undefined);
     assert.deepEqual(catalog.ignored, []);
+  });
+
+  it("knows how much of each block is in use, what cools down apart", () => {
+    const catalog = createCatalog();
+    const holder = { handleId: "net.c1", attributes: {} };
+    const empty = newBlock(BLOCK, { node: HOST1, nowMs: 0 });
+    const [first, second] = [parseIpv4("10.1.2.0"), parseIpv4("10.1.2.1")];
+    const taken = assignIp(assignIp(empty, first, holder) ?? empty, second, holder) ?? empty;
+    const cooling = releaseWhere(taken, ({ ip }) => ip === second, 1000).block;
+    catalog.learn(blockKey(BLOCK), renderBlock(cooling));
+    assert.deepEqual([...catalog.blocks], [{ cidr: BLOCK, node: HOST1, total: 4, inUse: 1, free: 2 }]);
+    catalog.learn(blockKey(BLOCK), undefined);
+    assert.deepEqual([...catalog.blocks], []);
   });
 
   it("has each setting by the node's own FelixConfiguration, or else by the one for all, and none by another node's", () => {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Fact } from "../desired/facts.ts";
+import { countInUse } from "../ipam/block.ts";
 import type { BGPConfiguration } from "../model/bgp-configuration.ts";
 import { type FelixConfiguration, felixNameOf } from "../model/felix-configuration.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import { parseAffinity } from "../model/ipam-affinity.ts";
-import { parseBlock } from "../model/ipam-block.ts";
+import { type IpamBlock, parseBlock } from "../model/ipam-block.ts";
 import type { IPAMConfig } from "../model/ipam-config.ts";
 import { type Parsed, formatIssues } from "../model/issue.ts";
 import { type ResourceId, parseAffinityKey, parseBlockKey, parseResourceKey } from "../model/keys.ts";
@@ -14,6 +15,17 @@ import { type Kind, type Resources, parseStoredResource } from "../model/resourc
 import type { Cidr } from "../net/cidr.ts";
 import type { Log } from "../system/log.ts";
 import { blockFacts, endpointFacts, nodeFacts, poolFacts, settingsOf } from "./facts.ts";
+
+/** How much of a block is in use. */
+export interface BlockUse {
+  readonly cidr: Cidr;
+  /** The node that it is affine to, if any. */
+  readonly node: string | undefined;
+  /** How many addresses it has, how many of them somebody holds, and how many can be given out; what remains cools down. */
+  readonly total: number;
+  readonly inUse: number;
+  readonly free: number;
+}
 
 /** What a stored text says; nothing is to be learnt from one that cannot be read. */
 type Reading<T> = { readonly kind: "read"; readonly value: T | undefined } | { readonly kind: "unreadable" };
@@ -32,6 +44,7 @@ export class Catalog {
   /** node -> the network that it is on */
   readonly #networks = new Map<string, Cidr>();
   #poolRevision = 0;
+  readonly #blocks = new Map<Cidr, BlockUse>();
   readonly #reservations = new Map<string, readonly Cidr[]>();
   #felix: FelixConfiguration | undefined;
   /** Of this node alone. */
@@ -60,6 +73,11 @@ export class Catalog {
 
   get pools(): readonly IPPool[] {
     return [...this.#pools.values()];
+  }
+
+  /** The blocks of the whole cluster. */
+  get blocks(): Iterable<BlockUse> {
+    return this.#blocks.values();
   }
 
   /** Names of pools that are stored and cannot be read, with what is wrong with each. */
@@ -194,7 +212,10 @@ export class Catalog {
     const reading = this.#read(key, text, parseBlock);
     if (reading.kind === "unreadable") return NOTHING;
     const block = reading.value?.deleted === true ? undefined : reading.value;
-    return [{ kind: "block", cidr, value: block && blockFacts(block) }];
+    const value = block && blockFacts(block);
+    if (block === undefined) this.#blocks.delete(cidr);
+    else this.#blocks.set(cidr, { ...useOf(block), node: value?.node });
+    return [{ kind: "block", cidr, value }];
   }
 
   #learnAffinity(
@@ -236,6 +257,11 @@ export class Catalog {
     this.#log.warn("Cannot use what is stored; the last good value holds", { key, issues });
     return { kind: "unreadable" };
   }
+}
+
+function useOf(block: IpamBlock): Omit<BlockUse, "node"> {
+  const { cidr, allocations, unallocated } = block;
+  return { cidr, total: allocations.length, inUse: countInUse(block), free: unallocated.length };
 }
 
 /** Text that is no JSON becomes a value that no schema takes. */

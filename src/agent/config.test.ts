@@ -58,6 +58,7 @@ describe("an agent's configuration", () => {
       socket: socketOf(107),
       datastore: { kind: "socket", path: "/tmp/store.sock" },
       ipipDriver: "bpf",
+      api: { port: 9100, tokenFile: "/etc/margay/api-token" },
       log: { level: "debug" },
     };
     const address = { kind: "fixed", address: config.address };
@@ -85,6 +86,14 @@ describe("an agent's configuration", () => {
     ["an octet too large", "nodeName: host1\naddress: 192.168.0.256/24\n", "invalid-value", "address"],
     ["a relative path", `${node}stateDirectory: run\n`, "invalid-value", "stateDirectory"],
     ["an over-long socket", `${node}socket: ${socketOf(108)}\n`, "invalid-value", "socket"],
+    ["an API without a token", `${node}api: { port: 9100 }\n`, "missing-field", "api.tokenFile"],
+    ["a port that is none", `${node}api: { port: 0, tokenFile: /t }\n`, "invalid-value", "api.port"],
+    [
+      "an API's address",
+      `${node}api: { host: 0.0.0.0, port: 1, tokenFile: /t }\n`,
+      "unknown-field",
+      "api.host",
+    ],
     ["an unknown level", `${node}log: { level: loud }\n`, "invalid-value", "log.level"],
     ["a number for a name", "nodeName: 1\naddress: 192.168.0.101/24\n", "wrong-type", "nodeName"],
   ];

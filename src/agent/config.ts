@@ -7,8 +7,8 @@ import { absolutePath, datastoreConfigSchema, socketPath } from "../datastore/co
 import { type AddressSetting, parseAddressSetting } from "../model/address-setting.ts";
 import { ResourceError, parseWith } from "../model/issue.ts";
 import { parseNodeName } from "../model/name.ts";
-import { type Output, textField } from "../model/schema.ts";
-import { AGENT_SOCKET, RUN_DIRECTORY } from "../system/run-directory.ts";
+import { type Output, portField, textField } from "../model/schema.ts";
+import { AGENT_SOCKET, DATA_DIRECTORY, RUN_DIRECTORY } from "../system/run-directory.ts";
 
 const schema = z.strictObject({
   nodeName: textField(parseNodeName),
@@ -20,7 +20,7 @@ const schema = z.strictObject({
   stateDirectory: absolutePath.default(RUN_DIRECTORY),
   /** Where CNI, status and the datastore are served. */
   socket: socketPath.default(AGENT_SOCKET),
-  datastore: datastoreConfigSchema.default({ kind: "embedded", path: "/var/lib/margay/margay.db" }),
+  datastore: datastoreConfigSchema.default({ kind: "embedded", path: `${DATA_DIRECTORY}/margay.db` }),
   /** Passwords of BGP sessions: `<name>/<key>` of a resource's `secretKeyRef` is the file. */
   secretsDirectory: absolutePath.default("/etc/margay/secrets"),
   /** By what IPIP is done: the kernel's device, programs on the underlay, or the first of them that the kernel has. */
@@ -37,6 +37,8 @@ const schema = z.strictObject({
       idleBlockSeconds: z.int().min(0).max(86_400).default(60),
     })
     .prefault({}),
+  /** The read-only API besides the socket's: on this port of 127.0.0.1, for those who know the token. */
+  api: z.strictObject({ port: portField, tokenFile: absolutePath }).exactOptional(),
   log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),
 });
 

@@ -24,6 +24,8 @@ import type { Mac } from "../net/mac.ts";
 
 /** Annotation of a Node: `starting` or `bird`, as {@link NodeFacts.routeSource}; `datastore`, or none at all. */
 export const ROUTE_SOURCE_ANNOTATION = "margay/route-source";
+/** Annotation of a Node: the version of its agent. For people, and for `margay doctor`; nothing else goes by it. */
+export const VERSION_ANNOTATION = "margay/version";
 
 /** `undefined` for a node without an IPv4 address: nothing can be routed to it. */
 export function nodeFacts(node: Node): NodeFacts | undefined {

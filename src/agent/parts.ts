@@ -2,7 +2,7 @@
 import type { Bird } from "../bird/bird.ts";
 import { birdFiles, readIfThere } from "../bird/daemon.ts";
 import { createBird } from "../bird/supervisor.ts";
-import { type Dataplane, createDataplane } from "../dataplane/dataplane.ts";
+import { type ApplyTiming, type Dataplane, createDataplane } from "../dataplane/dataplane.ts";
 import type { Genetlink } from "../dataplane/netlink/genetlink.ts";
 import { type LinkRemover, createLinkRemover } from "../dataplane/link-remover.ts";
 import { type Rtnetlink, openRtnetlink } from "../dataplane/netlink/rtnetlink.ts";
@@ -17,6 +17,7 @@ import type { IfName } from "../net/if-name.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import type { ProcessRunner } from "../system/process.ts";
+import { readVersion } from "../system/version.ts";
 import { type Ipv6Address, createIpv6Address } from "./address/ipv6-address.ts";
 import { type NodeAddress, createNodeAddress } from "./address/node-address.ts";
 import { type BirdSecrets, createBirdSecrets } from "./bird-secrets.ts";
@@ -39,6 +40,8 @@ export interface AgentCollaborators {
 
 /** The data path of one node, from the datastore to the kernel and BIRD. */
 export interface AgentParts {
+  /** Of the program. */
+  readonly version: string;
   readonly store: Store;
   readonly catalog: Catalog;
   readonly cluster: Cluster;
@@ -69,6 +72,8 @@ export interface PartsOptions {
   readonly onJournal: () => void;
   /** Called when the node has found an IPv6 address after it has started. */
   readonly onIpv6Address: () => void;
+  /** Hears how long each application of changes to the kernel took. */
+  readonly onApplied: (timing: ApplyTiming) => void;
 }
 
 /** Opens the parts in the order in which they need each other; `stack` closes them in reverse. */
@@ -76,12 +81,14 @@ export async function openParts(
   stack: AsyncDisposableStack,
   config: AgentConfig,
   { clock, log, processes }: AgentCollaborators,
-  { onDelta, onChange, onJournal, onIpv6Address }: PartsOptions,
+  { onDelta, onChange, onJournal, onIpv6Address, onApplied }: PartsOptions,
 ): Promise<AgentParts> {
   const { nodeName } = config;
+  const version = readVersion();
   const store = stack.use(await openStore(config.datastore));
   const registration = createRegistration(store, {
     nodeName,
+    version,
     address: () => nodeAddress.current,
     ipv6Address: () => ipv6Address.known?.address,
   });
@@ -126,6 +133,7 @@ export async function openParts(
         });
       },
       onChange,
+      onApplied,
     }),
   );
   const directory = birdDirectory(config);
@@ -191,6 +199,7 @@ export async function openParts(
     ),
   );
   return {
+    version,
     store,
     catalog,
     cluster,

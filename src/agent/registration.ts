@@ -9,13 +9,13 @@ import { API_VERSION, parseStoredResource } from "../model/resource.ts";
 import type { Family, Ip } from "../net/ip.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
 import type { NodeName } from "../model/name.ts";
-import { ROUTE_SOURCE_ANNOTATION } from "./facts.ts";
+import { ROUTE_SOURCE_ANNOTATION, VERSION_ANNOTATION } from "./facts.ts";
 
 /** What an agent says of its node in the datastore. Whatever else the resource holds stays. */
 export interface Registration {
   /** The address of the family that the node has there, with its length; `undefined` where it has none. */
   recordedAddress(family: Family, options: WaitOptions): Promise<string | undefined>;
-  /** Records the node and its addresses. */
+  /** Records the node, its addresses, and its agent's version. */
   register(options: WaitOptions): Promise<void>;
   /**
    * Tells the other nodes where this one's routes come from. `starting` leaves `bird` as it is, for a BIRD that an earlier agent left;
@@ -35,6 +35,8 @@ export interface Registration {
 
 export interface RegistrationOptions {
   readonly nodeName: NodeName;
+  /** The agent's. */
+  readonly version: string;
   /** The node's address with its length; not asked for before something is recorded. */
   readonly address: () => string;
   /** Likewise of IPv6; `undefined` where the record is to stay as it is. */
@@ -43,7 +45,7 @@ export interface RegistrationOptions {
 
 export function createRegistration(
   store: Store,
-  { nodeName, address, ipv6Address }: RegistrationOptions,
+  { nodeName, version, address, ipv6Address }: RegistrationOptions,
 ): Registration {
   const key = resourceKey("Node", nodeName);
   const empty = { apiVersion: API_VERSION, kind: "Node", metadata: { name: nodeName }, spec: {} };
@@ -57,7 +59,10 @@ export function createRegistration(
       const entry = await store.get(key, options);
       return entry && readNode(entry).node.spec.bgp?.[family === 4 ? "ipv4Address" : "ipv6Address"];
     },
-    register: (options) => patchNode(store, key, empty, () => ({ spec: spec() }), options),
+    register(options) {
+      const metadata = { annotations: { [VERSION_ANNOTATION]: version } };
+      return patchNode(store, key, empty, () => ({ metadata, spec: spec() }), options);
+    },
     recordVxlanEnd(family, end, options) {
       const [ip, mac] = [end?.ip ?? null, end?.mac ?? null];
       const change =

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { BirdStatus } from "../bird/bird.ts";
-import type { SessionState } from "../bird/sessions.ts";
+import type { SessionState } from "../model/bgp-session.ts";
 import { type Ip, parseIp } from "../net/ip.ts";
 import { createFakeClock } from "../system/clock.ts";
 import { silentLog } from "../system/log.ts";

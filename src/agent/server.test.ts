@@ -15,7 +15,9 @@ const SERVICES: AgentServices = {
   cni: { handle: REFUSED, catchUp: REFUSED, [Symbol.asyncDispose]: () => Promise.resolve() },
   rotateKeys: REFUSED,
   status: () => ({ ready: true }),
+  api: () => false,
   check: REFUSED,
+  differences: REFUSED,
   ready: REFUSED,
   settled: REFUSED,
 };

@@ -12,6 +12,8 @@ import { LATEST_VERSION, answerVersion } from "../cni/version.ts";
 import type { StoreHandler } from "../datastore/server.ts";
 import { createServer } from "../system/http.ts";
 import { type Log, describeError } from "../system/log.ts";
+import type { ApiHandler } from "../web/api.ts";
+import { jsonReply, sendReply } from "../web/reply.ts";
 import { collectGarbage } from "./memory.ts";
 import { hasCode } from "../system/error-code.ts";
 
@@ -22,11 +24,14 @@ const MAX_WAIT_MS = 60_000;
 export interface AgentServices {
   readonly datastore: StoreHandler;
   readonly cni: CniService;
+  readonly api: ApiHandler;
   /** Gives this node another WireGuard key, and tells its public one once the others can know it. */
   readonly rotateKeys: (options: { readonly signal: AbortSignal }) => Promise<string>;
   status(): object;
   /** Finds out what passes on the ways to the other nodes. */
   readonly check: (options: { readonly signal: AbortSignal }) => Promise<object>;
+  /** Compares the kernel, read afresh, with the desired state. */
+  readonly differences: (options: { readonly signal: AbortSignal }) => Promise<object>;
   /** Resolves when the agent is ready; rejects with the signal's reason. */
   readonly ready: (options: { readonly signal: AbortSignal }) => Promise<void>;
   /** Resolves when nothing at all is amiss; rejects likewise. */
@@ -100,6 +105,7 @@ async function answer(
   services: AgentServices,
 ): Promise<void> {
   if (await services.datastore(request, response)) return;
+  if (services.api(request, response)) return;
   const url = new URL(request.url ?? "/", "http://margay");
   switch (`${request.method ?? ""} ${url.pathname}`) {
     case "GET /status":
@@ -112,7 +118,10 @@ async function answer(
       await answerRotation(response, services);
       return;
     case "POST /check":
-      await answerCheck(response, services);
+      await answerWith(response, services.check);
+      return;
+    case "GET /differences":
+      await answerWith(response, services.differences);
       return;
     default:
       send(response, 404, { error: `there is no ${request.method ?? ""} ${url.pathname}` });
@@ -150,10 +159,13 @@ async function answerRotation(response: ServerResponse, { rotateKeys }: AgentSer
   }
 }
 
-async function answerCheck(response: ServerResponse, { check }: AgentServices): Promise<void> {
+async function answerWith(
+  response: ServerResponse,
+  find: (options: { readonly signal: AbortSignal }) => Promise<object>,
+): Promise<void> {
   using gone = watchGone(response);
   try {
-    send(response, 200, await check({ signal: gone.signal }));
+    send(response, 200, await find({ signal: gone.signal }));
   } catch (error) {
     send(response, 422, { error: describeError(error) });
   }
@@ -212,17 +224,9 @@ function watchGone(response: ServerResponse): Disposable & { readonly signal: Ab
 }
 
 function send(response: ServerResponse, status: number, body: object): void {
-  sendText(response, status, JSON.stringify(body));
+  sendReply(response, jsonReply(status, body));
 }
 
-function sendText(response: ServerResponse, status: number, text: string): void {
-  if (response.headersSent) {
-    response.destroy();
-    return;
-  }
-  response.writeHead(status, {
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(text),
-  });
-  response.end(text);
+function sendText(response: ServerResponse, status: number, body: string): void {
+  sendReply(response, { status, type: "application/json", body });
 }

@@ -1,41 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { BirdStatus } from "../bird/bird.ts";
 import type { BfdState } from "../bird/bfd.ts";
-import type { SessionState } from "../bird/sessions.ts";
-import { type WantedBird, forEveryKind } from "../desired/wanted.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
 import { LONELY_BIRD, ROUTER } from "./bird-fixtures.ts";
+import { ADDRESSES, NAMES, WANTED, WELL, running } from "./state-fixtures.ts";
 import { type AgentState, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
-
-const NAMES = ["host2", "host3"] as const;
-const ADDRESSES = ["192.168.0.102", "192.168.0.103"] as const;
-
-const WANTED: WantedBird = {
-  ...LONELY_BIRD,
-  peers: NAMES.map((name, index) => ({
-    name,
-    address: parseIpv4(ADDRESSES[index] ?? ""),
-    asNumber: 64512,
-  })),
-};
-
-/** A BIRD with sessions in these states, with {@link NAMES} in order. */
-function running(...states: readonly SessionState[]): BirdStatus {
-  const sessions = states.map((state, index) => ({
-    name: `mesh_${index}`,
-    peer: parseIpv4(ADDRESSES[index] ?? ""),
-    state,
-    sinceMs: 0,
-    imported: 0,
-    exported: 0,
-    peerRestarting: false,
-    lastError: undefined,
-    bfd: undefined,
-  }));
-  return { kind: "running", pid: 1, version: "2.0.12", sessions, recovering: false };
-}
 
 /** A session that is to have BFD, and what it has. */
 function watched(bfd: BfdState | undefined): Partial<AgentState> {
@@ -51,39 +21,6 @@ function watched(bfd: BfdState | undefined): Partial<AgentState> {
     bird: { ...bird, sessions: bird.sessions.map((one) => ({ ...one, bfd })) },
   };
 }
-
-const WELL: AgentState = {
-  nodeName: "host1",
-  address: { address: "192.168.0.101/24", reason: "first-found: eth0 has the default route", passedOver: [] },
-  addressTrouble: undefined,
-  ipv6Address: undefined,
-  ipv6AddressTrouble: undefined,
-  datastoreTrouble: undefined,
-  isSynced: true,
-  routeSource: "bird",
-  pools: [],
-  mtu: { underlay: 1500, containers: 1450 },
-  tunnels: [],
-  routeSourceTrouble: undefined,
-  tunnelTroubles: [],
-  detours: [],
-  unencrypted: [],
-  relyingOnBird: [],
-  unreadable: [],
-  ignored: [],
-  poolIssues: [],
-  mtuIssues: [],
-  wantedBird: WANTED,
-  bgpIssues: [],
-  bird: running("Established", "Established"),
-  dataplane: {
-    isSettled: true,
-    wanted: forEveryKind(() => 0),
-    faults: [],
-    blocked: [],
-  },
-  unroutable: [],
-};
 
 const FAULT = { kind: "route", key: "10.1.0.0/26 metric 1024", reason: "no way" } as const;
 const MISSING_2 = 'bird: no session with node "host2" (192.168.0.102): Active';
@@ -189,6 +126,11 @@ const ROWS: readonly Row[] = [
   },
   { what: "BFD stands", state: watched("Up") },
   {
+    what: "the API's port is taken",
+    state: { apiTrouble: "EADDRINUSE" },
+    degraded: ["api: EADDRINUSE"],
+  },
+  {
     what: "a tunnel is too large",
     state: { mtuIssues: ["MTU: does not fit"] },
     degraded: ["MTU: does not fit"],
@@ -207,13 +149,13 @@ describe("an agent's state", () => {
       const whole = { ...WELL, ...state };
       assert.deepEqual(reasonsOf(whole), reasons);
       assert.deepEqual(degradationsOf(whole), degraded);
-      const status = renderStatus(whole, { pid: 7, memory: { rss: 2, heapUsed: 1 } });
+      const status = renderStatus(whole, { version: "1.2.3", pid: 7, memory: { rss: 2, heapUsed: 1 } });
       assert.deepEqual([status.ready, status.reasons, status.degraded], [isReady, reasons, degraded]);
     });
   }
 
   it("shows BIRD where it runs, and null where it does not", () => {
-    const own = { pid: 7, memory: { rss: 2, heapUsed: 1 } };
+    const own = { version: "1.2.3", pid: 7, memory: { rss: 2, heapUsed: 1 } };
     const { bird } = renderStatus(WELL, own);
     assert.deepEqual({ kind: "running", ...bird }, WELL.bird);
     assert.equal(bird !== null && "kind" in bird, false);

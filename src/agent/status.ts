@@ -45,6 +45,8 @@ export interface AgentState {
   /** What is amiss with what resources ask of BGP. */
   readonly bgpIssues: readonly string[];
   readonly bird: BirdStatus;
+  /** What keeps the API from being served by TCP. */
+  readonly apiTrouble: string | undefined;
   readonly dataplane: DataplaneStatus;
   readonly unroutable: readonly Unroutable[];
   /** Destinations that packets reach by another way than their pool asks for. */
@@ -66,6 +68,13 @@ export interface AddressStatus {
   readonly passedOver: readonly PassedOver[];
 }
 
+/** Somebody that BIRD is to speak with. */
+export interface Peer {
+  /** In words, such as `node "host2"`. */
+  readonly what: string;
+  readonly address: Ip;
+}
+
 /** In octets; `null` while the underlay is not known. */
 export interface Mtus {
   /** Of the interface that carries the node's address. */
@@ -76,6 +85,7 @@ export interface Mtus {
 /** What `GET /status` answers. */
 export interface AgentStatus {
   readonly nodeName: string;
+  readonly version: string;
   readonly pid: number;
   /** Whether the datastore was read and the kernel brought in line: from then on it serves CNI. */
   readonly started: boolean;
@@ -97,6 +107,8 @@ export interface AgentStatus {
   /** This node's ends of tunnels. */
   readonly tunnels: readonly OwnEnd[];
   readonly bird: Omit<Extract<BirdStatus, { kind: "running" }>, "kind"> | null;
+  /** Everybody that BIRD is to speak with. */
+  readonly peers: readonly Peer[];
   readonly dataplane: DataplaneStatus;
   /** Destinations without a route: not a fault of this node. */
   readonly unroutable: readonly Unroutable[];
@@ -105,11 +117,12 @@ export interface AgentStatus {
 
 export function renderStatus(
   state: AgentState,
-  { pid, memory }: Pick<AgentStatus, "pid" | "memory">,
+  { version, pid, memory }: Pick<AgentStatus, "version" | "pid" | "memory">,
 ): AgentStatus {
   const reasons = reasonsOf(state);
   return {
     nodeName: state.nodeName,
+    version,
     pid,
     started: state.isSynced,
     ready: reasons.length === 0,
@@ -123,23 +136,45 @@ export function renderStatus(
     mtu: state.mtu,
     tunnels: state.tunnels,
     bird: state.bird.kind === "running" ? withoutKind(state.bird) : null,
+    peers: peersOf(state.wantedBird),
     dataplane: state.dataplane,
     unroutable: state.unroutable,
     memory,
   };
 }
 
-/** Why the node does not do its work. An unready node keeps forwarding, and serves CNI once it has synced. */
+/** What has to do its work for the node to do its own. */
+export const PARTS = ["datastore", "address", "dataplane", "bird", "tunnels"] as const;
+export type Part = (typeof PARTS)[number];
+
+/** Why a part does not do its work. */
+export interface Reason {
+  readonly part: Part;
+  readonly text: string;
+}
+
+/** Why the node does not do its work, as status tells it. */
 export function reasonsOf(state: AgentState): readonly string[] {
-  const reasons: string[] = [];
-  if (state.datastoreTrouble !== undefined) reasons.push(`datastore: ${state.datastoreTrouble}`);
-  if (state.addressTrouble !== undefined) reasons.push(`address: ${state.addressTrouble}`);
-  if (!state.isSynced && state.addressTrouble !== undefined) return reasons;
-  if (!state.isSynced) return [...reasons, "datastore: not everything has been read yet"];
-  for (const { key, reason } of state.dataplane.faults) reasons.push(`${key}: ${reason}`);
-  if (state.routeSourceTrouble !== undefined) reasons.push(`bird: ${state.routeSourceTrouble}`);
-  for (const { name, trouble } of state.tunnelTroubles) reasons.push(`${name}: ${trouble}`);
-  return [...reasons, ...birdReasons(state)];
+  return reasonsByPart(state).map(({ text }) => text);
+}
+
+/** Why the node does not do its work, most basic cause first. An unready node keeps forwarding, and serves CNI once it has synced. */
+export function reasonsByPart(state: AgentState): readonly Reason[] {
+  const { datastoreTrouble, addressTrouble, routeSourceTrouble, isSynced } = state;
+  const reasons: Reason[] = [];
+  const add = (part: Part, text: string): void => void reasons.push({ part, text });
+  if (datastoreTrouble !== undefined) add("datastore", `datastore: ${datastoreTrouble}`);
+  if (addressTrouble !== undefined) add("address", `address: ${addressTrouble}`);
+  if (!isSynced && addressTrouble !== undefined) return reasons;
+  if (!isSynced) {
+    add("datastore", "datastore: not everything has been read yet");
+    return reasons;
+  }
+  for (const { key, reason } of state.dataplane.faults) add("dataplane", `${key}: ${reason}`);
+  if (routeSourceTrouble !== undefined) add("bird", `bird: ${routeSourceTrouble}`);
+  for (const { name, trouble } of state.tunnelTroubles) add("tunnels", `${name}: ${trouble}`);
+  for (const text of birdReasons(state)) add("bird", text);
+  return reasons;
 }
 
 /** One dead machine must not make every other node unready: a single session that is up shows that BGP works here. */
@@ -172,6 +207,7 @@ export function degradationsOf(state: AgentState): readonly string[] {
     ...state.detours.map(
       ({ dst, reason }) => `packets to ${dst} go another way than their pool asks for: ${reason}`,
     ),
+    ...(state.apiTrouble === undefined ? [] : [`api: ${state.apiTrouble}`]),
     ...state.unencrypted.map((reason) => `wireguard: packets are not encrypted: ${reason}`),
   ];
 }
@@ -197,7 +233,7 @@ function unwatchedSessions({ wantedBird, bird }: AgentState): readonly string[] 
 }
 
 /** Everybody that BIRD is to speak with. */
-function peersOf(wanted: WantedBird | undefined): readonly { readonly what: string; readonly address: Ip }[] {
+export function peersOf(wanted: WantedBird | undefined): readonly Peer[] {
   const { peers = [], sessions = [] } = wanted ?? {};
   return [
     ...peers.map(({ name, address }) => ({ what: `node "${name}"`, address })),

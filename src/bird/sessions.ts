@@ -1,22 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { SESSION_STATES, type SessionState } from "../model/bgp-session.ts";
 import { type Ip, parseIp } from "../net/ip.ts";
 import type { BfdState } from "./bfd.ts";
 import type { Reply } from "./reply.ts";
-
-/** The states of RFC 4271 section 8.2.2, and BIRD's own: `Passive` waits to be dialled, `Close` and `Down` are at their end. */
-export type SessionState = (typeof STATES)[number];
-
-const STATES = [
-  "Idle",
-  "Connect",
-  "Active",
-  "Passive",
-  "OpenSent",
-  "OpenConfirm",
-  "Established",
-  "Close",
-  "Down",
-] as const;
 
 /** One BGP session, as `show protocols all` tells of it. */
 export interface Session {
@@ -89,7 +75,7 @@ function parseSession(row: string, details: Reply): Session {
 }
 
 function parseState(text: string): SessionState {
-  const state = STATES.find((state) => state === text);
+  const state = SESSION_STATES.find((state) => state === text);
   if (state === undefined) throw new SyntaxError(`Cannot read BIRD's session state "${text}": it is none`);
   return state;
 }

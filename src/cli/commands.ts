@@ -19,8 +19,16 @@ const PARTS: readonly Part[] = [
     load: async (context) => [(await import("./lab-command.ts")).createLabCommand(context)],
   },
   {
+    names: ["trace"],
+    load: async (context) => [(await import("./trace/command.ts")).createTraceCommand(context)],
+  },
+  {
     names: ["node"],
     load: async (context) => [(await import("./node-command.ts")).createNodeCommand(context)],
+  },
+  {
+    names: ["doctor"],
+    load: async (context) => [(await import("./doctor/command.ts")).createDoctorCommand(context)],
   },
   {
     names: ["get", "create", "apply", "replace", "patch", "label", "delete", "validate"],

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { namespaceOf } from "../lab/lab.ts";
 import { DEFAULT_LAB } from "../lab/layout.ts";
+import { patientsOf } from "./doctor/lab-patients.ts";
 import { renderMatrix } from "../lab/matrix.ts";
 import { renderStatus } from "../lab/report.ts";
 import { runInNamespace } from "../lab/run-in.ts";
@@ -9,6 +10,7 @@ import { systemProcesses } from "../system/process.ts";
 import type { CommandContext } from "./context.ts";
 import { type LabOptions, type MakeOptions, addMakeOptions, openNamedLab } from "./lab-options.ts";
 import { createRunCommand } from "./lab-run-command.ts";
+import { renderReport } from "./doctor/render.ts";
 import { print } from "./print.ts";
 
 export function createLabCommand(context: CommandContext): Command {
@@ -23,6 +25,7 @@ export function createLabCommand(context: CommandContext): Command {
     createDownCommand(context),
     createStatusCommand(),
     createCheckCommand(context),
+    createDoctorCommand(context),
     createExecCommand(context),
     createIpCommand(),
     createAddCommand(context),
@@ -67,6 +70,20 @@ function createCheckCommand({ signal, exitWith }: CommandContext): Command {
     const options = command.optsWithGlobals<LabOptions>();
     const report = await openNamedLab(options).check({ signal });
     print(options, report, renderMatrix);
+    if (!report.ok) exitWith(1);
+  });
+}
+
+function createDoctorCommand({ signal, exitWith }: CommandContext): Command {
+  const command = new Command("doctor").description(
+    "look every host over, and say what to do about what is amiss; fails if there is a fault",
+  );
+  return command.action(async () => {
+    const options = command.optsWithGlobals<LabOptions>();
+    // It reads what agents read: other commands of labs start without that.
+    const { examine } = await import("./doctor/examine.ts");
+    const report = await examine(patientsOf(options.name, await openNamedLab(options).status()), { signal });
+    print(options, report, renderReport);
     if (!report.ok) exitWith(1);
   });
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type RunResult, systemProcesses } from "../system/process.ts";
-import { readVersion } from "./version.ts";
+import { readVersion } from "../system/version.ts";
 
 const MARGAY = fileURLToPath(new URL("../../bin/margay", import.meta.url));
 

@@ -6,7 +6,7 @@ import type { CommandContext } from "./context.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { describeFailure } from "./failure.ts";
 import { stopSignals } from "./signals.ts";
-import { readVersion } from "./version.ts";
+import { readVersion } from "../system/version.ts";
 
 /** Runs one command; the arguments come without the program's name. Resolves to the exit code, one of {@link EXIT} or, of `lab exec`, that of another program. */
 export async function runCli(args: readonly string[]): Promise<number> {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { nodeCheck, renderNodeCheck } from "./node-check.ts";
+import { nodeCheck } from "../agent/answers.ts";
+import { renderNodeCheck } from "./node-check.ts";
 
 it("a check has a line for each way, and says what to do", () => {
   const host3 = { node: "host3", via: "underlay", address: "192.168.2.103", bytes: 1500 };

@@ -1,21 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { z } from "zod";
-
-const path = { node: z.string(), via: z.string(), address: z.string(), bytes: z.int() };
-
-/** What an agent says of the ways to the other nodes. */
-export const nodeCheck = z.looseObject({
-  nodeName: z.string(),
-  ok: z.boolean(),
-  paths: z.array(
-    z.discriminatedUnion("verdict", [
-      z.looseObject({ ...path, verdict: z.literal("ok") }),
-      z.looseObject({ ...path, verdict: z.literal("tooSmall"), found: z.int(), remedy: z.string() }),
-      z.looseObject({ ...path, verdict: z.literal("unreachable"), reason: z.string() }),
-    ]),
-  ),
-});
-export type NodeCheck = Readonly<z.output<typeof nodeCheck>>;
+import type { NodeCheck } from "../agent/answers.ts";
 
 /** A line for each way, with what to do about it where something is to be done. */
 export function renderNodeCheck({ nodeName, ok, paths }: NodeCheck): string {

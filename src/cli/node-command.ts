@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command } from "commander";
 import { z } from "zod";
+import { nodeCheck, nodeStatus } from "../agent/answers.ts";
 import { type AskOptions, askAgent } from "../agent/client.ts";
 import { AGENT_SOCKET } from "../system/run-directory.ts";
 import type { CommandContext } from "./context.ts";
 import { CommandError } from "./exit.ts";
-import { nodeCheck, renderNodeCheck } from "./node-check.ts";
-import { nodeStatus, renderNodeStatus } from "./node-status.ts";
+import { renderNodeCheck } from "./node-check.ts";
+import { renderNodeStatus } from "./node-status.ts";
 import { createCheckSystemCommand } from "./node/checksystem-command.ts";
 import { createDiagsCommand } from "./node/diags-command.ts";
 import { createInstallCommand } from "./node/install-command.ts";

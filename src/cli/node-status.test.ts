@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { nodeStatus, renderNodeStatus } from "./node-status.ts";
+import { nodeStatus } from "../agent/answers.ts";
+import { renderNodeStatus } from "./node-status.ts";
 
 const WELL = {
   nodeName: "host1",
+  version: "0.1.0",
   pid: 7,
   started: true,
   ready: true,
@@ -18,6 +20,7 @@ const WELL = {
   mtu: { underlay: 1500, containers: 1450 },
   tunnels: [{ kind: "vxlan", address: "10.1.0.1", mtu: 1450, checksums: "offloaded" }],
   bird: null,
+  peers: [],
   dataplane: { isSettled: true, wanted: { link: 0, route: 3 }, faults: [], blocked: [] },
   unroutable: [],
   memory: { rss: 2, heapUsed: 1 },

@@ -1,54 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { z } from "zod";
+import type { NodeStatus } from "../agent/answers.ts";
 
-const pending = z.object({ kind: z.string(), key: z.string(), reason: z.string() });
-const addressStatus = z.looseObject({ current: z.string(), reason: z.string() });
-const octets = z.int().nullable();
-
-/** What an agent's status tells, as far as people are shown it; what else there is, is passed on. */
-export const nodeStatus = z.looseObject({
-  nodeName: z.string(),
-  ready: z.boolean(),
-  reasons: z.array(z.string()),
-  degraded: z.array(z.string()),
-  ignored: z.array(z.string()),
-  address: addressStatus.nullable(),
-  ipv6Address: addressStatus.nullable(),
-  routeSource: z.enum(["bird", "datastore"]),
-  pools: z.array(
-    z.looseObject({ name: z.string(), cidr: z.string(), ipipMode: z.string(), vxlanMode: z.string() }),
-  ),
-  mtu: z.looseObject({ underlay: octets, containers: octets }),
-  tunnels: z.array(
-    z.looseObject({
-      kind: z.string(),
-      address: z.string(),
-      mtu: z.int().optional(),
-      checksums: z.string().optional(),
-    }),
-  ),
-  bird: z
-    .looseObject({
-      pid: z.int().optional(),
-      sessions: z.array(
-        z.looseObject({
-          name: z.string(),
-          peer: z.string(),
-          state: z.string(),
-          bfd: z.string().optional(),
-        }),
-      ),
-    })
-    .nullable(),
-  dataplane: z.looseObject({
-    isSettled: z.boolean(),
-    wanted: z.record(z.string(), z.int()),
-    faults: z.array(pending),
-    blocked: z.array(pending),
-  }),
-  unroutable: z.array(z.object({ dst: z.string(), reason: z.string() })),
-});
-export type NodeStatus = Readonly<z.output<typeof nodeStatus>>;
 type Session = NonNullable<NodeStatus["bird"]>["sessions"][number];
 
 /** The status for a person: whether the node does its work, what is amiss, and then how it works. */

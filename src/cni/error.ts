@@ -29,6 +29,7 @@ export type CniErrorKind = keyof typeof CNI_ERRORS;
 /** A failure as a runtime is told of it. */
 export class CniError extends Error {
   override readonly name = "CniError";
+  readonly kind: CniErrorKind;
   readonly code: number;
   readonly details: string | undefined;
 
@@ -38,6 +39,7 @@ export class CniError extends Error {
     options: ErrorOptions & { readonly details?: string } = {},
   ) {
     super(message, options);
+    this.kind = kind;
     this.code = CNI_ERRORS[kind];
     this.details = options.details;
   }

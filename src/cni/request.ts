@@ -77,7 +77,7 @@ const CONTAINER_ID = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
 
 /** Checks a call; throws {@link CniError} with the specification's code for the fault. */
 export function parseCniRequest({ environment, config: raw }: RawCniRequest): CniRequest {
-  const command = parseCommand(environment["CNI_COMMAND"]);
+  const command = parseCommand(environment);
   requireVariables(command, environment);
   switch (command) {
     case "ADD": {
@@ -125,8 +125,16 @@ export function parseCniRequest({ environment, config: raw }: RawCniRequest): Cn
   }
 }
 
-function parseCommand(text = ""): CniCommand {
-  if (Object.hasOwn(COMMANDS, text)) return text as CniCommand;
+/** The call's command; `undefined` where there is no such. */
+export function commandOf({ environment }: Pick<RawCniRequest, "environment">): CniCommand | undefined {
+  const text = environment["CNI_COMMAND"] ?? "";
+  return Object.hasOwn(COMMANDS, text) ? (text as CniCommand) : undefined;
+}
+
+function parseCommand(environment: RawCniRequest["environment"]): CniCommand {
+  const command = commandOf({ environment });
+  if (command !== undefined) return command;
+  const text = environment["CNI_COMMAND"] ?? "";
   throw new CniError(
     "invalidEnvironment",
     `Cannot run CNI_COMMAND "${text}": want ${Object.keys(COMMANDS).join(", ")} or VERSION`,

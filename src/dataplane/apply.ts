@@ -2,22 +2,18 @@
 import { IPV6_FORWARDING } from "../desired/sysctl.ts";
 import { type Kind, WIREGUARD_DEVICE, sysctlKey, wireguardKey } from "../desired/wanted.ts";
 import { describeError } from "../system/log.ts";
-import { planAddress } from "./address.ts";
 import { keepAdvertisements } from "./advertisements.ts";
 import { applyTable } from "./apply-table.ts";
 import { applyChecksums } from "./checksum.ts";
-import { planForwarding } from "./forwarding.ts";
 import { planBehindGuard } from "./guard.ts";
 import type { Kernel } from "./kernel.ts";
-import { type LinkTable, planLink } from "./link.ts";
+import type { LinkTable } from "./link.ts";
 import { changeLinks } from "./link-request.ts";
-import { planMtu, setMtus } from "./mtu.ts";
-import { planNeighbour } from "./neighbour.ts";
+import { setMtus } from "./mtu.ts";
 import { makePeers, planBehindPeer, unmakePeers } from "./peer.ts";
 import type { NetlinkRequest } from "./netlink/request.ts";
 import type { Plan } from "./plan.ts";
-import { planRoute } from "./route.ts";
-import { planRule } from "./rule.ts";
+import { plannersOf } from "./planners.ts";
 import { type SysctlTable, applySysctl } from "./sysctl.ts";
 import type { ReconcileTable } from "./table.ts";
 import { type Tables, allTables } from "./tables.ts";
@@ -48,10 +44,11 @@ export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
     rule,
     route,
   } = tables;
+  const plan = plannersOf(tables);
   const byRtnetlink = (requests: readonly NetlinkRequest[]): Promise<readonly (Error | undefined)[]> =>
     kernel.rtnetlink.execute(requests);
-  const reconcile = <W, S>(kind: Kind, table: ReconcileTable<W, S>, plan: (key: string) => Plan<S>) =>
-    applyTable({ kind, table, plan, execute: byRtnetlink }, kernel);
+  const reconcile = <W, S>(kind: Kind, table: ReconcileTable<W, S>, next: (key: string) => Plan<S>) =>
+    applyTable({ kind, table, plan: next, execute: byRtnetlink }, kernel);
   try {
     // What waits for its guard is looked at again when that may have changed.
     for (const one of [guard, guard6]) if (await one.make(kernel)) links.table.markFaults();
@@ -61,7 +58,7 @@ export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
       {
         kind: "link",
         table: links.table,
-        plan: (key) => planBehindGuard(planLink(key, links), key, links, [guard, guard6]),
+        plan: (key) => planBehindGuard(plan.link(key), key, links, [guard, guard6]),
         execute: (requests) => changeLinks(requests, kernel),
       },
       kernel,
@@ -71,23 +68,23 @@ export async function applyAll(tables: Tables, kernel: Kernel): Promise<void> {
       {
         kind: "mtu",
         table: mtu,
-        plan: (key) => planMtu(key, mtu, links),
+        plan: plan.mtu,
         execute: (requests) => setMtus(requests, kernel.rtnetlink),
       },
       kernel,
     );
     applySysctls(sysctl, links, kernel);
-    await reconcile("address", address.table, (key) => planAddress(key, address, links));
-    await reconcile("forwarding", forwarding, (key) => planForwarding(key, forwarding, links));
-    await reconcile("neighbour", neighbour, (key) => planNeighbour(key, neighbour, links));
+    await reconcile("address", address.table, plan.address);
+    await reconcile("forwarding", forwarding, plan.forwarding);
+    await reconcile("neighbour", neighbour, plan.neighbour);
     await ipip.make(kernel, address);
     await makeWireguard(tables, kernel);
     const own = wireguard.wanted(wireguardKey(WIREGUARD_DEVICE))?.publicKey;
     await makePeers({ peer, links, own }, kernel);
-    await reconcile("rule", rule, (key) => planRule(key, rule));
+    await reconcile("rule", rule, plan.rule);
     const nowMs = kernel.clock.now();
     await reconcile("route", route.table, (key) =>
-      planBehindPeer(planRoute(key, route, links), route.table.wanted(key), { peer, nowMs }),
+      planBehindPeer(plan.route(key), route.table.wanted(key), { peer, nowMs }),
     );
     await unmakePeers({ peer, links, own }, kernel);
     await ipip.unmake(kernel);

@@ -4,6 +4,7 @@ import type { Cidr } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
 import { Conditions } from "../system/conditions.ts";
 import { applyAll } from "./apply.ts";
+import { type Difference, differencesOfBoth, listDifferences } from "./differences.ts";
 import type { Kernel } from "./kernel.ts";
 import type { RtEvent } from "./netlink/rtnetlink.ts";
 import {
@@ -17,9 +18,19 @@ import {
   type Tables,
   tableOf,
 } from "./tables.ts";
+import {
+  type NeighbourView,
+  type RouteOrigin,
+  type RouteView,
+  countRoutes,
+  viewNeighbours,
+  viewRoutes,
+} from "./view.ts";
 
 /** How long to wait before listing again after a listing that failed. */
 const RELIST_PAUSE_MS = 1000;
+/** What is under way is through by then. */
+const SECOND_LOOK_MS = 500;
 
 interface WaitOptions {
   readonly signal: AbortSignal;
@@ -39,6 +50,8 @@ export interface DataplaneOptions {
   readonly onBirdsInDoubt?: () => void;
   /** Called after each application. */
   readonly onChange?: () => void;
+  /** Hears how long each application took. */
+  readonly onApplied?: (timing: ApplyTiming) => void;
 }
 
 /** An object that is not as it should be, and why. */
@@ -54,6 +67,25 @@ export interface DataplaneStatus {
   readonly wanted: Readonly<Record<Kind, number>>;
   readonly faults: readonly Pending[];
   readonly blocked: readonly Pending[];
+}
+
+/** In milliseconds. */
+export interface ApplyTiming {
+  readonly durationMs: number;
+  /** From the first change of what is wanted that the application saw, until it was done; `undefined` where there was none. */
+  readonly latencyMs: number | undefined;
+}
+
+/** How much there is to do, and how it goes: plain numbers, for those who watch over time. */
+export interface DataplaneMeasures {
+  /** Objects that wait to be looked at, or are being worked on. */
+  readonly pending: Readonly<Record<Kind, number>>;
+  /** Attempts that have failed so far. */
+  readonly failures: Readonly<Record<Kind, number>>;
+  /** Since when an application goes on, in milliseconds of the clock; `undefined` while none does. */
+  readonly applyingSinceMs: number | undefined;
+  /** How many routes stand in the tables that are looked at. */
+  readonly routes: Readonly<Record<RouteOrigin, number>>;
 }
 
 /**
@@ -87,6 +119,13 @@ export interface Dataplane extends AsyncDisposable {
   /** Whether an interface has the address, as far as has been seen. */
   hasAddress(ip: Ip): boolean;
   status(): DataplaneStatus;
+  /** What is not as it should be by two fresh looks at the kernel; changes nothing. Rejects with `KernelError`, or the signal's reason. */
+  differences(options: WaitOptions): Promise<readonly Difference[]>;
+  measures(): DataplaneMeasures;
+  /** The routes of the main table and of the agent's own, as far as has been seen, and those that are missing. */
+  routes(): readonly RouteView[];
+  /** Likewise the neighbours on the agent's interfaces. */
+  neighbours(): readonly NeighbourView[];
 }
 
 export function createDataplane(kernel: Kernel, options: DataplaneOptions = {}): Dataplane {
@@ -97,6 +136,7 @@ class KernelDataplane implements Dataplane {
   readonly #kernel: Kernel;
   readonly #auditIntervalMs: number;
   readonly #onChange: () => void;
+  readonly #onApplied: (timing: ApplyTiming) => void;
   readonly #nodeAddress: () => Ip | undefined;
   readonly #onUnderlay: (mtu: number) => void;
   readonly #onBirdsInDoubt: () => void;
@@ -110,6 +150,9 @@ class KernelDataplane implements Dataplane {
   /** Events since a listing began, while it goes on. */
   #held: RtEvent[] | undefined;
   #isListingDue = false;
+  #applyingSinceMs: number | undefined;
+  /** When the first change of what is wanted came that is not applied yet, by the clock's elapsed time. */
+  #changedAtMs: number | undefined;
   #wake = Promise.withResolvers<undefined>();
 
   constructor(
@@ -120,6 +163,7 @@ class KernelDataplane implements Dataplane {
       onUnderlay = () => undefined,
       onBirdsInDoubt = () => undefined,
       onChange = () => undefined,
+      onApplied = () => undefined,
     }: DataplaneOptions,
   ) {
     this.#kernel = kernel;
@@ -128,10 +172,12 @@ class KernelDataplane implements Dataplane {
     this.#onBirdsInDoubt = onBirdsInDoubt;
     this.#auditIntervalMs = auditIntervalMs;
     this.#onChange = onChange;
+    this.#onApplied = onApplied;
   }
 
   update(delta: DesiredDelta): void {
     noteWanted(this.#tables, delta);
+    this.#changedAtMs ??= this.#kernel.clock.elapsedMs();
     this.#wake.resolve(undefined);
   }
 
@@ -231,6 +277,30 @@ class KernelDataplane implements Dataplane {
     return statusOf(this.#tables);
   }
 
+  async differences({ signal }: WaitOptions): Promise<readonly Difference[]> {
+    const first = await listDifferences(this.#tables, this.#kernel);
+    if (first.length === 0) return first;
+    await this.#kernel.clock.sleep(SECOND_LOOK_MS, { signal });
+    return differencesOfBoth(first, await listDifferences(this.#tables, this.#kernel));
+  }
+
+  measures(): DataplaneMeasures {
+    return {
+      pending: forEveryKind((kind) => tableOf(this.#tables, kind).busyCount),
+      failures: forEveryKind((kind) => tableOf(this.#tables, kind).failures),
+      applyingSinceMs: this.#applyingSinceMs,
+      routes: countRoutes(this.#tables),
+    };
+  }
+
+  routes(): readonly RouteView[] {
+    return viewRoutes(this.#tables);
+  }
+
+  neighbours(): readonly NeighbourView[] {
+    return viewNeighbours(this.#tables);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#abort.abort();
     this.#wake.resolve(undefined);
@@ -240,9 +310,10 @@ class KernelDataplane implements Dataplane {
 
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      this.#applyingSinceMs = this.#kernel.clock.now();
       try {
         if (this.#isListingDue) await this.#list();
-        await applyAll(this.#tables, this.#kernel);
+        await this.#apply();
       } catch (error) {
         // A listing that kept being interrupted, or answers that were lost: list again, after a pause.
         this.#kernel.log.error("Cannot reconcile the kernel", { error });
@@ -250,10 +321,22 @@ class KernelDataplane implements Dataplane {
         await this.#pause(RELIST_PAUSE_MS, signal);
         this.#wake.resolve(undefined);
       }
+      this.#applyingSinceMs = undefined;
       this.#conditions.check();
       this.#onChange();
       await this.#rest(signal);
     }
+  }
+
+  async #apply(): Promise<void> {
+    const { clock } = this.#kernel;
+    const startMs = clock.elapsedMs();
+    const changedAtMs = this.#changedAtMs;
+    this.#changedAtMs = undefined;
+    await applyAll(this.#tables, this.#kernel);
+    const endMs = clock.elapsedMs();
+    const latencyMs = changedAtMs === undefined ? undefined : endMs - changedAtMs;
+    this.#onApplied({ durationMs: endMs - startMs, latencyMs });
   }
 
   /** Until there is something to do, or the earliest retry is due. */

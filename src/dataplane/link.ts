@@ -33,6 +33,11 @@ export function isTunnel({ name, alias }: Link): boolean {
   return OWN_DEVICES.has(name) || (name === IPIP_DEVICE && alias === ALIAS);
 }
 
+/** Whether a link that is ours may have the name, where no more than that is known of it. */
+export function isOwnName(name: string): boolean {
+  return NODE_END.test(name) || OWN_DEVICES.has(name) || name === IPIP_DEVICE;
+}
+
 function isOurs(link: Link): boolean {
   return isNodeEnd(link) || isTunnel(link);
 }

@@ -17,6 +17,7 @@ import { parseIfName } from "../net/if-name.ts";
 import { parseIp } from "../net/ip.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
 import { parseMac } from "../net/mac.ts";
+import { END, LINK, UNDERLAY } from "./link-fixtures.ts";
 import { LinkTable, isNodeEnd, planLink } from "./link.ts";
 import { createNeighbourTable, planNeighbour, seenNeighbourKey } from "./neighbour.ts";
 import type { VxlanTunnel } from "./netlink/link-vxlan.ts";
@@ -44,19 +45,7 @@ import type { Plan } from "./plan.ts";
 import { RTPROT_MARGAY, RouteTable, planRoute } from "./route.ts";
 import { applySysctl, createFakeSysctls } from "./sysctl.ts";
 
-const END = parseIfName("cali0123456789a");
 const OTHER_MAC = parseMac("02:00:00:00:00:01");
-const LINK: Link = {
-  index: 7,
-  name: END,
-  kind: "veth",
-  mac: NODE_END_MAC,
-  mtu: 1500,
-  up: true,
-  running: true,
-  flags: 0,
-};
-const UNDERLAY: Link = { ...LINK, index: 2, name: parseIfName("eth0") };
 
 function linksOf(...links: readonly Link[]): LinkTable {
   const table = new LinkTable();

@@ -57,6 +57,11 @@ export class RouteTable {
     return this.#birds.values().some((routes) => routes.size > 1);
   }
 
+  /** Those that are not ours: BIRD's, and the underlay's. */
+  others(): readonly KernelRoute[] {
+    return [...this.#birdRoutes(), ...this.#underlay.all()];
+  }
+
   /** Has every route that BIRD is to bring stand of ours too; those that stand so already stay as they are. */
   holdForBird(): void {
     for (const [key, { standing }] of this.table.wantedEntries()) {

@@ -27,6 +27,7 @@ export class ReconcileTable<W, S> {
   readonly #blocked = new Map<string, string>();
   /** key -> when to look at it again, in milliseconds of the clock */
   readonly #postponed = new Map<string, number>();
+  #failures = 0;
   readonly #ifNameOf: (wanted: W) => string | undefined;
   /** interface -> the wanted keys that belong to it */
   readonly #byIfName = new Map<string, Set<string>>();
@@ -63,6 +64,16 @@ export class ReconcileTable<W, S> {
   /** Whether a key waits to be looked at, or is being worked on. */
   get isBusy(): boolean {
     return this.#dirty.size > 0 || this.#underWay.size > 0;
+  }
+
+  /** How many keys wait to be looked at, or are being worked on. */
+  get busyCount(): number {
+    return this.#dirty.union(this.#underWay).size;
+  }
+
+  /** How many attempts have failed so far. */
+  get failures(): number {
+    return this.#failures;
   }
 
   /** When the earliest key that has failed, or was postponed, is to be looked at again; `Infinity` where there is none. */
@@ -163,6 +174,7 @@ export class ReconcileTable<W, S> {
     const fault = { message, attempts, retryAtMs: nowMs + delayMs };
     this.#conclude(key);
     this.#faults.set(key, fault);
+    this.#failures++;
     return fault;
   }
 
@@ -181,6 +193,10 @@ export class ReconcileTable<W, S> {
 
   wantedEntries(): Iterable<readonly [string, W]> {
     return this.#wanted.entries();
+  }
+
+  seenEntries(): Iterable<readonly [string, S]> {
+    return this.#seen.entries();
   }
 
   #conclude(key: string): void {

@@ -60,11 +60,14 @@ type AnyTable = Pick<
   | "blocked"
   | "nextRetryMs"
   | "isBusy"
+  | "busyCount"
+  | "failures"
   | "giveUp"
   | "wantedCount"
   | "pendingOn"
   | "markFaults"
   | "markInterface"
+  | "wantedEntries"
 >;
 
 export function createTables(): Tables {
@@ -138,23 +141,30 @@ export function noteWanted(tables: Tables, delta: DesiredDelta): void {
 
 /** Lists the kernel's objects anew. Links come first: the others are recognised by the interface they are on. */
 export async function listSeen(tables: Tables, kernel: Kernel): Promise<void> {
-  const { rtnetlink } = kernel;
-  const { link: links, checksum, mtu, address, sysctl, forwarding, neighbour, ipip, rule, route } = tables;
+  const { checksum, mtu, sysctl, ipip } = tables;
   // Listed when they are applied: whether they can be concerns nothing else.
   for (const ruleset of rulesets(tables)) ruleset.doubt();
+  await listByRtnetlink(tables, kernel.rtnetlink);
+  await ipip.list(kernel.rtnetlink);
+  await listWireguard(tables, { ...kernel.wireguard, log: kernel.log });
+  sysctl.markWanted();
+  mtu.markWanted();
+  checksum.reset(new Map());
+}
+
+/** As {@link listSeen}, of the kinds that rtnetlink alone tells of. */
+export async function listByRtnetlink(
+  { link: links, address, forwarding, neighbour, rule, route }: Tables,
+  rtnetlink: Kernel["rtnetlink"],
+): Promise<void> {
   links.reset(await rtnetlink.list(listLinks));
   address.reset(await rtnetlink.list(listAddresses), links);
   forwarding.reset(
     keyed(await rtnetlink.list(listForwardingEntries()), (entry) => seenForwardingKey(entry, links)),
   );
   neighbour.reset(keyed(await rtnetlink.list(listNeighbours), (entry) => seenNeighbourKey(entry, links)));
-  await ipip.list(rtnetlink);
-  await listWireguard(tables, { ...kernel.wireguard, log: kernel.log });
   rule.reset(keyed(await rtnetlink.list(listRules), seenRuleKey));
   route.reset(await rtnetlink.list(listRoutes), links);
-  sysctl.markWanted();
-  mtu.markWanted();
-  checksum.reset(new Map());
 }
 
 /** The objects that have a key. */

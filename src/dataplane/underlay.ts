@@ -35,6 +35,10 @@ export class UnderlayRoutes {
     this.#routes.clear();
   }
 
+  all(): Iterable<KernelRoute> {
+    return this.#routes.values().flatMap((routes) => routes.values());
+  }
+
   /** The way to the address; `undefined` where there is none. On the same network, the address is its own gateway. */
   wayTo(ip: Ip): Way | undefined {
     for (let length = addressBits(familyOf(ip)); length >= 0; length--) {

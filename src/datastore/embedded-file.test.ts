@@ -32,7 +32,7 @@ test("a new file starts at a revision that no earlier one had", async () => {
   using directory = makeDirectory();
   const path = join(directory.path, "store.db");
   const start = Date.UTC(2026, 0, 1);
-  const clock = { now: () => start, sleep: () => Promise.resolve() };
+  const clock = { now: () => start, elapsedMs: () => 0, sleep: () => Promise.resolve() };
   await using store = openEmbeddedStore({ path, clock });
   assert.equal((await store.list("")).revision, start);
 });

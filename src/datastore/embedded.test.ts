@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type StoreUnderTest, describeStoreContract } from "./contract.ts";
 import { openEmbeddedStore } from "./embedded.ts";
-import { createRandom } from "./random.ts";
+import { createRandom } from "../system/random.ts";
 import type { Entry, Store } from "./store.ts";
 
 const HISTORY = 500;

@@ -6,7 +6,7 @@ import type { Clock } from "../system/clock.ts";
 import { keyOf, revisionOf } from "./change.ts";
 import { openEmbeddedStore } from "./embedded.ts";
 import { type FollowEvent, type FollowState, follow } from "./follow.ts";
-import { createRandom } from "./random.ts";
+import { createRandom } from "../system/random.ts";
 import { type Change, DatastoreError, type Revision, type Store } from "./store.ts";
 
 const HISTORY = 50;
@@ -210,6 +210,7 @@ function startFollower(store: Store, hear: (change: Change) => void = () => unde
   let now = 0;
   const clock: Clock = {
     now: () => now,
+    elapsedMs: () => 0,
     async sleep(ms) {
       waitsMs.push(ms);
       now += ms;

@@ -6,9 +6,10 @@ import { unwrap, parseWith } from "../model/issue.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import type { PathState } from "./plan.ts";
 import { hasCode } from "../system/error-code.ts";
+import { DATA_DIRECTORY } from "../system/run-directory.ts";
 
 /** Where a node keeps what was written on it. */
-export const RECORD = "/var/lib/margay/install.json";
+export const RECORD = `${DATA_DIRECTORY}/install.json`;
 
 const schema = z.strictObject({
   /** As it was installed last; an upgrade goes by the same. */

@@ -181,6 +181,11 @@ export function countFree(block: IpamBlock, reserved: Reserved = nothing): numbe
   return block.unallocated.filter((ordinal) => !reserved(addressAt(block.cidr, ordinal))).length;
 }
 
+/** How many addresses somebody holds; those that cool down are nobody's. */
+export function countInUse(block: IpamBlock): number {
+  return block.allocations.filter((index) => index !== null && !isResting(block, index)).length;
+}
+
 /** Whether nobody holds an address of the block; some may still cool down. */
 export function isEmpty(block: IpamBlock): boolean {
   return block.allocations.every((index) => index === null || isResting(block, index));

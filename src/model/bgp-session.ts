@@ -3,6 +3,20 @@ import type { Ip } from "../net/ip.ts";
 import type { Ipv4 } from "../net/ipv4.ts";
 import type { BGPPeerSpec } from "./bgp-peer.ts";
 
+/** The states of RFC 4271 section 8.2.2, and BIRD's own: `Passive` waits to be dialled, `Close` and `Down` are at their end. */
+export const SESSION_STATES = [
+  "Idle",
+  "Connect",
+  "Active",
+  "Passive",
+  "OpenSent",
+  "OpenConfirm",
+  "Established",
+  "Close",
+  "Down",
+] as const;
+export type SessionState = (typeof SESSION_STATES)[number];
+
 /** A BGP session that a BGPPeer asks for; its password, or where that is kept. */
 export interface BgpSession<Password> {
   /** Of the BGPPeer. */

@@ -5,12 +5,15 @@ import { setTimeout as delay } from "node:timers/promises";
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
+  /** Milliseconds, with parts of them, since some moment: to measure with, for nobody sets it. */
+  elapsedMs(): number;
   /** Resolves after `ms` milliseconds; rejects with the signal's reason as soon as it aborts. */
   sleep(ms: number, options?: { readonly signal?: AbortSignal }): Promise<void>;
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsedMs: () => performance.now(),
   async sleep(ms, { signal } = {}) {
     try {
       await delay(ms, undefined, signal === undefined ? {} : { signal });
@@ -37,6 +40,7 @@ export function createFakeClock(startMs = 0): FakeClock {
   const sleepers = new Set<Sleeper>();
   return {
     now: () => now,
+    elapsedMs: () => now - startMs,
     sleep(ms, { signal } = {}) {
       const { promise, resolve, reject } = Promise.withResolvers<undefined>();
       if (signal?.aborted === true) return Promise.reject(asError(signal.reason));

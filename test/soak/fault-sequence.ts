@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random faults on a lab of three hosts and three members of etcd, by a seed that has them come again.
 import assert from "node:assert/strict";
-import { createRandom } from "../../src/datastore/random.ts";
+import { createRandom } from "../../src/system/random.ts";
 import { type Lab, MARGAY, agentStatus, eventually, execute, pause } from "../system/harness.ts";
 
 const HOSTS = ["host1", "host2", "host3"] as const;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { createRandom } from "../../src/datastore/random.ts";
+import { createRandom } from "../../src/system/random.ts";
 import { openEtcdStore } from "../../src/datastore/etcd/etcd-store.ts";
 import { DatastoreError } from "../../src/datastore/store.ts";
 import { makeNode, makePool, makeRequest } from "../../src/ipam/allocator-fixtures.ts";

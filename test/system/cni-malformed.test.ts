@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { type PluginOutput, runPlugin } from "../../src/cni/plugin.ts";
-import { createRandom } from "../../src/datastore/random.ts";
+import { createRandom } from "../../src/system/random.ts";
 import { type MutatedCall, mutate } from "./cni-mutation.ts";
 import { callVariables, createRuntime, networkConfig } from "./cni-runtime.ts";
 import {

@@ -47,6 +47,38 @@ describe("the dataplane", () => {
     assert.equal(node.ip("route"), before);
   });
 
+  it("tells where the kernel differs from what is wanted, and changes nothing", async () => {
+    await using node = await createNode();
+    node.ip("route add 10.9.9.0/24 via 192.168.0.77 proto 80");
+    node.ip("route add 10.1.2.0/26 via 192.168.0.99 metric 1024 proto 80");
+    node.setSysctl("net/ipv4/ip_forward", "0");
+    node.learn(...NODES, container("a", NODE_END, "10.1.1.2"), container("b", OTHER_END, "10.1.1.3"));
+    const before = node.ip("route");
+    const differences = async (): Promise<readonly string[]> =>
+      (await node.dataplane.differences({ signal: AbortSignal.timeout(PATIENCE_MS) })).map(
+        ({ kind, key, state }) => `${kind} ${key}: ${state}`,
+      );
+    const found = await differences();
+    for (const wanted of [
+      `link ${NODE_END}: wrong`,
+      `link ${OTHER_END}: waiting`,
+      "sysctl net/ipv4/ip_forward: wrong",
+      `sysctl net/ipv4/conf/${OTHER_END}/proxy_arp: waiting`,
+      `neighbour 10.1.1.2 dev ${NODE_END}: missing`,
+      "route 10.1.1.2/32 metric 0: missing",
+      "route 10.1.1.3/32 metric 0: waiting",
+      "route 10.1.2.0/26 metric 1024: wrong",
+      "route 10.9.9.0/24 metric 0: foreign",
+    ])
+      assert.ok(found.includes(wanted), `${wanted} is not among:\n${found.join("\n")}`);
+    assert.equal(node.ip("route"), before);
+    assert.equal(node.sysctl("net/ipv4/ip_forward"), "0");
+    await node.addNodeEnd(OTHER_END);
+    await node.dataplane.start();
+    await node.settled();
+    assert.deepEqual(await differences(), []);
+  });
+
   it("programs a container's node end: MAC, sysctls, neighbour and route", async () => {
     await using node = await createNode();
     node.learn(...NODES, container("a", NODE_END, "10.1.1.2"));

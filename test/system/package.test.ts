@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { before, describe, it } from "node:test";
-import { readVersion } from "../../src/cli/version.ts";
+import { readVersion } from "../../src/system/version.ts";
 import { type Outcome, succeed } from "./harness.ts";
 import { type Machine, createMachine } from "./machine.ts";
 

@@ -2,7 +2,7 @@
 // VXLAN on labs: what is on the wire, and what is repaired.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type Lab, createLab, eventually, eventuallyEqual } from "./harness.ts";
+import { damage, type Lab, createLab, eventually, eventuallyEqual } from "./harness.ts";
 import { TWO_SUBNETS, captureOf } from "./tunnel-harness.ts";
 
 describe("VXLAN across subnets", () => {
@@ -43,7 +43,7 @@ describe("VXLAN across subnets", () => {
     assert.match(await lab.exec("a", "ip", "link", "show", "eth0"), /mtu 1450/);
   });
 
-  for (const [what, ...damage] of [
+  for (const [what, ...command] of [
     ["the device deleted", "ip", "link", "del", "vxlan.calico"],
     ["its address removed", "ip", "addr", "flush", "dev", "vxlan.calico"],
     ["its MTU changed", "ip", "link", "set", "vxlan.calico", "mtu", "1400"],
@@ -68,7 +68,7 @@ describe("VXLAN across subnets", () => {
         return lines.sort().join("\n");
       };
       const whole = await state();
-      await lab.exec("host1", ...damage);
+      await damage(lab, "host1", command);
       await eventuallyEqual(state, whole);
       await lab.exec("a", "ping", "-n", "-c", "1", "-W", "2", await lab.address("c"));
     });

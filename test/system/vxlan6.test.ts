@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { after, before, describe, it } from "node:test";
 import { resourcePrefix } from "../../src/model/keys.ts";
 import {
+  damage,
   type Lab,
   agentStatus,
   createLab,
@@ -136,7 +137,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
       assert.match(await lab.exec("host1", "ip", "-6", "route", "get", d), new RegExp(`src ${end.address} `));
     });
 
-    for (const [what, ...damage] of [
+    for (const [what, ...command] of [
       ["the device deleted", "ip", "link", "del", DEVICE],
       ["it set down", "ip", "link", "set", DEVICE, "down"],
       ["its address removed", "ip", "-6", "addr", "flush", "dev", DEVICE],
@@ -154,7 +155,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
           return parts.join("").replaceAll(/\bif\d+|pref medium/g, "");
         };
         const whole = await look();
-        await lab.exec("host1", ...damage);
+        await damage(lab, "host1", command);
         await eventuallyEqual(look, whole);
         await lab.exec("a", "ping", "-6", "-n", "-c", "1", "-W", "5", await address6(lab, "d"));
       });

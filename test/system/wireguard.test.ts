@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { chmodSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import {
+  damage,
   type Lab,
   MARGAY,
   agentStatus,
@@ -203,7 +204,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
       assert.equal(await publicKeyOf(lab, "host1"), key);
     });
 
-    for (const [what, ...damage] of [
+    for (const [what, ...command] of [
       ["the device deleted", "ip", "link", "del", "wireguard.cali"],
       ["it set down", "ip", "link", "set", "wireguard.cali", "down"],
       ["its address removed", "ip", "addr", "flush", "dev", "wireguard.cali"],
@@ -213,7 +214,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
     ] as const) {
       it(`repairs ${what}`, async () => {
         const whole = await stateOf(lab, "host1");
-        await lab.exec("host1", ...damage);
+        await damage(lab, "host1", command);
         await eventuallyEqual(() => stateOf(lab, "host1"), whole);
         await ping(lab, "a", "b");
         await ping(lab, "b", "a");

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { systemProcesses } from "../../system/process.ts";
-import { readVersion } from "../version.ts";
+import { readVersion } from "../../system/version.ts";
 
 const MARGAY = fileURLToPath(new URL("../../../bin/margay", import.meta.url));
 

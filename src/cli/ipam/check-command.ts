@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { writeFile } from "node:fs/promises";
-import { setTimeout as delay } from "node:timers/promises";
 import { Command } from "commander";
-import type { Store } from "../../datastore/store.ts";
-import { type Finding, checkIpam, describeFinding, findingsOfBoth } from "../../ipam/check.ts";
-import { type Inventory, readInventory } from "../../ipam/inventory.ts";
+import { describeFinding } from "../../ipam/check.ts";
+import { type IpamLook, checkIpamTwice } from "../../ipam/check-twice.ts";
+import { systemClock } from "../../system/clock.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { print } from "../print.ts";
@@ -16,9 +15,6 @@ interface CheckOptions extends StoreOptions {
   readonly json?: boolean;
 }
 
-/** An attachment that is under way is through with it by then. */
-const SECOND_LOOK_MS = 1000;
-
 export function createCheckCommand({ signal, exitWith }: CommandContext): Command {
   const command = new Command("check")
     .description("compare what is allocated with what is in use; fails if anything is amiss")
@@ -26,7 +22,7 @@ export function createCheckCommand({ signal, exitWith }: CommandContext): Comman
     .option("--json", "print JSON");
   return addStoreOptions(command).action(async (options: CheckOptions) => {
     await using store = openCommandStore(options);
-    const report = await checkTwice(store, signal);
+    const report = reportOf(await checkIpamTwice({ store, clock: systemClock }, { signal }));
     if (options.output !== undefined)
       await writeFile(options.output, `${JSON.stringify(report, undefined, 2)}\n`, { mode: 0o600 });
     print(options, report, render);
@@ -34,17 +30,7 @@ export function createCheckCommand({ signal, exitWith }: CommandContext): Comman
   });
 }
 
-/** What is amiss is looked at once more, unless nothing is. */
-async function checkTwice(store: Store, signal: AbortSignal): Promise<Report> {
-  const first = await readInventory(store, { signal });
-  const found = checkIpam(first);
-  if (found.length === 0) return reportOf(first, []);
-  await delay(SECOND_LOOK_MS, undefined, { signal });
-  const second = await readInventory(store, { signal });
-  return reportOf(second, findingsOfBoth(found, checkIpam(second)));
-}
-
-function reportOf({ revision, blocks, uses }: Inventory, findings: readonly Finding[]): Report {
+function reportOf({ inventory: { revision, blocks, uses }, findings }: IpamLook): Report {
   return { version: 1, revision, blocks: blocks.size, inUse: uses.length, findings };
 }
 

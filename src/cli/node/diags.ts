@@ -9,7 +9,7 @@ import { describeError } from "../../system/log.ts";
 import type { ProcessRunner } from "../../system/process.ts";
 import { archiveEntry } from "../datastore/archive.ts";
 import { renderArchive } from "../datastore/render-archive.ts";
-import { readVersion } from "../version.ts";
+import { readVersion } from "../../system/version.ts";
 import { JOURNAL, KERNEL_SOURCES, type Source, birdSources } from "./diags-sources.ts";
 import { birdPasswords, redactBirdConfig, redactSecrets } from "./redact.ts";
 

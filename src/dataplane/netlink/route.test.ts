@@ -15,6 +15,7 @@ import {
   listRoutes,
   listRoutesWhere,
   lookUpRoute,
+  matchRoute,
   replaceRoute,
 } from "./route.ts";
 import { truncations, wire } from "./wire.ts";
@@ -187,4 +188,27 @@ test("a lookup asks for one address, and is answered with a route of the cache",
   const way = { ifIndex: 5, prefSrc: "192.168.0.101", gateway: "192.168.0.1" };
   assert.deepEqual(dump.decode(message(answer)), way);
   assert.equal(dump.decode({ ...message(answer), type: 25 }), undefined);
+});
+
+test("matchRoute() asks about the very packet, and takes the route as it stands in its table", () => {
+  const lookup = matchRoute({ dst: parseIp("10.1.102.1"), src: parseIp("10.1.101.1"), inIfIndex: 7 });
+  const { request } = lookup;
+  assert.equal(request.description, 'look up the route to "10.1.102.1" from "10.1.101.1"');
+  assert.deepEqual(
+    request.body,
+    wire`
+      02 20 20 00  // AF_INET, both /32
+      00 00 00 00
+      00 30 00 00  // RTM_F_FIB_MATCH | RTM_F_LOOKUP_TABLE
+      08 00 01 00  // RTA_DST
+      0a 01 66 01
+      08 00 02 00  // RTA_SRC
+      0a 01 65 01
+      08 00 03 00  // RTA_IIF
+      07 00 00 00`,
+  );
+  assert.deepEqual(lookup.decode(message(TUNNEL_ROUTE_WIRE)), TUNNEL_ROUTE);
+  const own = matchRoute({ dst: parseIp("10.1.102.1") }).request;
+  assert.equal(own.description, 'look up the route to "10.1.102.1"');
+  assert.deepEqual(own.body.subarray(0, 4), wire`02 20 00 00`);
 });

@@ -51,6 +51,8 @@ export const RT_SCOPE_NOWHERE = 255;
 
 // enum rtattr_type_t (linux/rtnetlink.h)
 const RTA_DST = 1;
+const RTA_SRC = 2;
+const RTA_IIF = 3;
 const RTA_OIF = 4;
 const RTA_PRIORITY = 6;
 const RTA_PREFSRC = 7;
@@ -62,6 +64,10 @@ const RTAX_MTU = 2;
 
 // #define RTM_F_CLONED 0x200: "This route is cloned", so it is one of the cache.
 const RTM_F_CLONED = 0x200;
+// #define RTM_F_LOOKUP_TABLE 0x1000: say which table it stands in.
+const RTM_F_LOOKUP_TABLE = 0x1000;
+// #define RTM_F_FIB_MATCH 0x2000: the route as it stands in the table, not what was made of it for one destination. Linux 4.13.
+const RTM_F_FIB_MATCH = 0x2000;
 
 const RTMSG_LENGTH = 12;
 
@@ -200,6 +206,43 @@ export function lookUpRoute(dst: Ip): Dump<RouteLookup> {
   };
 }
 
+/** A packet as far as routes depend on it. */
+export interface RoutedPacket {
+  readonly dst: Ip;
+  readonly src?: Ip;
+  /** The interface that it comes in by; absent for one that the node itself sends. */
+  readonly inIfIndex?: number;
+}
+
+/**
+ * The route that the kernel takes for such a packet, as it stands in its table. One that comes in is checked as packets are: listing it fails with
+ * `EINVAL` where the reverse-path filter drops it or the route is a blackhole, with `EHOSTUNREACH` where its interface does not forward, and
+ * as {@link lookUpRoute} otherwise.
+ */
+export function matchRoute({ dst, src, inIfIndex }: RoutedPacket): Dump<KernelRoute> {
+  const family = familyOf(dst);
+  const header = rtmsg({
+    family: addressFamily(family),
+    dstLength: addressBits(family),
+    ...(src !== undefined && { srcLength: addressBits(family) }),
+    protocol: RTPROT_UNSPEC,
+    flags: RTM_F_LOOKUP_TABLE | RTM_F_FIB_MATCH,
+  });
+  const body = new AttributeEncoder(header).bytes(RTA_DST, ipToBytes(dst));
+  if (src !== undefined) body.bytes(RTA_SRC, ipToBytes(src));
+  if (inIfIndex !== undefined) body.u32(RTA_IIF, inIfIndex);
+  const from = src === undefined ? "" : ` from "${src}"`;
+  return {
+    request: {
+      description: `look up the route to "${dst}"${from}`,
+      type: RTM_GETROUTE,
+      flags: NLM_F_ACK,
+      body: body.finish(),
+    },
+    decode: (message) => (message.type === RTM_NEWROUTE ? decodeRoute(message) : undefined),
+  };
+}
+
 function decodeLookup({ body }: NetlinkMessage): RouteLookup | undefined {
   checkHeader(body, RTMSG_LENGTH, "rtmsg");
   const family = familyFrom(getU8(body, 0));
@@ -316,6 +359,7 @@ function encodeRoute(route: KernelRoute): Uint8Array {
 interface Rtmsg {
   readonly family: number;
   readonly dstLength?: number;
+  readonly srcLength?: number;
   readonly protocol: number;
   readonly scope?: number;
   readonly type?: number;
@@ -323,10 +367,18 @@ interface Rtmsg {
 }
 
 /** The table goes into RTA_TABLE, which holds more than the eight bits there are here. */
-function rtmsg({ family, dstLength = 0, protocol, scope = 0, type = 0, flags = 0 }: Rtmsg): Uint8Array {
+function rtmsg({
+  family,
+  dstLength = 0,
+  srcLength = 0,
+  protocol,
+  scope = 0,
+  type = 0,
+  flags = 0,
+}: Rtmsg): Uint8Array {
   // struct rtmsg { unsigned char rtm_family, rtm_dst_len, rtm_src_len, rtm_tos, rtm_table, rtm_protocol, rtm_scope,
   //   rtm_type; unsigned rtm_flags; }
-  const header = Uint8Array.of(family, dstLength, 0, 0, 0, protocol, scope, type, 0, 0, 0, 0);
+  const header = Uint8Array.of(family, dstLength, srcLength, 0, 0, protocol, scope, type, 0, 0, 0, 0);
   putU32(header, 8, flags);
   return header;
 }

@@ -3,7 +3,16 @@ import { closeSync, read, readSync, write } from "node:fs";
 import { promisify } from "node:util";
 import { KernelError, isKernelError } from "./kernel-error.ts";
 import { putU16, putU32 } from "./integer.ts";
-import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW, bind, setsockopt, socket, whenReadable } from "./syscalls.ts";
+import {
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  SOL_SOCKET,
+  bind,
+  setsockopt,
+  socket,
+  whenReadable,
+} from "./syscalls.ts";
 
 /** The seam below the protocol: datagrams to and from the kernel. Errors are `KernelError`s. */
 export interface NetlinkSocket extends Disposable {
@@ -35,8 +44,7 @@ const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
 // #define NETLINK_GENERIC 16
 export const NETLINK_GENERIC = 16;
-// #define SOL_SOCKET 1, #define SO_RCVBUF 8, #define SO_RCVBUFFORCE 33 (asm-generic/socket.h)
-const SOL_SOCKET = 1;
+// #define SO_RCVBUF 8, #define SO_RCVBUFFORCE 33 (asm-generic/socket.h)
 const SO_RCVBUF = 8;
 const SO_RCVBUFFORCE = 33;
 // #define SOL_NETLINK 270

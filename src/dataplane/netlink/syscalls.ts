@@ -11,8 +11,9 @@ const libcSocket: ForeignFunction = libc.func("int socket(int domain, int type, 
 const libcBind: ForeignFunction = libc.func("int bind(int fd, const void *address, uint32_t length)");
 const libcConnect: ForeignFunction = libc.func("int connect(int fd, const void *address, uint32_t length)");
 const libcSetsockopt: ForeignFunction = libc.func(
-  "int setsockopt(int fd, int level, int name, const int *value, uint32_t length)",
+  "int setsockopt(int fd, int level, int name, const void *value, uint32_t length)",
 );
+const libcRecvmsg: ForeignFunction = libc.func("long recvmsg(int fd, void *message, int flags)");
 const libcSetns: ForeignFunction = libc.func("int setns(int fd, int nstype)");
 /** Variable in C; the machines that Margay runs on pass a fixed number of integers in the same way. */
 const libcSyscall: ForeignFunction = libc.func(
@@ -20,6 +21,8 @@ const libcSyscall: ForeignFunction = libc.func(
 );
 
 // sys/socket.h
+// #define SOCK_STREAM 1
+export const SOCK_STREAM = 1;
 // #define SOCK_DGRAM 2
 export const SOCK_DGRAM = 2;
 // #define SOCK_RAW 3
@@ -28,6 +31,11 @@ export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
 // #define SOCK_CLOEXEC 02000000
 export const SOCK_CLOEXEC = 0o2000000;
+
+// asm-generic/socket.h: #define SOL_SOCKET 1; linux/socket.h: #define SOL_IP 0, #define SOL_IPV6 41
+export const SOL_SOCKET = 1;
+export const SOL_IP = 0;
+export const SOL_IPV6 = 41;
 
 // #define CLONE_NEWNET 0x40000000 (linux/sched.h)
 export const CLONE_NEWNET = 0x40000000;
@@ -50,9 +58,44 @@ export function connect(fd: number, address: Uint8Array): void {
   checked("connect socket", libcConnect(fd, address, address.length));
 }
 
-/** setsockopt(2) for an option that is an `int`. Throws `KernelError`. */
-export function setsockopt(fd: number, level: number, name: number, value: number): void {
-  checked(`set socket option ${name} of level ${level}`, libcSetsockopt(fd, level, name, [value], 4));
+/** setsockopt(2) for an option that is an `int`, or a structure. Throws `KernelError`. */
+export function setsockopt(fd: number, level: number, name: number, value: number | Uint8Array): void {
+  const bytes = typeof value === "number" ? new Uint8Array(Int32Array.of(value).buffer) : value;
+  checked(
+    `set socket option ${name} of level ${level}`,
+    libcSetsockopt(fd, level, name, bytes, bytes.length),
+  );
+}
+
+/** Where recvmsg(2) puts what it brings. */
+export interface MessageBuffers {
+  /** The sender's address, laid out as `struct sockaddr`. */
+  readonly name: Uint8Array;
+  readonly bytes: Uint8Array;
+  /** Control messages (cmsg(3)). */
+  readonly control: Uint8Array;
+}
+
+/** recvmsg(2) from a socket that does not wait: how much there is in `bytes` and in `control`. Throws `KernelError`. */
+export function recvmsg(
+  fd: number,
+  { name, bytes, control }: MessageBuffers,
+): { readonly length: number; readonly controlLength: number } {
+  // struct iovec { void *iov_base; size_t iov_len; }
+  const vector = BigUint64Array.of(addressOf(bytes), BigInt(bytes.length));
+  // struct msghdr { void *msg_name; socklen_t msg_namelen; struct iovec *msg_iov; size_t msg_iovlen; void *msg_control;
+  //   size_t msg_controllen; int msg_flags; }, each padded to eight octets on the machines that Margay runs on.
+  const message = BigUint64Array.of(
+    addressOf(name),
+    BigInt(name.length),
+    addressOf(new Uint8Array(vector.buffer)),
+    1n,
+    addressOf(control),
+    BigInt(control.length),
+    0n,
+  );
+  const length = checked("receive message", libcRecvmsg(fd, new Uint8Array(message.buffer), 0));
+  return { length, controlLength: Number(message[5]) };
 }
 
 /** setns(2): moves the calling thread, and no other, to the namespace. Throws `KernelError`. */

@@ -10,6 +10,8 @@ import {
   SOCK_DGRAM,
   SOCK_NONBLOCK,
   SOCK_RAW,
+  SOL_IPV6,
+  SOL_SOCKET,
   connect,
   setsockopt,
   socket,
@@ -37,14 +39,10 @@ const UDP_HEADER_BYTES = 8;
 // netinet/in.h: #define IPPROTO_UDP 17
 const IPPROTO_UDP = 17;
 // asm-generic/socket.h
-// #define SOL_SOCKET 1
-const SOL_SOCKET = 1;
 /** #define SO_NO_CHECK 11: what is sent has no checksum (udp(7)). */
 const SO_NO_CHECK = 11;
 /** #define SO_BINDTOIFINDEX 62, of Linux 5.1 */
 const SO_BINDTOIFINDEX = 62;
-// #define SOL_IPV6 41 (linux/socket.h)
-const SOL_IPV6 = 41;
 /** #define IPV6_CHECKSUM 7 (linux/in6.h): the kernel computes the checksum, by itself, and has it this far into the payload (RFC 3542 section 3.1). */
 const IPV6_CHECKSUM = 7;
 

@@ -13,7 +13,8 @@ import {
   socket,
   whenReadable,
 } from "../netlink/syscalls.ts";
-import { decodeEchoReply, encodeEcho } from "./icmp-echo.ts";
+import { forbidFragments } from "./forbid-fragments.ts";
+import { ICMP_PROTOCOLS, decodeEchoReply, encodeEcho } from "./icmp-echo.ts";
 import { sockaddrOf } from "./sockaddr.ts";
 
 /** What became of a packet. */
@@ -40,33 +41,20 @@ const ANSWER_TIMEOUT_MS = 300;
 /** The longest packet of IPv4 (RFC 791 section 3.1). */
 const MAX_PACKET_BYTES = 65_535;
 
-// netinet/in.h: #define IPPROTO_ICMP 1, #define IPPROTO_ICMPV6 58
-const PROTOCOLS: Readonly<Record<Family, number>> = { 4: 1, 6: 58 };
-// #define SOL_IP 0, #define IP_MTU_DISCOVER 10 (linux/in.h)
-const SOL_IP = 0;
-const IP_MTU_DISCOVER = 10;
-/** #define IP_PMTUDISC_PROBE 3: never fragment, and do not go by what was learnt of paths before. Linux 2.6.22. */
-const IP_PMTUDISC_PROBE = 3;
 // #define SOL_RAW 255, #define ICMP_FILTER 1 (linux/icmp.h): a set bit keeps messages of that type away.
 const SOL_RAW = 255;
 const ICMP_FILTER = 1;
 /** All but ICMP_ECHOREPLY 0. */
 const ALL_BUT_REPLIES = ~1;
-// #define SOL_IPV6 41 (linux/socket.h), IPV6_MTU_DISCOVER 23 and IPV6_PMTUDISC_PROBE 3 (linux/in6.h)
-const SOL_IPV6 = 41;
-const IPV6_MTU_DISCOVER = 23;
-const IPV6_PMTUDISC_PROBE = 3;
 
 /** Opens it in the network namespace that the calling thread is in. Throws `KernelError`, `ENETUNREACH` where no route leads to the address. */
 export function openEchoSocket(address: Ip): EchoSocket {
   const family = familyOf(address);
   // Unlike a socket of ping's own kind (SOCK_DGRAM), it asks nothing of net.ipv4.ping_group_range.
-  const fd = socket(addressFamily(family), SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, PROTOCOLS[family]);
+  const fd = socket(addressFamily(family), SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, ICMP_PROTOCOLS[family]);
   try {
-    if (family === 4) {
-      setsockopt(fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
-      setsockopt(fd, SOL_RAW, ICMP_FILTER, ALL_BUT_REPLIES);
-    } else setsockopt(fd, SOL_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+    forbidFragments(fd, family);
+    if (family === 4) setsockopt(fd, SOL_RAW, ICMP_FILTER, ALL_BUT_REPLIES);
     // Connected, it hears of its own packets' errors.
     connect(fd, sockaddrOf(address));
   } catch (error) {

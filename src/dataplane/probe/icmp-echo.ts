@@ -7,6 +7,8 @@ const TYPES: Readonly<Record<Family, { readonly echo: number; readonly reply: nu
   4: { echo: 8, reply: 0 },
   6: { echo: 128, reply: 129 },
 };
+/** netinet/in.h: #define IPPROTO_ICMP 1, #define IPPROTO_ICMPV6 58 */
+export const ICMP_PROTOCOLS: Readonly<Record<Family, number>> = { 4: 1, 6: 58 };
 const ICMP_HEADER_BYTES = 8;
 /** Without options (RFC 791 section 3.1), and without extension headers (RFC 8200 section 3). */
 const IP_HEADER_BYTES: Readonly<Record<Family, number>> = { 4: 20, 6: 40 };

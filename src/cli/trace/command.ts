@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Command, InvalidArgumentError, Option } from "commander";
+import { DEFAULT_LAB } from "../../lab/layout.ts";
+import { isIpv4 } from "../../net/ipv4.ts";
+import { observe } from "../../observe/observe.ts";
+import { systemProcesses } from "../../system/process.ts";
+import { explain } from "../../trace/explain.ts";
+import { renderTrace, traceToJson } from "../../trace/render.ts";
+import { renderSvg } from "../../trace/svg.ts";
+import type { CommandContext } from "../context.ts";
+import { CommandError } from "../exit.ts";
+import { openNamedLab } from "../lab-options.ts";
+import { print } from "../print.ts";
+import { type TracedEnds, endsInLab, endsOnNode } from "./places.ts";
+
+interface TraceOptions {
+  readonly lab?: string;
+  readonly proto: "icmp" | "udp" | "tcp";
+  readonly port?: number;
+  readonly size: number;
+  readonly json?: boolean;
+  readonly svg?: boolean;
+}
+
+/** As `ping` sends it. */
+const DEFAULT_BYTES = 84;
+/** An echo with its headers, and the longest packet of IPv4 (RFC 791 section 3.1). */
+const [LEAST_BYTES, MOST_BYTES] = [28, 65_535];
+const MOST_PORT = 65_535;
+
+export function createTraceCommand({ signal, exitWith }: CommandContext): Command {
+  return new Command("trace")
+    .description("send a probe from a container, and show what the live network did with it, step by step")
+    .argument("<source>", "a container of this node by its address, or of a lab by its name")
+    .argument("<destination>", "likewise, or any other address")
+    .option("--lab <lab>", `which lab the names are of (default: "${DEFAULT_LAB}")`)
+    .addOption(
+      new Option("--proto <protocol>", "what is sent").choices(["icmp", "tcp", "udp"]).default("icmp"),
+    )
+    .option("--port <number>", "where to, with TCP and UDP", numberUpTo(1, MOST_PORT))
+    .option(
+      "--size <octets>",
+      "of the packet, which nobody may fragment; not of TCP",
+      numberUpTo(LEAST_BYTES, MOST_BYTES),
+      DEFAULT_BYTES,
+    )
+    .addOption(new Option("--svg", "print a picture (SVG)").conflicts("json"))
+    .option("--json", "print JSON")
+    .action(async (source: string, destination: string, options: TraceOptions) => {
+      const port = requirePort(options);
+      const { src, dst, ...ends } = await findEnds(source, destination, options.lab);
+      const probe = { kind: options.proto, src, dst, packetBytes: options.size, port };
+      const observation = await observe({ processes: systemProcesses }, { ...ends, probe }, { signal });
+      const trace = explain(observation);
+      print(options, traceToJson(trace), () =>
+        options.svg === true ? renderSvg(trace) : renderTrace(trace),
+      );
+      if (!trace.ok) exitWith(1);
+    });
+}
+
+async function findEnds(source: string, destination: string, lab: string | undefined): Promise<TracedEnds> {
+  if (lab === undefined && isIpv4(source)) {
+    if (!isIpv4(destination))
+      throw new CommandError("invalid", `Cannot trace to "${destination}": want an IPv4 address, or "--lab"`);
+    return await endsOnNode(source, destination);
+  }
+  return endsInLab(await openNamedLab({ name: lab ?? DEFAULT_LAB }).status(), source, destination);
+}
+
+/** 0 where the protocol has none. */
+function requirePort({ proto, port }: TraceOptions): number {
+  if (proto === "icmp" && port !== undefined)
+    throw new CommandError("invalid", 'Cannot use "--port": ICMP has no ports, name another "--proto"');
+  if (proto !== "icmp" && port === undefined)
+    throw new CommandError("invalid", `Cannot trace with "${proto}": want "--port"`);
+  return port ?? 0;
+}
+
+function numberUpTo(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^[0-9]{1,5}$/.test(text) ? Number(text) : NaN;
+    if (value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`want ${least} to ${most}`);
+  };
+}

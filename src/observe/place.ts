@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Station } from "../trace/observation.ts";
+
+/** A network namespace that can be looked into. */
+export type StationPlace = Pick<Station, "name" | "kind" | "attachment" | "processes"> & {
+  readonly netnsPath: string;
+};

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+import { findFault } from "./find-fault.ts";
+import type { Observation, Station } from "./observation.ts";
+import type { Fault, Step, Trace, TraceEnd } from "./trace.ts";
+import { type Leg, View, isAnswer } from "./view.ts";
+import { beginning, stepOf, walk } from "./walk.ts";
+import { describeIcmp } from "./words.ts";
+import { innermost } from "./headers.ts";
+
+/** What the live network did with the probe: the same trace for the same observation. */
+export function explain(observation: Observation): Trace {
+  const view = new View(observation);
+  const { probe, source, sightings, lost } = observation;
+  const there = view.leg("there");
+  const back = view.leg("back");
+  const answer = sightings.find((sighting) => isAnswer(sighting, source, probe));
+  const isDelivered = back.path.length > 0 || isAtEnd(there, view);
+  const fault =
+    answer === undefined ? withWhatWasSaid(findFault(isDelivered ? back : there, view), view) : null;
+  const sent = there.path[0]?.atUs ?? 0;
+  const steps: readonly Step[] = [
+    ...beginning(there),
+    ...walk(there, view),
+    ...(isDelivered ? [...beginning(back), ...walk(back, view)] : []),
+    ...(answer === undefined
+      ? []
+      : [stepOf(back, source, { kind: "answered", afterUs: answer.atUs - sent })]),
+  ];
+  return {
+    ok: answer !== undefined,
+    probe,
+    source: endOf(there.from, probe.src),
+    destination: endOf(there.to, probe.dst),
+    steps,
+    fault,
+    lost,
+  };
+}
+
+function isAtEnd({ to, path }: Leg, view: View): boolean {
+  const last = path.at(-1);
+  return last?.direction === "in" && to !== undefined && view.station(last.station) === to;
+}
+
+function endOf(station: Station | undefined, address: TraceEnd["address"]): TraceEnd {
+  return { name: station?.name ?? null, address, node: station?.attachment?.node ?? null };
+}
+
+/** Where a router has told the sender why, its words are evidence. */
+function withWhatWasSaid(fault: Fault, view: View): Fault {
+  const [first] = view.errors();
+  if (first === undefined) return fault;
+  const { payload } = innermost(first.headers);
+  if (payload?.kind !== "icmp") return fault;
+  return { ...fault, text: `${fault.text} "${first.station}" says so itself: ${describeIcmp(payload)}.` };
+}

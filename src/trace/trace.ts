@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// A trace as a value: what became of a probe, step by step, each step with its evidence; and where it broke, if it did.
+import type { Ip } from "../net/ip.ts";
+import type { Ipv4 } from "../net/ipv4.ts";
+import type { Mac } from "../net/mac.ts";
+import type { Header, Ipv4Header } from "./headers.ts";
+import type { Probe, RouteFacts } from "./observation.ts";
+import type { Direction } from "./view.ts";
+
+export interface Trace {
+  /** Whether the answer came back. */
+  readonly ok: boolean;
+  readonly probe: Probe;
+  readonly source: TraceEnd;
+  readonly destination: TraceEnd;
+  /** In the order of the data path, there and back. */
+  readonly steps: readonly Step[];
+  /** Where and why it broke; null where it did not. */
+  readonly fault: Fault | null;
+  /** How many probes before this one were not answered. */
+  readonly lost: number;
+}
+
+export interface TraceEnd {
+  /** Null where nobody here can look into it. */
+  readonly name: string | null;
+  readonly address: Ipv4;
+  /** Null where it is not known. */
+  readonly node: string | null;
+}
+
+export interface Step {
+  readonly direction: Direction;
+  /** The station that it happens at. */
+  readonly station: string;
+  readonly evidence: Evidence;
+  readonly fact: Fact;
+}
+
+/**
+ * - `captured`: a packet socket of that network namespace saw it
+ * - `asked`: that kernel said so: a lookup for just such a packet, a table, a setting
+ * - `computed`: it follows from the steps around it
+ */
+export type Evidence = "captured" | "asked" | "computed";
+
+export type Fact =
+  /** `isHostAddress`: the sender has a /32, which holds no other address. */
+  | {
+      readonly kind: "route";
+      readonly dst: Ip;
+      readonly route: RouteFacts;
+      /** Null where the route leads to none. */
+      readonly ifName: string | null;
+      readonly of: "own" | "forwarded" | "outer";
+      readonly isHostAddress: boolean;
+    }
+  | {
+      readonly kind: "neighbour";
+      readonly ifName: string;
+      readonly ip: Ip;
+      readonly mac: Mac;
+      /** Entered by somebody; learnt by ARP before the probe, or with it. */
+      readonly origin: "permanent" | "known" | "resolved";
+    }
+  | {
+      readonly kind: "seen";
+      readonly ifName: string;
+      readonly direction: "in" | "out";
+      /** Microseconds since the first step that was captured. */
+      readonly atUs: number;
+      readonly headers: readonly Header[];
+    }
+  /** `by` names the device; null: programs on the interface that the packet leaves by. */
+  | {
+      readonly kind: "encapsulated" | "decapsulated";
+      readonly as: "ipip" | "vxlan";
+      readonly by: string | null;
+      readonly outer: Ipv4Header;
+    }
+  | { readonly kind: "encrypted"; readonly ifName: string }
+  | { readonly kind: "unobserved" }
+  | { readonly kind: "delivered"; readonly ip: Ip }
+  | { readonly kind: "answered"; readonly afterUs: number };
+
+/**
+ * What broke a path:
+ * - `notSent`: the sender's kernel did not take it
+ * - `noAnswer`: it arrived, and the other end kept silent
+ * - `lost`: it left one station and came to no other
+ * - `dropped`: it came to a station whose routes would have let it go on
+ */
+export type Cause =
+  | "linkDown"
+  | "noRoute"
+  | "blackhole"
+  | "forwardingOff"
+  | "reversePath"
+  | "sourceCheck"
+  | "tunnelGuard"
+  | "tunnel"
+  | "mtu"
+  | "proxyArp"
+  | "neighbour"
+  | "hopLimit"
+  | "notSent"
+  | "noAnswer"
+  | "lost"
+  | "dropped";
+
+export interface Fault {
+  readonly direction: Direction;
+  readonly station: string;
+  /** Null where it is not about one interface. */
+  readonly ifName: string | null;
+  readonly cause: Cause;
+  /** What is wrong, a sentence. */
+  readonly text: string;
+  /** What to do about it, a sentence. */
+  readonly remedy: string;
+}
