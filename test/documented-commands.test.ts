@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { isAsShown, parseDocumentedCommands } from "./documented-commands.ts";
+import { parseDocumentedCommands, unmarkedBlocks } from "./documented-commands.ts";
 
 const PAGE = `
     not marked
@@ -28,33 +29,46 @@ printed
 $ six   # ends with code 4
 \`\`\`
 
-<!-- run
+<!-- run on host2
 seven
 -->
 
-<!-- run -->
+<!-- run on host2 -->
 
 \`\`\`sh
 eight
 \`\`\`
+
+<!-- not run: it would hurt -->
+
+    nine
+
+\`\`\`yaml
+spec: {}
+\`\`\`
+
+\`\`\`console
+$ ten
+\`\`\`
 `;
 
 test("what a page marks is run, in order, with what is shown of each command", () => {
-  const found = parseDocumentedCommands(PAGE).map(({ line, text, code, output }) => [
+  const found = parseDocumentedCommands(PAGE).map(({ line, machine, text, code, output }) => [
     line,
+    machine,
     text,
     code,
     output,
   ]);
   assert.deepEqual(found, [
-    [6, "one   # a comment", 0, undefined],
-    [7, "two <<'END'\n$ text\n\nEND", 0, undefined],
-    [11, "three \\\n  more", 0, undefined],
-    [17, "four", 0, undefined],
-    [18, "five <<END\ntext\nEND", 0, "printed\n  …"],
-    [23, "six   # ends with code 4", 4, undefined],
-    [27, "seven", 0, undefined],
-    [33, "eight", 0, undefined],
+    [6, "host1", "one   # a comment", 0, undefined],
+    [7, "host1", "two <<'END'\n$ text\n\nEND", 0, undefined],
+    [11, "host1", "three \\\n  more", 0, undefined],
+    [17, "host1", "four", 0, undefined],
+    [18, "host1", "five <<END\ntext\nEND", 0, "printed\n  …"],
+    [23, "host1", "six   # ends with code 4", 4, undefined],
+    [27, "host2", "seven", 0, undefined],
+    [33, "host2", "eight", 0, undefined],
   ]);
 });
 
@@ -63,17 +77,11 @@ for (const page of ["<!-- run -->\n\ntext\n", "<!-- run -->\n\n```console\nprint
     assert.throws(() => parseDocumentedCommands(page), SyntaxError);
   });
 
-for (const [shown, output, isSo] of [
-  ["a b", "a    b\n", true],
-  ["a", "a\nb\n", false],
-  ["b", "a\nb\n", false],
-  ["a\n…", "a\nb\nc\n", true],
-  ["a\n…", "a\n", true],
-  ["…\nb\n…\nd", "a\nb\nc\nd\n", true],
-  ["…\nb\n…\nd", "a\nc\nd\n", false],
-  ["10.1.…/26 via *", "10.1.2.0/26   via *\n", true],
-  ["10.1.…/26 via *", "10.1.2.0/26\nvia *\n", false],
-] as const)
-  test(`${JSON.stringify(output)} is ${isSo ? "" : "not "}shown by ${JSON.stringify(shown)}`, () => {
-    assert.equal(isAsShown(output, shown), isSo);
+test("blocks that say neither that they are run nor why not are found", () => {
+  assert.deepEqual(unmarkedBlocks(PAGE), [2, 45]);
+});
+
+for (const page of globSync(["*.md", "docs/*.md"]).sort())
+  test(`${page} says of each block of code whether it is run`, () => {
+    assert.deepEqual(unmarkedBlocks(readFileSync(page, "utf8")), []);
   });

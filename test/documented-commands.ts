@@ -6,12 +6,15 @@
 //   <!-- run
 //   COMMAND…             what the test does besides
 //   -->
+//   <!-- not run: … -->  the next block is not run, for that reason
 //
-// A command ends with 0, or as its comment says: `# ends with code 4`. What is printed is compared where something is shown: in a line `…` is any text, alone any number of lines.
+// `run on host2` is said of what is not for the first machine, host1. A command ends with 0, or as its comment says: `# ends with code 4`. What is
+// printed is compared where something is shown (shown-output.ts says how).
 
 export interface DocumentedCommand {
   /** In the page, from 1. */
   readonly line: number;
+  readonly machine: string;
   readonly text: string;
   /** What it has to end with. */
   readonly code: number;
@@ -24,45 +27,77 @@ interface Line {
   readonly text: string;
 }
 
+/** Lines of code that stand together, without what sets them apart from the text. */
+interface Block {
+  /** Of the page, that of its first line of code. */
+  readonly line: number;
+  /** What a fence says of it: `console`, `yaml`; empty where it is set in. */
+  readonly language: string;
+  readonly lines: readonly Line[];
+  /** The line of text above it, if only empty ones are between. */
+  readonly above: string;
+}
+
+const MARK = /^<!-- run(?: on (\w+))?( -->)?$/;
+const EXCUSE = /^<!-- not run: \S.* -->$/;
+/** Blocks without a language may be commands. */
+const COMMAND_LANGUAGES = ["", "console", "sh"];
+
 /** The commands that a page has a test run, in order. Throws `SyntaxError` for a mark without commands. */
 export function parseDocumentedCommands(markdown: string): readonly DocumentedCommand[] {
-  const lines = markdown.split("\n").map((text, index) => ({ line: index + 1, text }));
+  const lines = toLines(markdown);
+  const blocks = blocksOf(lines);
   return lines.flatMap(({ text }, index) => {
-    if (text === "<!-- run") return commandsOf(linesUntil(lines, index + 1, (line) => line === "-->"));
-    return text === "<!-- run -->" ? commandsAfter(lines, index + 1) : [];
+    const [, machine = "host1", isClosed] = MARK.exec(text) ?? [];
+    if (!MARK.test(text)) return [];
+    if (isClosed === undefined)
+      return commandsOf(
+        linesUntil(lines, index + 1, (line) => line === "-->"),
+        machine,
+      );
+    const block = blocks.find(({ line, above }) => line > index + 1 && above === text);
+    if (block === undefined || lines.slice(index + 1, block.line - 2).some((line) => line.text !== ""))
+      throw new SyntaxError(`Cannot run what follows line ${index + 1}: want a block of code`);
+    return block.language === "console" ? dialogueOf(block.lines, machine) : commandsOf(block.lines, machine);
   });
 }
 
-/** Whether a command printed what the page shows; how columns are spaced is no matter. */
-export function isAsShown(output: string, shown: string): boolean {
-  const pattern = linesOf(shown)
-    .map((line) => (line === "…" ? "(?:.*\n)*?" : `${line.split("…").map(escaped).join(".*")}\n`))
-    .join("");
-  return new RegExp(`^${pattern}$`).test(linesOf(output).join("\n") + "\n");
+/** Where blocks of code begin that may be commands, of which the page says neither that they are run nor why they are not. */
+export function unmarkedBlocks(markdown: string): readonly number[] {
+  return blocksOf(toLines(markdown))
+    .filter(({ language }) => COMMAND_LANGUAGES.includes(language))
+    .filter(({ above }) => !MARK.test(above) && !EXCUSE.test(above))
+    .map(({ line }) => line);
 }
 
-function escaped(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`);
+function toLines(markdown: string): readonly Line[] {
+  return markdown.split("\n").map((text, index) => ({ line: index + 1, text }));
 }
 
-function linesOf(text: string): readonly string[] {
-  return text
-    .trimEnd()
-    .split("\n")
-    .map((line) => line.trim().replace(/\s+/g, " "));
-}
-
-function commandsAfter(lines: readonly Line[], at: number): readonly DocumentedCommand[] {
-  const start = lines.findIndex(({ text }, index) => index >= at && text !== "");
-  const first = lines[start];
-  if (first?.text.startsWith("    ") === true) {
-    const block = linesUntil(lines, start, (text) => text !== "" && !text.startsWith("    "));
-    return commandsOf(block.map(({ line, text }) => ({ line, text: text.slice(4) })));
+function blocksOf(lines: readonly Line[]): readonly Block[] {
+  const blocks: Block[] = [];
+  let above = "";
+  for (let at = 0; at < lines.length; at++) {
+    const text = lines[at]?.text ?? "";
+    const fence = /^```(\S*)$/.exec(text)?.[1];
+    const isComment = text.startsWith("<!--") && !text.endsWith("-->");
+    if (isComment) at += linesUntil(lines, at, (line) => line === "-->").length;
+    else if (fence !== undefined) {
+      const code = linesUntil(lines, at + 1, (line) => line === "```");
+      blocks.push({ line: at + 2, language: fence, lines: code, above });
+      at += code.length + 1;
+    } else if (text.startsWith("    ") && lines[at - 1]?.text === "") {
+      const code = linesUntil(lines, at, (line) => line !== "" && !line.startsWith("    "));
+      blocks.push({ line: at + 1, language: "", lines: code.map(setOut), above });
+      at += code.length - 1;
+    }
+    if (text !== "") above = text;
   }
-  const [fence = "", language] = /^```(\S*)$/.exec(first?.text ?? "") ?? [];
-  if (fence === "") throw new SyntaxError(`Cannot run what follows line ${at}: want a block of code`);
-  const block = linesUntil(lines, start + 1, (text) => text === "```");
-  return language === "console" ? dialogueOf(block) : commandsOf(block);
+  return blocks;
+}
+
+function setOut({ line, text }: Line): Line {
+  return { line, text: text.slice(4) };
 }
 
 function linesUntil(
@@ -75,7 +110,7 @@ function linesUntil(
 }
 
 /** Commands alone: each has a line, unless that ends with a backslash or begins a here-document. */
-function commandsOf(lines: readonly Line[]): readonly DocumentedCommand[] {
+function commandsOf(lines: readonly Line[], machine: string): readonly DocumentedCommand[] {
   const commands: Line[] = [];
   let open = false;
   for (const { line, text } of lines) {
@@ -84,7 +119,7 @@ function commandsOf(lines: readonly Line[]): readonly DocumentedCommand[] {
     if (command.text.trim() !== "") commands.push(command);
     open = isOpen(command.text);
   }
-  return commands.map((command) => toCommand(command, undefined));
+  return commands.map((command) => toCommand(command, machine, undefined));
 }
 
 function isOpen(text: string): boolean {
@@ -93,7 +128,7 @@ function isOpen(text: string): boolean {
 }
 
 /** Commands and what they print, as a terminal shows them. */
-function dialogueOf(lines: readonly Line[]): readonly DocumentedCommand[] {
+function dialogueOf(lines: readonly Line[], machine: string): readonly DocumentedCommand[] {
   const commands: { command: Line; output: string[] }[] = [];
   for (const { line, text } of lines) {
     const last = commands.at(-1);
@@ -105,11 +140,11 @@ function dialogueOf(lines: readonly Line[]): readonly DocumentedCommand[] {
   }
   return commands.map(({ command, output }) => {
     const shown = output.join("\n").trimEnd();
-    return toCommand(command, shown === "" ? undefined : shown);
+    return toCommand(command, machine, shown === "" ? undefined : shown);
   });
 }
 
-function toCommand({ line, text }: Line, output: string | undefined): DocumentedCommand {
+function toCommand({ line, text }: Line, machine: string, output: string | undefined): DocumentedCommand {
   const code = /#.*\bends with code (\d+)\b/.exec(text)?.[1];
-  return { line, text, code: Number(code ?? 0), output };
+  return { line, machine, text, code: Number(code ?? 0), output };
 }

@@ -2,19 +2,23 @@
 // A machine that systemd has booted: as machine.ts has it, with processes, a network and control groups of its own, and of this machine's
 // services none but the journal. All of it ends with the test, also where that is killed.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { text as readText } from "node:stream/consumers";
 import { type Outcome, eventually, execute, succeed } from "./harness.ts";
 import { MOUNT_ROOT, type Machine, PATH } from "./machine.ts";
 
 export interface BootedMachine extends AsyncDisposable {
+  /** Of its first process, on this machine. */
+  readonly pid: string;
   /** Runs a command there to its end, as root. */
   execute(...command: readonly string[]): Promise<Outcome>;
   /** As {@link execute}, for what has to succeed; gives standard output. */
   run(...command: readonly string[]): Promise<string>;
   /** Starts a command there, as a process of this machine: signals to it reach the command. */
   start(...command: readonly string[]): ChildProcess;
+  /** Starts a command there that hears what is written to it; it ends with the machine at the latest. */
+  converse(...command: readonly string[]): ChildProcessWithoutNullStreams;
 }
 
 /**
@@ -95,10 +99,12 @@ export async function bootMachine({ folder }: Machine): Promise<BootedMachine> {
   const within = [...enter, "--pid", "--"];
   const options = { env: { PATH } };
   const machine = {
+    pid,
     execute: (...command: readonly string[]) => execute("nsenter", [...within, ...command], options),
     run: (...command: readonly string[]) => succeed("nsenter", [...within, ...command], options),
     start: (...command: readonly string[]) =>
       spawn("nsenter", [...enter, "--", ...command], { stdio: ["ignore", "pipe", "pipe"] }),
+    converse: (...command: readonly string[]) => spawn("nsenter", [...within, ...command], options),
   };
   // It is not to be asked before it has made its socket.
   await eventually(

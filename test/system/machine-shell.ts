@@ -1,55 +1,83 @@
 // SPDX-License-Identifier: Apache-2.0
 // A shell on a machine of its own, which is gone with the shell: what it starts, mounts, links and writes.
-import { spawn } from "node:child_process";
+import assert from "node:assert/strict";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { type BootedMachine, bootMachine } from "./booted-machine.ts";
+import { succeed } from "./harness.ts";
+import { PATH, createMachine } from "./machine.ts";
 import { PATIENCE_MS } from "./patience.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
-/** Where a node's files go; what is written there stays in the machine. */
-const OWN_FOLDERS = ["/etc", "/opt", "/var/lib", REPOSITORY];
 /** Nothing that a command prints. */
 const END = `end-of-command-${process.pid}`;
 
-export interface MachineShell extends AsyncDisposable {
+export interface MachineShell {
   /** Runs a command in the shell itself, so that its variables and its folder stay; gives all that it prints. */
   run(command: string): Promise<{ readonly code: number; readonly output: string }>;
 }
 
-/** Begins in the repository, with `margay` in the PATH, and without any network. */
-export async function openMachineShell(): Promise<MachineShell> {
-  const spaces = ["--mount", "--net", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"];
-  const child = spawn("unshare", [...spaces, "bash", "--noprofile", "--norc"], {
-    stdio: ["pipe", "pipe", "inherit"],
-    cwd: REPOSITORY,
-    env: { ...process.env, PATH: `${join(REPOSITORY, "bin")}:${process.env["PATH"]}` },
-  });
+export interface Machines extends AsyncDisposable {
+  /** By the machines' names. */
+  readonly shells: ReadonlyMap<string, MachineShell>;
+}
+
+/**
+ * Boots a machine or two, `host1` and `host2`, and opens a shell on each. It begins in the repository, with `margay` in the PATH. A machine has one interface,
+ * `eth0` with 192.168.0.101/24 or 192.168.0.102/24, which leads to the other.
+ */
+export async function openMachines(names: readonly string[]): Promise<Machines> {
+  await using stack = new AsyncDisposableStack();
+  const machines: BootedMachine[] = [];
+  for (const _ of names) machines.push(stack.use(await bootMachine(stack.use(createMachine()))));
+  await cable(machines);
+  const shells = new Map<string, MachineShell>();
+  for (const [index, machine] of machines.entries()) {
+    const name = names[index] ?? "";
+    const shell = openShell(machine);
+    const { code, output } = await shell.run(preparationOf(name, `192.168.0.${101 + index}/24`));
+    assert.equal(code, 0, `no machine: ${output}`);
+    shells.set(name, shell);
+  }
+  const owned = stack.move();
+  return { shells, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** A machine alone has a cable whose other end is in itself, and leads nowhere. */
+async function cable([first, second]: readonly BootedMachine[]): Promise<void> {
+  if (first === undefined) return;
+  const ends =
+    second === undefined
+      ? ["eth0", "netns", first.pid, "type", "veth", "peer", "name", "nowhere", "netns", first.pid]
+      : ["eth0", "netns", first.pid, "type", "veth", "peer", "name", "eth0", "netns", second.pid];
+  await succeed("ip", ["link", "add", ...ends]);
+  if (second === undefined) await first.run("ip", "link", "set", "nowhere", "up");
+}
+
+function openShell(machine: BootedMachine): MachineShell {
+  const path = `${join(REPOSITORY, "bin")}:${PATH}`;
+  const child = machine.converse("env", "-i", `PATH=${path}`, "HOME=/root", "bash", "--noprofile", "--norc");
   const ended = once(child, "close");
+  child.stderr.resume();
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const run: MachineShell["run"] = async (command) => {
-    const watchdog = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
-    child.stdin.write(toInput(command));
-    const output: string[] = [];
-    for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
-      const [, rest, code] = new RegExp(`^(.*)${END} (\\d+)$`).exec(line.value) ?? [];
-      if (code === undefined) {
-        output.push(line.value);
-        continue;
-      }
-      clearTimeout(watchdog);
-      // What does not end its last line stands before the mark.
-      return { code: Number(code), output: [...output, ...(rest === "" ? [] : [rest])].join("\n") };
-    }
-    throw new Error(`the shell ended with:\n${command}\n${output.join("\n")}`);
-  };
-  const prepared = await run(PREPARATION);
-  if (prepared.code !== 0) throw new Error(`no machine: ${prepared.output}`);
   return {
-    run,
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
+    async run(command) {
+      const watchdog = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
+      child.stdin.write(toInput(command));
+      const output: string[] = [];
+      for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
+        const [, rest, code] = new RegExp(`^(.*)${END} (\\d+)$`).exec(line.value) ?? [];
+        if (code === undefined) {
+          output.push(line.value);
+          continue;
+        }
+        clearTimeout(watchdog);
+        // What does not end its last line stands before the mark.
+        return { code: Number(code), output: [...output, ...(rest === "" ? [] : [rest])].join("\n") };
+      }
       await ended;
+      throw new Error(`the shell ended with:\n${command}\n${output.join("\n")}`);
     },
   };
 }
@@ -59,17 +87,15 @@ function toInput(command: string): string {
   return `eval "$(cat <<'${END}'\n${command}\n${END}\n)" </dev/null 2>&1; printf '${END} %d\\n' $?\n`;
 }
 
-const PREPARATION = [
-  "set -e",
-  "hostname host1",
-  "ip link set lo up",
-  "mount -t tmpfs tmpfs /run",
-  ...OWN_FOLDERS.map((folder, index) =>
-    [
-      `mkdir -p /run/own/${index}/upper /run/own/${index}/work`,
-      `mount -t overlay overlay -o lowerdir=${folder},upperdir=/run/own/${index}/upper,workdir=/run/own/${index}/work ${folder}`,
-    ].join("\n"),
-  ),
-  `cd ${REPOSITORY}`,
-  "set +e",
-].join("\n");
+/** Settings of the machine's own distribution are not for namespaces. */
+function preparationOf(name: string, address: string): string {
+  return [
+    "set -e",
+    `hostname ${name}`,
+    "for link in lo eth0; do ip link set $link up; done",
+    `ip address add ${address} dev eth0`,
+    "rm -rf /usr/lib/sysctl.d /etc/sysctl.d /etc/sysctl.conf; mkdir /etc/sysctl.d",
+    `cd ${REPOSITORY}`,
+    "set +e",
+  ].join("\n");
+}
