@@ -38,8 +38,8 @@ interface Block {
   readonly above: string;
 }
 
-const MARK = /^<!-- run(?: on (\w+))?( -->)?$/;
-const EXCUSE = /^<!-- not run: \S.* -->$/;
+const MARK = /^ *<!-- run(?: on (\w+))?( -->)?$/;
+const EXCUSE = /^ *<!-- not run: \S.* -->$/;
 /** Blocks without a language may be commands. */
 const COMMAND_LANGUAGES = ["", "console", "sh"];
 

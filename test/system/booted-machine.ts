@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
+import { basename } from "node:path";
 import { text as readText } from "node:stream/consumers";
 import { type Outcome, eventually, execute, succeed } from "./harness.ts";
 import { MOUNT_ROOT, type Machine, PATH } from "./machine.ts";
@@ -25,6 +26,7 @@ export interface BootedMachine extends AsyncDisposable {
  * Makes the machine whose folder is `$1`, tells the number of its first process, and becomes systemd.
  * - Of settings it can change those of its network only: the others are this machine's.
  * - Units that this machine has enabled, or that are made of its fstab, are hidden; so is the operator's part of /etc/systemd.
+ * - What Node compiles of Margay is kept with this machine's, for that is half the work of a start.
  * - Its console is a file, for systemd writes to it, and hears from it, what a machine's operator is to see.
  */
 const BOOT = `${MOUNT_ROOT}
@@ -45,6 +47,8 @@ const BOOT = `${MOUNT_ROOT}
   for folder in "$root/run" "$root/etc/systemd" "$root/usr/lib/systemd/system-generators" "$units"/*.wants; do
     mount -t tmpfs -o mode=755 tmpfs "$folder"
   done
+  mkdir -p /var/cache/margay "$root/var/cache/margay"
+  mount --bind /var/cache/margay "$root/var/cache/margay"
   ln -s ../systemd-journald.service "$units/sysinit.target.wants/"
   read -r pid rest </proc/self/stat
   cd "$root"
@@ -78,7 +82,7 @@ const LIVE = `
 export async function bootMachine({ folder }: Machine): Promise<BootedMachine> {
   const life = spawn(
     "unshare",
-    ["--mount", "--propagation", "private", "sh", "-ec", LIVE, "sh", folder, `margay-${process.pid}`, BOOT],
+    ["--mount", "--propagation", "private", "sh", "-ec", LIVE, "sh", folder, basename(folder), BOOT],
     { stdio: "pipe" },
   );
   const ended = once(life, "exit");

@@ -24,7 +24,8 @@ const pages: readonly Page[] = globSync(["*.md", "docs/*.md"], { cwd: REPOSITORY
   }))
   .filter(({ commands }) => commands.length > 0);
 
-describe("the documentation", () => {
+// Two at a time, for they wait a lot.
+describe("the documentation", { concurrency: 2 }, () => {
   before(() => succeed(BUILD, []));
 
   for (const { name, commands } of pages)
