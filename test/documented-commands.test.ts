@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { parseDocumentedCommands, unmarkedBlocks } from "./documented-commands.ts";
+import { parseDocumentedCommands, unmarkedBlocks, withOutput } from "./documented-commands.ts";
 
 const PAGE = `
     not marked
@@ -76,6 +76,15 @@ for (const page of ["<!-- run -->\n\ntext\n", "<!-- run -->\n\n```console\nprint
   test(`a mark without commands is a mistake: ${JSON.stringify(page)}`, () => {
     assert.throws(() => parseDocumentedCommands(page), SyntaxError);
   });
+
+test("what a page shows of a command can be replaced by what it prints now", () => {
+  const [, , , , five] = parseDocumentedCommands(PAGE);
+  assert.ok(five);
+  assert.equal(
+    withOutput(PAGE, five, "one\ntwo\nthree\n"),
+    PAGE.replace("printed\n  …\n", "one\ntwo\nthree\n"),
+  );
+});
 
 test("blocks that say neither that they are run nor why not are found", () => {
   assert.deepEqual(unmarkedBlocks(PAGE), [2, 45]);

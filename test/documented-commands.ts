@@ -20,6 +20,8 @@ export interface DocumentedCommand {
   readonly code: number;
   /** What it has to print, `undefined` where that is not shown. */
   readonly output: string | undefined;
+  /** How many lines of the page the command itself has. */
+  readonly height: number;
 }
 
 interface Line {
@@ -68,6 +70,14 @@ export function unmarkedBlocks(markdown: string): readonly number[] {
     .filter(({ language }) => COMMAND_LANGUAGES.includes(language))
     .filter(({ above }) => !MARK.test(above) && !EXCUSE.test(above))
     .map(({ line }) => line);
+}
+
+/** The page, showing that a command of it prints what it printed now. */
+export function withOutput(markdown: string, command: DocumentedCommand, output: string): string {
+  const lines = markdown.split("\n");
+  const shown = command.output?.split("\n").length ?? 0;
+  lines.splice(command.line - 1 + command.height, shown, ...output.trimEnd().split("\n"));
+  return lines.join("\n");
 }
 
 function toLines(markdown: string): readonly Line[] {
@@ -146,5 +156,5 @@ function dialogueOf(lines: readonly Line[], machine: string): readonly Documente
 
 function toCommand({ line, text }: Line, machine: string, output: string | undefined): DocumentedCommand {
   const code = /#.*\bends with code (\d+)\b/.exec(text)?.[1];
-  return { line, machine, text, code: Number(code ?? 0), output };
+  return { line, machine, text, code: Number(code ?? 0), output, height: text.split("\n").length };
 }

@@ -29,12 +29,11 @@ export interface Machines extends AsyncDisposable {
  */
 export async function openMachines(names: readonly string[]): Promise<Machines> {
   await using stack = new AsyncDisposableStack();
-  const machines: BootedMachine[] = [];
-  for (const _ of names) machines.push(stack.use(await bootMachine(stack.use(createMachine()))));
-  await cable(machines);
+  const machines = new Map<string, BootedMachine>();
+  for (const name of names) machines.set(name, stack.use(await bootMachine(stack.use(createMachine()))));
+  await cable([...machines.values()]);
   const shells = new Map<string, MachineShell>();
-  for (const [index, machine] of machines.entries()) {
-    const name = names[index] ?? "";
+  for (const [index, [name, machine]] of [...machines].entries()) {
     const shell = openShell(machine);
     const { code, output } = await shell.run(preparationOf(name, `192.168.0.${101 + index}/24`));
     assert.equal(code, 0, `no machine: ${output}`);
