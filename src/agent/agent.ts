@@ -64,6 +64,7 @@ export async function startAgent(
       meters.applications.observe(durationMs / 1000);
       if (latencyMs !== undefined) meters.changes.observe(latencyMs / 1000);
     },
+    storeMeter: meters,
   });
   const agent = stack.use(new Agent(config, collaborators, parts, { conditions, meters }));
   running.agent = agent;
