@@ -2,7 +2,7 @@
 // A trace as text for a terminal, and as JSON.
 import type { Direction } from "./view.ts";
 import type { Evidence, Step, Trace, TraceEnd } from "./trace.ts";
-import { describeFact, describeProbe, formatUs } from "./words.ts";
+import { describeFact, describeProbe, describeTime } from "./words.ts";
 
 const TITLES: Readonly<Record<Direction, string>> = { there: "The way there", back: "The way back" };
 const MARKS: Readonly<Record<Evidence, string>> = { captured: "seen", asked: "asked", computed: "computed" };
@@ -40,12 +40,11 @@ export function traceToJson({ steps, ...trace }: Trace): object {
 }
 
 function line({ station, fact, evidence }: Step, number: number, width: number): string {
-  const at = fact.kind === "seen" ? `+${formatUs(fact.atUs)}` : "";
   const columns = [
     String(number).padStart(3),
     station.padEnd(width),
     MARKS[evidence].padEnd(8),
-    at.padStart(9),
+    describeTime(fact).padStart(9),
     describeFact(fact),
   ];
   return columns.join("  ");

@@ -6,7 +6,7 @@ import type { Evidence, Fault, Step, Trace } from "./trace.ts";
 import type { Direction } from "./view.ts";
 import { circle, escaped, line, rect, text, textWithLead } from "./svg-elements.ts";
 import { SVG_STYLE } from "./svg-style.ts";
-import { describeFact, describeProbe, formatUs } from "./words.ts";
+import { describeFact, describeProbe, describeTime } from "./words.ts";
 
 const MARGIN = 24;
 /** A lane is at least so wide; names are broken where they are longer than fits. */
@@ -142,7 +142,7 @@ function wordsOf({ step, number, lines, y }: Row, x: number): readonly string[] 
   return [
     text("count", x + 22, y, String(number)),
     text("mark", x + MARK_COLUMN, y, MARKS[evidence]),
-    ...(fact.kind === "seen" ? [text("mark", x + TIME_COLUMN, y, `+${formatUs(fact.atUs)}`)] : []),
+    text("mark", x + TIME_COLUMN, y, describeTime(fact)),
     textWithLead("words", x + WORDS_COLUMN, y, station, first.slice(station.length)),
     ...rest.map((part, index) => text("words", x + WORDS_COLUMN, y + (index + 1) * LINE, part)),
   ];

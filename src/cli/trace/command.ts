@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_LAB } from "../../lab/layout.ts";
-import { isIpv4 } from "../../net/ipv4.ts";
+import { type Family, familyOf } from "../../net/ip.ts";
 import { observe } from "../../observe/observe.ts";
 import { systemProcesses } from "../../system/process.ts";
 import { explain } from "../../trace/explain.ts";
@@ -11,21 +11,24 @@ import type { CommandContext } from "../context.ts";
 import { CommandError } from "../exit.ts";
 import { openNamedLab } from "../lab-options.ts";
 import { print } from "../print.ts";
-import { type TracedEnds, endsInLab, endsOnNode } from "./places.ts";
+import { type TracedEnds, addressIn, endsInLab, endsOnNode } from "./places.ts";
 
 interface TraceOptions {
   readonly lab?: string;
   readonly proto: "icmp" | "udp" | "tcp";
   readonly port?: number;
   readonly size: number;
+  readonly ipv6?: boolean;
   readonly json?: boolean;
   readonly svg?: boolean;
 }
 
 /** As `ping` sends it. */
 const DEFAULT_BYTES = 84;
-/** An echo with its headers, and the longest packet of IPv4 (RFC 791 section 3.1). */
-const [LEAST_BYTES, MOST_BYTES] = [28, 65_535];
+/** An echo with its headers. */
+const LEAST_BYTES: Readonly<Record<Family, number>> = { 4: 28, 6: 48 };
+/** The longest packet of IPv4 (RFC 791 section 3.1). */
+const MOST_BYTES = 65_535;
 const MOST_PORT = 65_535;
 
 export function createTraceCommand({ signal, exitWith }: CommandContext): Command {
@@ -41,14 +44,21 @@ export function createTraceCommand({ signal, exitWith }: CommandContext): Comman
     .option(
       "--size <octets>",
       "of the packet, which nobody may fragment; not of TCP",
-      numberUpTo(LEAST_BYTES, MOST_BYTES),
+      numberUpTo(LEAST_BYTES[4], MOST_BYTES),
       DEFAULT_BYTES,
     )
+    .option("-6, --ipv6", "of containers that have both, the IPv6 addresses")
     .addOption(new Option("--svg", "print a picture (SVG)").conflicts("json"))
     .option("--json", "print JSON")
     .action(async (source: string, destination: string, options: TraceOptions) => {
       const port = requirePort(options);
-      const { src, dst, ...ends } = await findEnds(source, destination, options.lab);
+      const { src, dst, ...ends } = await findEnds(source, destination, options);
+      const least = LEAST_BYTES[familyOf(dst)];
+      if (options.size < least)
+        throw new CommandError(
+          "invalid",
+          `Cannot send a packet of ${options.size} octets: want ${least} or more`,
+        );
       const probe = { kind: options.proto, src, dst, packetBytes: options.size, port };
       const observation = await observe({ processes: systemProcesses }, { ...ends, probe }, { signal });
       const trace = explain(observation);
@@ -59,13 +69,23 @@ export function createTraceCommand({ signal, exitWith }: CommandContext): Comman
     });
 }
 
-async function findEnds(source: string, destination: string, lab: string | undefined): Promise<TracedEnds> {
-  if (lab === undefined && isIpv4(source)) {
-    if (!isIpv4(destination))
-      throw new CommandError("invalid", `Cannot trace to "${destination}": want an IPv4 address, or "--lab"`);
-    return await endsOnNode(source, destination);
+async function findEnds(
+  source: string,
+  destination: string,
+  { lab, ipv6 }: TraceOptions,
+): Promise<TracedEnds> {
+  const src = addressIn(source);
+  if (lab === undefined && src !== undefined) {
+    const dst = addressIn(destination);
+    if (dst === undefined || familyOf(dst) !== familyOf(src))
+      throw new CommandError(
+        "invalid",
+        `Cannot trace to "${destination}": want an IPv${familyOf(src)} address, or "--lab"`,
+      );
+    return await endsOnNode(src, dst);
   }
-  return endsInLab(await openNamedLab({ name: lab ?? DEFAULT_LAB }).status(), source, destination);
+  const status = await openNamedLab({ name: lab ?? DEFAULT_LAB }).status();
+  return endsInLab(status, source, destination, ipv6 === true ? 6 : undefined);
 }
 
 /** 0 where the protocol has none. */
