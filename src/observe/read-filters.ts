@@ -3,7 +3,7 @@ import { createNft } from "../dataplane/nft/nft.ts";
 import type { NftTable } from "../dataplane/nft/statement.ts";
 import type { Station } from "../trace/observation.ts";
 import type { OpenStation } from "./open-station.ts";
-import type { PostTools } from "./post.ts";
+import type { ProcessRunner } from "../system/process.ts";
 
 /** Margay's tables that drop packets, and their sets. */
 const FILTERS: readonly { readonly table: NftTable; readonly set: string }[] = [
@@ -15,7 +15,7 @@ const FILTERS: readonly { readonly table: NftTable; readonly set: string }[] = [
 
 /** The elements of their sets, by `<family> <table> <set>`; of a table that is not there, nothing. Throws `NftError`. */
 export async function readFilters(
-  { processes }: PostTools,
+  { processes }: { readonly processes: ProcessRunner },
   { netns, place }: OpenStation,
 ): Promise<NonNullable<Station["filters"]>> {
   const command = ["nsenter", `--net=${place.netnsPath}`, "nft"] as const;

@@ -33,7 +33,6 @@ export interface RemoteReport {
 
 export interface Silence {
   readonly kind: "silent";
-  readonly node: string;
-  /** A sentence's end: `its agent did not answer in 3 s`. */
+  /** A clause: `the agent of "host2" did not answer in 3 s`. */
   readonly reason: string;
 }

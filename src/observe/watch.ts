@@ -17,7 +17,7 @@ export interface WatchOptions {
 }
 
 /** Of each trace: a probe makes some dozens, and questions of others about MAC addresses could be any number. */
-const MOST_FRAMES = 1000;
+export const MOST_FRAMES = 1000;
 
 /**
  * What all stations see from now on until the last, or until the signal aborts; in the order of time, and at most 1000 frames. What was captured before is

@@ -11,7 +11,7 @@ import { innermost, isIcmp } from "./headers.ts";
 /** What the live network did with the probe: the same trace for the same observation. */
 export function explain(observation: Observation): Trace {
   const view = new View(observation);
-  const { probe, source, sightings, lost } = observation;
+  const { probe, source, sightings, lost, aligned } = observation;
   const there = view.leg("there");
   const back = view.leg("back");
   const answer = sightings.find((sighting) => isAnswer(sighting, source, probe));
@@ -23,6 +23,7 @@ export function explain(observation: Observation): Trace {
     ...beginning(there, view),
     ...walk(there, view),
     ...(isDelivered ? [...beginning(back, view), ...walk(back, view)] : []),
+    ...(fault === null ? [] : dropOf(isDelivered ? back : there, view)),
     ...(fault === null ? [] : questions(isDelivered ? back : there, fault, view)),
     ...(answer === undefined
       ? []
@@ -36,7 +37,14 @@ export function explain(observation: Observation): Trace {
     steps,
     fault,
     lost,
+    ...(aligned !== undefined && { aligned }),
   };
+}
+
+function dropOf(leg: Leg, { observation: { drop } }: View): readonly Step[] {
+  if (drop === undefined || leg.path.at(-1)?.station !== drop.station) return [];
+  const { station, ...fact } = drop;
+  return [stepOf(leg, station, { kind: "dropped", ...fact })];
 }
 
 /** What is broken where nobody answers a question shows in the questions. */

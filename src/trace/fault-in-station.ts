@@ -16,7 +16,7 @@ import {
   nextHopOf,
   outIfIndexOf,
 } from "./view.ts";
-import { RESOLUTIONS, describeRoute } from "./words.ts";
+import { RESOLUTIONS, describeRoute, describeRule } from "./words.ts";
 
 /** It came to a station that is not its end, and left it by no interface. */
 export function inStation(whole: Place, last: Sighting): Fault {
@@ -231,8 +231,17 @@ function faultOfWayOut(place: Place, last: Sighting, route: RouteFacts): Fault |
 }
 
 function dropped(place: Place, last: Sighting, route: RouteFacts | undefined): Fault {
-  const { leg, station } = place;
+  const { leg, view, station } = place;
   const ifName = linkName(station, last.ifIndex);
+  const { drop } = view.observation;
+  if (drop?.station === station.name)
+    return fault(
+      place,
+      "dropped",
+      ifName,
+      `The packet came to "${station.name}" by "${ifName}", where ${describeRule(drop)} of nftables drops it.`,
+      `Somebody's firewall: "nft -a list table ${drop.table}" on "${station.name}" shows the rule, and what it is for.`,
+    );
   const wanted = route === undefined ? "" : ` Its kernel would send it on by ${routeOn(station, route)}.`;
   return fault(
     place,

@@ -12,7 +12,7 @@ import { type Leg, type View, forwardedBy, linkName, linkOf, lookupOf, nextHopOf
 
 /** Why the leg does not reach its end. */
 export function findFault(leg: Leg, view: View): Fault {
-  const last = leg.path.at(-1);
+  const last = leg.worn ?? leg.path.at(-1);
   const at = last === undefined ? leg.from : view.station(last.station);
   if (at === undefined)
     return {

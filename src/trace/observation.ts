@@ -128,6 +128,15 @@ export interface Sighting {
   readonly headers: readonly Header[];
 }
 
+export interface DropFacts {
+  readonly station: string;
+  /** `<family> <name>`. */
+  readonly table: string;
+  readonly chain: string;
+  /** As nft writes it; null where it is the chain's policy. */
+  readonly rule: string | null;
+}
+
 export interface Observation {
   readonly probe: Probe;
   /** Names of stations; the destination's is absent where nobody here can look into it. */
@@ -140,8 +149,10 @@ export interface Observation {
   readonly resolutions: readonly Sighting[];
   /** How many probes before this one were not answered. */
   readonly lost: number;
-  /** Nodes that were asked to take part, and did not. */
-  readonly silent?: readonly { readonly node: string; readonly reason: string }[];
+  /** Looked for only where the probe came to a station and did not leave it: the rule of nftables that drops it there. */
+  readonly drop?: DropFacts;
+  /** Why no other node takes part, where one should. */
+  readonly silence?: string;
   /** Nodes whose own clocks told when frames passed there: those times were moved to fit between those of this one. */
   readonly aligned?: readonly string[];
   /** Why the kernel of the source did not take the probe: the name of the error. */

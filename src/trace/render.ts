@@ -9,7 +9,7 @@ const MARKS: Readonly<Record<Evidence, string>> = { captured: "seen", asked: "as
 
 /** Steps numbered in their order, each with its place, its time where it was seen, and how it is known. */
 export function renderTrace(trace: Trace): string {
-  const { source, destination, probe, steps, fault, lost } = trace;
+  const { source, destination, probe, steps, fault, lost, aligned = [] } = trace;
   const width = Math.max(...steps.map(({ station }) => station.length), 0);
   const ways = (["there", "back"] as const).flatMap((direction) => {
     const lines = steps.flatMap((step, index) =>
@@ -19,6 +19,9 @@ export function renderTrace(trace: Trace): string {
   });
   const title = `${nameOf(source)} -> ${nameOf(destination)}: ${describeProbe(probe)}`;
   const before = lost === 0 ? [] : [`${lost} probe${lost === 1 ? "" : "s"} before this one had no answer.`];
+  const clocks = aligned.map(
+    (node) => `Times at ${node} are by its own clock, set so that the packet came there after it had left.`,
+  );
   const verdict =
     fault === null
       ? ["", "The path works."]
@@ -28,7 +31,7 @@ export function renderTrace(trace: Trace): string {
           `  Cause:  ${fault.text}`,
           `  Remedy: ${fault.remedy}`,
         ];
-  return [title, ...before, ...ways, ...verdict].join("\n");
+  return [title, ...before, ...clocks, ...ways, ...verdict].join("\n");
 }
 
 /** The value itself, each step with its words and number. */

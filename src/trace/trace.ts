@@ -4,7 +4,7 @@ import type { Cidr } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
 import type { Mac } from "../net/mac.ts";
 import type { Header, IpHeader } from "./headers.ts";
-import type { Probe, RouteFacts } from "./observation.ts";
+import type { DropFacts, Probe, RouteFacts } from "./observation.ts";
 import type { Direction } from "./view.ts";
 
 export interface Trace {
@@ -19,6 +19,8 @@ export interface Trace {
   readonly fault: Fault | null;
   /** How many probes before this one were not answered. */
   readonly lost: number;
+  /** Nodes whose own clocks told when the packet passed there; their times were moved to fit between those of this one. */
+  readonly aligned?: readonly string[];
 }
 
 export interface TraceEnd {
@@ -96,6 +98,8 @@ export type Fact =
       /** `<address>:<port>`. */
       readonly endpoint: string | null;
     }
+  /** A rule of nftables ends it, as the kernel's own trace of the packet tells. */
+  | ({ readonly kind: "dropped" } & Omit<DropFacts, "station">)
   /** `by` names the device; null: programs on the interface that the packet leaves by. */
   | {
       readonly kind: "encapsulated" | "decapsulated";
@@ -104,7 +108,8 @@ export type Fact =
       readonly outer: IpHeader;
     }
   | { readonly kind: "encrypted"; readonly ifName: string }
-  | { readonly kind: "unobserved" }
+  /** `reason`: why nobody there took part; absent where nobody was to be asked. */
+  | { readonly kind: "unobserved"; readonly reason?: string }
   | { readonly kind: "delivered"; readonly ip: Ip }
   | { readonly kind: "answered"; readonly afterUs: number };
 

@@ -28,6 +28,8 @@ export interface Leg {
   readonly to: Station | undefined;
   /** Each capture point once, in the order of time. */
   readonly path: readonly Sighting[];
+  /** The last that was seen coming to a station with no hop left, if any was. */
+  readonly worn: Sighting | undefined;
 }
 
 /** The probe, its answer, or an error of ICMP that quotes either. */
@@ -77,13 +79,15 @@ export class View {
       destination === undefined ? undefined : this.station(destination),
     ];
     const isThere = direction === "there";
+    const all = sightings.filter((sighting) => roleOf(sighting, probe) === direction);
     return {
       direction,
       src: isThere ? probe.src : probe.dst,
       dst: isThere ? probe.dst : probe.src,
       from: isThere ? near : far,
       to: isThere ? far : near,
-      path: firstOfEach(sightings.filter((sighting) => roleOf(sighting, probe) === direction)),
+      path: firstOfEach(all),
+      worn: all.findLast(isWorn),
     };
   }
 
@@ -103,6 +107,11 @@ export class View {
     if (isLinkLocal(ip)) return undefined;
     return this.stations.find((station) => hasAddress(station, ip));
   }
+}
+
+function isWorn({ direction, headers }: Sighting): boolean {
+  const { ip } = innermost(headers);
+  return direction === "in" && ip !== undefined && ip.ttl <= 1;
 }
 
 /** TCP repeats itself. */

@@ -23,6 +23,7 @@ const EVIDENCE: Readonly<Record<Fact["kind"], Evidence>> = {
   neighbour: "asked",
   seen: "captured",
   resolution: "captured",
+  dropped: "captured",
   forwarding: "asked",
   peer: "asked",
   encapsulated: "captured",
@@ -130,11 +131,12 @@ function arrival(point: Point): readonly Fact[] {
 }
 
 /** What happens where nobody looks, between this capture point and the next. */
-function beyond({ leg, station, sighting: { ifIndex, direction }, after }: Point): readonly Fact[] {
+function beyond({ leg, view, station, sighting: { ifIndex, direction }, after }: Point): readonly Fact[] {
   if (direction === "in") return [];
   const link = linkOf(station, ifIndex);
   if (link !== undefined && (link.kind === "wireguard" || WIREGUARD.test(link.name)))
     return [{ kind: "encrypted", ifName: link.name }];
   const isEnd = after === undefined && leg.to === undefined && station.kind !== "container";
-  return isEnd ? [{ kind: "unobserved" }] : [];
+  const { silence } = view.observation;
+  return isEnd ? [{ kind: "unobserved", ...(silence !== undefined && { reason: silence }) }] : [];
 }

@@ -9,7 +9,7 @@ import {
   type ResolutionHeader,
   icmpErrorOf,
 } from "./headers.ts";
-import type { Probe, RouteFacts } from "./observation.ts";
+import type { DropFacts, Probe, RouteFacts } from "./observation.ts";
 import type { Fact } from "./trace.ts";
 
 // `RTPROT_*` of linux/rtnetlink.h; 80 is Margay's own.
@@ -33,6 +33,8 @@ export function describeFact(fact: Fact): string {
       return `${fact.direction === "in" ? "in by" : "out by"} ${fact.ifName}: ${describeHeaders(fact.headers)}`;
     case "resolution":
       return `${fact.direction === "in" ? "in by" : "out by"} ${fact.ifName}: ${describeHeaders(fact.headers)}`;
+    case "dropped":
+      return `${describeRule(fact)} of nftables drops it`;
     case "forwarding":
       return `${fact.ifName} sends frames to ${fact.mac} to ${fact.node}, by an entry of its forwarding table`;
     case "peer": {
@@ -50,12 +52,18 @@ export function describeFact(fact: Fact): string {
     case "encrypted":
       return `${fact.ifName} encrypts it (WireGuard); on the underlay nobody can tell it from other packets between these nodes, so it is not shown there`;
     case "unobserved":
-      return "from here on it cannot be seen from this node";
+      return `from here on it cannot be seen from this node${fact.reason === undefined ? "" : `: ${fact.reason}`}`;
     case "delivered":
       return `${fact.ip} is its own address: delivered`;
     case "answered":
       return `the answer is there, ${formatUs(fact.afterUs)} after the probe left`;
   }
+}
+
+/** `the rule "ip protocol icmp drop" in chain "forward", table "ip other"`. */
+export function describeRule({ table, chain, rule }: Omit<DropFacts, "station">): string {
+  const what = rule === null ? "the policy" : `the rule "${rule}"`;
+  return `${what} of chain "${chain}", table "${table}",`;
 }
 
 const TUNNELS = { ipip: "IPIP", vxlan: "VXLAN" } as const;

@@ -2,8 +2,9 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_LAB } from "../../lab/layout.ts";
 import { type Family, familyOf } from "../../net/ip.ts";
-import { observe } from "../../observe/observe.ts";
+import { type ObserveRequest, observe } from "../../observe/observe.ts";
 import { systemProcesses } from "../../system/process.ts";
+import { AGENT_SOCKET } from "../../system/run-directory.ts";
 import { explain } from "../../trace/explain.ts";
 import { renderTrace, traceToJson } from "../../trace/render.ts";
 import { renderSvg } from "../../trace/svg.ts";
@@ -11,7 +12,9 @@ import type { CommandContext } from "../context.ts";
 import { CommandError } from "../exit.ts";
 import { openNamedLab } from "../lab-options.ts";
 import { print } from "../print.ts";
+import { openCommandStore } from "../store.ts";
 import { type TracedEnds, addressIn, endsInLab, endsOnNode } from "./places.ts";
+import { findRemote, ownNodeName } from "./remote.ts";
 
 interface TraceOptions {
   readonly lab?: string;
@@ -19,6 +22,7 @@ interface TraceOptions {
   readonly port?: number;
   readonly size: number;
   readonly ipv6?: boolean;
+  readonly socket: string;
   readonly json?: boolean;
   readonly svg?: boolean;
 }
@@ -48,11 +52,13 @@ export function createTraceCommand({ signal, exitWith }: CommandContext): Comman
       DEFAULT_BYTES,
     )
     .option("-6, --ipv6", "of containers that have both, the IPv6 addresses")
+    .option("--socket <path>", "on a node: the socket of its agent", AGENT_SOCKET)
     .addOption(new Option("--svg", "print a picture (SVG)").conflicts("json"))
     .option("--json", "print JSON")
     .action(async (source: string, destination: string, options: TraceOptions) => {
       const port = requirePort(options);
-      const { src, dst, ...ends } = await findEnds(source, destination, options);
+      await using stack = new AsyncDisposableStack();
+      const { src, dst, ...ends } = await findEnds(source, destination, options, { stack, signal });
       const least = LEAST_BYTES[familyOf(dst)];
       if (options.size < least)
         throw new CommandError(
@@ -72,8 +78,9 @@ export function createTraceCommand({ signal, exitWith }: CommandContext): Comman
 async function findEnds(
   source: string,
   destination: string,
-  { lab, ipv6 }: TraceOptions,
-): Promise<TracedEnds> {
+  { lab, ipv6, socket }: TraceOptions,
+  { stack, signal }: { readonly stack: AsyncDisposableStack; readonly signal: AbortSignal },
+): Promise<TracedEnds & Pick<ObserveRequest, "remote">> {
   const src = addressIn(source);
   if (lab === undefined && src !== undefined) {
     const dst = addressIn(destination);
@@ -82,10 +89,16 @@ async function findEnds(
         "invalid",
         `Cannot trace to "${destination}": want an IPv${familyOf(src)} address, or "--lab"`,
       );
-    return await endsOnNode(src, dst);
+    const nodeName = await ownNodeName(socket, signal);
+    const ends = await endsOnNode(src, dst, { nodeName, socket });
+    if (ends.destination !== undefined) return ends;
+    const store = stack.use(openCommandStore({ socket }));
+    const remote = await findRemote(store, nodeName, dst, signal);
+    return remote === undefined ? ends : { ...ends, remote: stack.use(remote) };
   }
-  const status = await openNamedLab({ name: lab ?? DEFAULT_LAB }).status();
-  return endsInLab(status, source, destination, ipv6 === true ? 6 : undefined);
+  const name = lab ?? DEFAULT_LAB;
+  const status = await openNamedLab({ name }).status();
+  return endsInLab(status, source, destination, { lab: name, ...(ipv6 === true && { family: 6 }) });
 }
 
 /** 0 where the protocol has none. */

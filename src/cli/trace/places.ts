@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the two arguments of a trace stand for: containers of a lab by their names, or of this node by their addresses.
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { wireguardDirectory } from "../../agent/config.ts";
 import type { ContainerStatus, LabStatus } from "../../lab/lab.ts";
 import { LabError } from "../../lab/error.ts";
-import { NETNS_DIRECTORY } from "../../lab/layout.ts";
+import { NETNS_DIRECTORY, createLayout } from "../../lab/layout.ts";
 import { type Family, type Ip, familyOf, parseIp } from "../../net/ip.ts";
 import { findLocalPlaces } from "../../observe/local-places.ts";
 import type { StationPlace } from "../../observe/place.ts";
+import { AGENT_SOCKET } from "../../system/run-directory.ts";
 import { CommandError } from "../exit.ts";
 
 export interface TracedEnds {
@@ -19,15 +21,21 @@ export interface TracedEnds {
   readonly dst: Ip;
 }
 
+export interface LabOptions {
+  /** @default that of an end which is an address; IPv4 where both have it */
+  readonly family?: Family;
+  /** The lab's name, for where its hosts have their files: peers of a WireGuard outside the kernel are known from there. */
+  readonly lab?: string;
+}
+
 /**
- * Of a lab: every host and machine is looked into. Addresses are of the family that is asked for, or that an end which is an address is of, or IPv4 where
- * both containers have it. Throws {@link LabError} for a name that it has not.
+ * Of a lab: every host and machine is looked into. Throws {@link LabError} for a name that it has not.
  */
 export function endsInLab(
   status: LabStatus,
   sourceName: string,
   destinationName: string,
-  wanted?: Family,
+  { family: wanted, lab }: LabOptions = {},
 ): TracedEnds {
   const source = containerOf(status, sourceName);
   if (source === undefined) throw absent(status, sourceName);
@@ -40,7 +48,7 @@ export function endsInLab(
   if ([src, dst].some((ip) => familyOf(ip) !== family))
     throw new CommandError("invalid", `Cannot trace from ${src} to ${dst}: want addresses of one family`);
   const [from, to] = [placeOf(source), destination && placeOf(destination)];
-  const nodes = nodePlaces(status);
+  const nodes = nodePlaces(status, lab);
   return {
     places: [from, ...nodes, ...(to === undefined || to.name === from.name ? [] : [to])],
     source: from,
@@ -50,9 +58,22 @@ export function endsInLab(
   };
 }
 
+export interface NodeOptions {
+  /** What the node is called. @default the machine's name */
+  readonly nodeName?: string;
+  /** Its agent's socket, beside which that has its files. */
+  readonly socket?: string;
+}
+
 /** Of this machine's own node. Throws {@link CommandError} where the source is no container of it. */
-export async function endsOnNode(src: Ip, dst: Ip): Promise<TracedEnds> {
-  const { node, container } = await findLocalPlaces(hostname(), [src, dst]);
+export async function endsOnNode(
+  src: Ip,
+  dst: Ip,
+  { nodeName = hostname(), socket = AGENT_SOCKET }: NodeOptions = {},
+): Promise<TracedEnds> {
+  const { container, ...local } = await findLocalPlaces(nodeName, [src, dst]);
+  const stateDirectory = dirname(socket);
+  const node = { ...local.node, wireguardDirectory: wireguardDirectory({ stateDirectory }) };
   const [source, destination] = [container(src), container(dst)];
   if (source === undefined)
     throw new CommandError(
@@ -110,13 +131,17 @@ function placeOf({ name, host, netns, interface: ifName }: ContainerStatus): Sta
 }
 
 /** Whether BIRD runs tells something only where some host has it: routes may come from the datastore alone. */
-function nodePlaces({ hosts, machines }: LabStatus): readonly StationPlace[] {
+function nodePlaces({ hosts, machines }: LabStatus, lab: string | undefined): readonly StationPlace[] {
+  const layout = lab === undefined ? undefined : createLayout(lab);
   const hasBird = hosts.some(({ bird }) => bird !== null);
   return [
     ...hosts.map(({ name, netns, agent, bird }) => ({
       name,
       kind: "node" as const,
       netnsPath: pathOf(netns),
+      ...(layout && {
+        wireguardDirectory: wireguardDirectory({ stateDirectory: layout.host(name).directory }),
+      }),
       processes: { agent: agent !== null, bird: !hasBird || bird !== null },
     })),
     ...machines.map(({ name, netns }) => ({ name, kind: "machine" as const, netnsPath: pathOf(netns) })),
