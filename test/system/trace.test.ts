@@ -178,6 +178,21 @@ describe("a trace", () => {
     await traceHealthy(lab, { runs: 20, seed: 1 });
   });
 
+  it("finds its probe in a busy container, loses nothing of its packets, and leaves no socket", async () => {
+    const sockets = async (): Promise<readonly string[]> =>
+      Promise.all(["a", "host1", "host2", "d"].map((node) => lab.exec(node, "cat", "/proc/net/packet")));
+    const before = await sockets();
+    const busy = lab.exec("a", "ping", "-n", "-q", "-i", "0.001", "-c", "2000", await lab.address("d"));
+    let isOver = false;
+    const told = busy.finally(() => (isOver = true));
+    let count = 0;
+    for (; !isOver || count < 3; count++) await traceThatWorks(lab, "a", "d");
+    assert.match(await told, /2000 packets transmitted, 2000 received, .*0% packet loss/);
+    const counted = (tables: readonly string[]): readonly number[] =>
+      tables.map((table) => table.trim().split("\n").length);
+    assert.deepEqual(counted(await sockets()), counted(before));
+  });
+
   it("shows the header that IPIP adds, where it is added and where it goes", async () => {
     await setWay(lab, "IPIP");
     const trace = await traceThatWorks(lab, "a", "d");
