@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a container waits for at its start and at its end: whole processes of plugins in turn, by Margay and by the reference plugins.
 // npm run bench -- cni [--rounds 20] [--existing 0,200] [--limit 250] [--write]
-import { loadavg } from "node:os";
+import { mkdtemp, rm } from "node:fs/promises";
+import { loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { describeFailure } from "../src/cli/failure.ts";
@@ -49,10 +51,20 @@ async function run(signal: AbortSignal): Promise<Results> {
   if (code !== 0) throw new Error(`Cannot build the plugin: ${stderr}`);
   await using stack = new AsyncDisposableStack();
   for (const [name, topology] of Object.entries(LABS)) await startLab(stack, name, topology, signal);
+  const starter = await buildStarter(stack, signal);
   const contenders: Contender[] = [];
   for (const entry of entriesOf(createLayout("mbnembedded"), createLayout("mbnetcd")))
-    contenders.push(stack.use(await createContender(entry, MOST)));
+    contenders.push(stack.use(await createContender(entry, MOST, starter)));
   return await measure(contenders, signal);
+}
+
+async function buildStarter(stack: AsyncDisposableStack, signal: AbortSignal): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "margay-bench-"));
+  stack.defer(() => rm(directory, { recursive: true }));
+  const [source, program] = [join(import.meta.dirname, "cni/starter.c"), join(directory, "starter")];
+  const { code, stderr } = await systemProcesses.run("cc", ["-O2", "-o", program, source], { signal });
+  if (code !== 0) throw new Error(`Cannot build "${source}": ${stderr}`);
+  return program;
 }
 
 async function startLab(

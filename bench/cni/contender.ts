@@ -2,7 +2,7 @@
 // The plugins that are compared, each on a machine of its own, and calls of them as a runtime makes them.
 import { join } from "node:path";
 import { type Netns, openNetns } from "../../src/dataplane/netlink/netns.ts";
-import { type Layout, NETNS_DIRECTORY } from "../../src/lab/layout.ts";
+import type { Layout } from "../../src/lab/layout.ts";
 import { createNamespaces } from "../../src/lab/namespaces.ts";
 import { systemProcesses } from "../../src/system/process.ts";
 
@@ -24,8 +24,16 @@ export interface Contender extends Disposable {
   readonly name: ContenderName;
   /** Network namespaces, by their names. */
   readonly containers: readonly string[];
-  /** One process of the plugin, from its start to its end, in milliseconds; throws where it fails. */
-  readonly call: (command: Command, container: string, options: Waiting) => Promise<number>;
+  /** Processes of the plugin, one for each of the containers, started at one moment; throws where one fails. */
+  readonly call: (command: Command, containers: readonly string[], options: Waiting) => Promise<Calls>;
+}
+
+/** How long processes took, in milliseconds from the moment of their start. */
+export interface Calls {
+  /** Of each container, in their order. */
+  readonly callsMs: readonly number[];
+  /** To the end of the last. */
+  readonly wholeMs: number;
 }
 
 interface Waiting {
@@ -74,8 +82,8 @@ function reference(name: ContenderName, layout: Layout, type: "ptp" | "bridge", 
   return { name, layout, machine: type, program: join(REFERENCE_PLUGINS, type), config };
 }
 
-/** Makes the contender's containers, so many; they go with the lab. */
-export async function createContender(entry: Entry, count: number): Promise<Contender> {
+/** Makes the contender's containers, so many; they go with the lab. `starter` is the program that `starter.c` becomes. */
+export async function createContender(entry: Entry, count: number, starter: string): Promise<Contender> {
   const { name, layout, machine } = entry;
   const containers = Array.from({ length: count }, (_, index) => layout.namespace(`${machine}c${index + 1}`));
   await createNamespaces(systemProcesses, layout, containers);
@@ -83,7 +91,7 @@ export async function createContender(entry: Entry, count: number): Promise<Cont
   return {
     name,
     containers,
-    call: (command, container, options) => call(entry, netns, { command, container }, options),
+    call: (command, some, options) => call({ ...entry, netns, starter }, command, some, options),
     [Symbol.dispose]() {
       netns[Symbol.dispose]();
     },
@@ -91,24 +99,21 @@ export async function createContender(entry: Entry, count: number): Promise<Cont
 }
 
 async function call(
-  { program, config }: Entry,
-  netns: Netns,
-  { command, container }: { readonly command: Command; readonly container: string },
+  { program, config, netns, starter }: Entry & { readonly netns: Netns; readonly starter: string },
+  command: Command,
+  containers: readonly string[],
   { signal }: Waiting,
-): Promise<number> {
-  const env = {
-    CNI_COMMAND: command,
-    CNI_CONTAINERID: container,
-    CNI_NETNS: join(NETNS_DIRECTORY, container),
-    CNI_IFNAME: "eth0",
-    CNI_PATH: REFERENCE_PLUGINS,
-  };
-  const input = JSON.stringify(config);
-  const startMs = performance.now();
+): Promise<Calls> {
+  const env = { CNI_COMMAND: command, CNI_IFNAME: "eth0", CNI_PATH: REFERENCE_PLUGINS };
+  const options = { input: JSON.stringify(config), env, signal };
   // The process is there when `run` returns; only its end is still to come.
-  const { ended } = netns.run(() => ({ ended: systemProcesses.run(program, [], { input, env, signal }) }));
-  const { code, stdout, stderr } = await ended;
-  const ms = performance.now() - startMs;
-  if (code !== 0) throw new Error(`Cannot ${command} "${container}" by "${program}": ${stdout}${stderr}`);
-  return ms;
+  const { ended } = netns.run(() => ({
+    ended: systemProcesses.run(starter, [program, ...containers], options),
+  }));
+  const { stdout, stderr } = await ended;
+  const lines = stdout.trim().split("\n");
+  const calls = lines.slice(0, -1).map((line) => line.split(" ").map(Number));
+  if (calls.length !== containers.length || calls.some(([, status]) => status !== 0))
+    throw new Error(`Cannot ${command} "${containers.join('", "')}" by "${program}": ${stdout}${stderr}`);
+  return { callsMs: calls.map(([ms = NaN]) => ms), wholeMs: Number(lines.at(-1)) };
 }

@@ -31,11 +31,7 @@ export async function measureWaves(contender: Contender, trial: Trial): Promise<
   const containers = contender.containers.slice(existing, existing + parallel);
   const waves: Wave[] = [];
   for (const command of COMMANDS) {
-    const startMs = performance.now();
-    const callsMs = await Promise.all(
-      containers.map((container) => contender.call(command, container, { signal })),
-    );
-    const wholeMs = performance.now() - startMs;
+    const { callsMs, wholeMs } = await contender.call(command, containers, { signal });
     waves.push({ contender: contender.name, existing, parallel, round, command, callsMs, wholeMs });
   }
   return waves;
@@ -57,8 +53,8 @@ export async function fill(
   const fillings: Filling[] = [];
   for (let before = from; before < to; before++)
     for (const { name, containers, call } of contenders) {
-      const callMs = await call("ADD", containers[before] ?? "", { signal });
-      fillings.push({ contender: name, before, callMs });
+      const { wholeMs } = await call("ADD", containers.slice(before, before + 1), { signal });
+      fillings.push({ contender: name, before, callMs: wholeMs });
     }
   return fillings;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Allocator } from "../ipam/allocator.ts";
 import type { Limits } from "../ipam/assignment.ts";
-import { isLow, surplusOf } from "../ipam/stock.ts";
+import { surplusOf } from "../ipam/stock.ts";
 import type { IPPool } from "../model/ip-pool.ts";
 import type { Cidr } from "../net/cidr.ts";
 import { FAMILIES, type Family } from "../net/ip.ts";
@@ -46,7 +46,7 @@ export function createBlockStock(
 
   const claim = async (family: Family, usable: readonly IPPool[], signal: AbortSignal): Promise<void> => {
     const result = await allocator.claimSpareBlock({ ...limits(), pools: usable, family, signal });
-    if (result.kind === "claimed") return;
+    if (result.kind === "claimed" || result.kind === "enough") return;
     claimsFromMs[family] = clock.now() + REFUSED_MS;
     const reason = result.kind === "scarce" ? "few blocks are left for other nodes" : result.limit;
     log.info("Claimed no block ahead of need", { reason });
@@ -55,11 +55,8 @@ export function createBlockStock(
   const review = async (family: Family, signal: AbortSignal): Promise<readonly Surplus[]> => {
     const usable = pools(family);
     const { reservations } = limits();
-    const look = (): ReturnType<typeof allocator.ownBlocks> =>
-      allocator.ownBlocks(family, { ...(reservations && { reservations }), signal });
-    if (isLow(await look(), usable) && clock.now() >= claimsFromMs[family])
-      await claim(family, usable, signal);
-    const blocks = await look();
+    if (clock.now() >= claimsFromMs[family]) await claim(family, usable, signal);
+    const blocks = await allocator.ownBlocks(family, { ...(reservations && { reservations }), signal });
     const nowMs = clock.now();
     const idle = blocks.filter(({ isIdle }) => isIdle);
     const since = new Map(idle.map(({ cidr }) => [cidr, idleSince[family].get(cidr) ?? nowMs]));

@@ -13,9 +13,9 @@ describe("an agent's configuration", () => {
   after(() => {
     rmSync(directory, { recursive: true });
   });
-  const read = (text: string): ReturnType<typeof readAgentConfig> => {
-    writeFileSync(path, text);
-    return readAgentConfig(path);
+  const read = (text: string, to = path): ReturnType<typeof readAgentConfig> => {
+    writeFileSync(to, text);
+    return readAgentConfig(to);
   };
   const node = "nodeName: host1\naddress: 192.168.0.101/24\n";
   /** 107 bytes are what a socket's address has room for. */
@@ -24,6 +24,12 @@ describe("an agent's configuration", () => {
   it("finds the address by itself where it is not told", async () => {
     const { address } = await read("nodeName: host1\n");
     assert.deepEqual(address, { kind: "first-found" });
+  });
+
+  it("may be JSON, in a file that says so", async () => {
+    const json = join(directory, "agent.json");
+    assert.deepEqual(await read('{"nodeName":"host1"}', json), await read("nodeName: host1\n"));
+    await assert.rejects(read("nodeName: host1\n", json), /agent\.json/);
   });
 
   it("needs a name, and has defaults for everything else", async () => {

@@ -67,11 +67,21 @@ function jsonField<T>(schema: z.ZodType<T>): z.ZodType<T, string> {
 
 const notDone = (what: string): z.ZodOptional<z.ZodNever> => z.never(`${what} is not done here`).optional();
 
+const FAMILY_NAMES = { IPv4: 4, IPv6: 6 } as const satisfies Record<string, Family>;
+
+/** Each once, in whatever order. */
+const familiesField = z
+  .array(z.enum(["IPv4", "IPv6"]))
+  .min(1)
+  .refine((names) => new Set(names).size === names.length, "want each family once")
+  .transform((names): readonly Family[] => names.map((name) => FAMILY_NAMES[name]).sort());
+
 /** Calico's annotations of a container, `cni.projectcalico.org/…`. Others, also such as Calico itself writes, ask nothing. */
 const Annotations = z.looseObject({
   "cni.projectcalico.org/ipAddrs": jsonField(ipsField).optional(),
   "cni.projectcalico.org/ipv4pools": jsonField(askedPools).optional(),
   "cni.projectcalico.org/ipv6pools": jsonField(askedPools).optional(),
+  "cni.projectcalico.org/ipFamilies": jsonField(familiesField).optional(),
   "cni.projectcalico.org/hwAddr": macField.optional(),
   "cni.projectcalico.org/ipAddrsNoIpam": notDone("an address that IPAM does not know of"),
   "cni.projectcalico.org/floatingIPs": notDone("translation to a container"),

@@ -111,6 +111,16 @@ describe("parseCniRequest() takes a good call", () => {
     assert.equal(wishOf({ runtimeConfig }, "MAC=02:00:00:00:00:0b").mac, "02:00:00:00:00:0c");
   });
 
+  it("with addresses of the families that its annotation names, whatever the network says", () => {
+    const familiesFor = (text: string): unknown =>
+      wishOf({ ...annotated({ "cni.projectcalico.org/ipFamilies": text }), ipam: { assign_ipv6: "true" } })
+        .families;
+    assert.deepEqual(familiesFor('["IPv6"]'), [6]);
+    assert.deepEqual(familiesFor('["IPv6","IPv4"]'), [4, 6]);
+    for (const text of ["[]", '["IPv5"]', '["IPv4","IPv4"]', "IPv4"])
+      assert.throws(() => familiesFor(text), /ipFamilies/, text);
+  });
+
   it("with the runtime's servers of names, in place of the network's", () => {
     const dns = { nameservers: ["10.1.0.1"], domain: "x" };
     const runtimeConfig = { dns: { servers: ["10.1.0.2"], searches: ["y"], options: ["ndots:5"] } };

@@ -11,7 +11,7 @@ import { type Dns, type NetworkConfig, familiesOf } from "./network-config.ts";
 export interface Wish {
   /** The namespace that an orchestrator says the container is in. */
   readonly namespace: string | undefined;
-  /** One address of each: those of the addresses that are asked for, as in Calico, and else what the network says. */
+  /** One address of each: those of the addresses that are asked for, as in Calico, else of the container's annotation, else what the network says. */
   readonly families: readonly Family[];
   /** These addresses and no others, one of a family at the most; empty where any will do. */
   readonly ips: readonly Ip[];
@@ -39,7 +39,10 @@ export function parseWish(config: NetworkConfig, cniArgs: string | undefined): W
     [];
   return {
     namespace: readArg(args, "K8S_POD_NAMESPACE", parseNamespace),
-    families: ips.length > 0 ? ips.map(familyOf).sort() : familiesOf(ipam),
+    families:
+      ips.length > 0
+        ? ips.map(familyOf).sort()
+        : (annotations?.["cni.projectcalico.org/ipFamilies"] ?? familiesOf(ipam)),
     ips,
     mac:
       runtimeConfig?.mac ??

@@ -117,8 +117,9 @@ export class Ruleset<W extends object> {
 
   async #seen(nft: Nft): Promise<ReadonlyMap<string, Written>> {
     const { table, tableKey, title } = this.#form;
-    const listing = await nft.list(table);
     const wanted = this.#wantedFrame();
+    // Most nodes neither want nor have most of the tables, and each is looked for now and then.
+    const listing = wanted !== undefined || (await nft.has(table)) ? await nft.list(table) : undefined;
     const isWhole = listing?.frame !== undefined && (wanted === undefined || isSame(listing.frame, wanted));
     const isInVain = this.#isUnproven && !isWhole;
     this.#isUnproven = false;

@@ -7,6 +7,7 @@ import { openEmbeddedStore } from "../datastore/embedded.ts";
 import type { Revision, Store } from "../datastore/store.ts";
 import { affinityKey, affinityPrefix, blockKey, handleKey, parseAffinityKey } from "../model/keys.ts";
 import { parseNodeName } from "../model/name.ts";
+import type { Allocator } from "./allocator.ts";
 import { addressOf, makeNode, makePool, makeRequest, messageOf } from "./allocator-fixtures.ts";
 import { type Attributes, allocationsOf } from "./block.ts";
 import { assertAffinitiesExact, assertBlocksSound, assertHandlesExact, readState } from "./invariants.ts";
@@ -356,14 +357,35 @@ test("spare blocks are claimed until few are left for other nodes, whose first i
   await using store = openEmbeddedStore({ path: ":memory:" });
   const request = { pools: [POOL], family: 4, strictAffinity: false, maxBlocks: 0 } as const;
   const node = makeNode(store, "host1");
+  const fillBlock = async (on: Allocator, name: string): Promise<void> => {
+    for (let n = 0; n < 4; n++) await on.assign(makeRequest(`${name}-${n}`, [POOL]));
+  };
   const kinds = [];
-  for (let turn = 0; turn < 4; turn++) kinds.push((await node.claimSpareBlock(request)).kind);
+  for (const name of ["c1", "c2", "c3"]) {
+    kinds.push((await node.claimSpareBlock(request)).kind);
+    await fillBlock(node, name);
+  }
+  kinds.push((await node.claimSpareBlock(request)).kind);
   assert.deepEqual(kinds, ["claimed", "claimed", "claimed", "scarce"]);
-  assert.equal((await makeNode(store, "host2").claimSpareBlock(request)).kind, "claimed");
+  const other = makeNode(store, "host2");
+  assert.equal((await other.claimSpareBlock(request)).kind, "claimed");
+  await fillBlock(other, "c4");
   const limited = { ...request, strictAffinity: true, maxBlocks: 1 };
-  const refused = await makeNode(store, "host2").claimSpareBlock(limited);
+  const refused = await other.claimSpareBlock(limited);
   assert.deepEqual(refused, { kind: "refused", limit: "maxBlocksPerHost" });
   assertAffinitiesExact(await readState(store));
+});
+
+test("a block that an assignment claims at the same moment is enough", async () => {
+  await using store = openEmbeddedStore({ path: ":memory:" });
+  const node = makeNode(store, "host1");
+  const request = { pools: [POOL], family: 4, strictAffinity: false, maxBlocks: 0 } as const;
+  const [, spare] = await Promise.all([
+    node.assign(makeRequest("c1", [POOL])),
+    node.claimSpareBlock(request),
+  ]);
+  assert.equal(spare.kind, "enough");
+  assert.equal((await readState(store)).blocks.size, 1);
 });
 
 test("a node knows what it has free, also when it has just started", async () => {

@@ -59,7 +59,7 @@ export interface Allocator {
     family: Family,
     options?: { readonly reservations?: readonly Cidr[]; readonly signal?: AbortSignal },
   ): Promise<readonly OwnBlock[]>;
-  /** Gets the node another block of the pools although it has room, unless few are left for other nodes. */
+  /** Gets the node another block of the pools where its own are nearly full, unless few are left for other nodes. */
   claimSpareBlock(request: ClaimRequest): Promise<SpareResult>;
   /** Gives up those of the blocks that are the node's and in no use; returns them. */
   releaseBlocks(
@@ -128,7 +128,7 @@ class BlockAllocator implements Allocator {
   }
 
   async claimSpareBlock(request: ClaimRequest): Promise<SpareResult> {
-    return this.#blocks.claimSpare(request);
+    return this.#blocks.claimSpare(request, reservedBy(request.reservations));
   }
 
   async releaseBlocks(

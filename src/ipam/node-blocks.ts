@@ -16,7 +16,7 @@ import { type Reserved, affinityOf, countFree, isCooling, isEmpty, newBlock, tha
 import { type BlockListing, freeBlocks, overlapping, readListing } from "./block-listing.ts";
 import { Cell, type Codec } from "./cell.ts";
 import { Lock } from "../system/lock.ts";
-import { type OwnBlock, leavesEnough } from "./stock.ts";
+import { type OwnBlock, isLow, leavesEnough } from "./stock.ts";
 
 export interface IpamDependencies {
   readonly store: Store;
@@ -44,6 +44,8 @@ export type ClaimResult =
 
 export type SpareResult =
   | { readonly kind: "claimed"; readonly block: Cidr }
+  /** The node's blocks have room, by now: another claim may have been under way. */
+  | { readonly kind: "enough" }
   /** So few blocks of the pools are left that they are kept for nodes that need them. */
   | { readonly kind: "scarce" }
   | { readonly kind: "refused"; readonly limit: Limit };
@@ -177,13 +179,14 @@ export class NodeBlocks {
     return stock;
   }
 
-  /** Gets the node another block although it has room, unless few are left for other nodes. */
-  async claimSpare(request: ClaimRequest): Promise<SpareResult> {
+  /** Gets the node another block where its own are nearly full, unless few are left for other nodes. */
+  async claimSpare(request: ClaimRequest, reserved?: Reserved): Promise<SpareResult> {
     const { family, pools, signal } = request;
     await this.list(family, signal);
     return this.#lock.run(
       CLAIM,
       async () => {
+        if (!isLow(await this.stock(family, reserved, signal), pools)) return { kind: "enough" };
         const limit = this.#limitOf(request);
         if (limit !== undefined) return { kind: "refused", limit };
         const blocks = await this.#listAll(family, signal);

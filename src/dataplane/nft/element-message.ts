@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Elements of sets, as nfnetlink has them. They change with every container, so they have no time for a process of nft's.
+// Tables and elements of their sets, as nfnetlink has them. Elements change with every container, so they have no time for a process of nft's.
 import { parseIfName } from "../../net/if-name.ts";
 import { ipFromBytes, ipToBytes, parseIp } from "../../net/ip.ts";
 import { type AttributeDecoder, AttributeEncoder } from "../netlink/attribute.ts";
@@ -26,8 +26,10 @@ export const NFGENMSG_LENGTH = 4;
 const FAMILIES: Readonly<Record<NftTable["family"], number>> = { inet: 1, ip: 2, ip6: 10 };
 
 // linux/netfilter/nf_tables.h, enum nf_tables_msg_types: the lower octet
+const NFT_MSG_GETTABLE = 1;
 export const NFT_MSG_NEWSETELEM = 12;
 export const NFT_MSG_DELSETELEM = 14;
+const NFTA_TABLE_NAME = 1;
 const NFTA_SET_ELEM_LIST_TABLE = 1;
 export const NFTA_SET_ELEM_LIST_SET = 2;
 export const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
@@ -51,6 +53,18 @@ export const TRANSACTION: { readonly begin: NetlinkRequest; readonly end: Netlin
 
 function bracket(description: string, type: number): NetlinkRequest {
   return { description, type, flags: 0, body: nfgenmsg(0, NFNL_SUBSYS_NFTABLES) };
+}
+
+/** Asks for a table without what is in it: refused with `ENOENT` where there is none. */
+export function tableRequest(table: NftTable): NetlinkRequest {
+  return {
+    description: `look for table "${nftTableName(table)}"`,
+    type: (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETTABLE,
+    flags: 0,
+    body: new AttributeEncoder(nfgenmsg(FAMILIES[table.family], 0))
+      .string(NFTA_TABLE_NAME, table.name)
+      .finish(),
+  };
 }
 
 /** To be executed within a {@link TRANSACTION}. */

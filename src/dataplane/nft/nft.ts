@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // nft(8) is driven for tables as a whole, for its language is the documented interface (wiki.nftables.org, "Scripting"); elements of sets,
-// which come and go with containers and nodes, are changed by netlink.
+// which come and go with containers and nodes, are changed by netlink; and so is asked whether there is a table to list.
 import { ProcessError, type ProcessRunner, type RunResult } from "../../system/process.ts";
 import { Connection } from "../netlink/connection.ts";
 import { type Netns, openNetns } from "../netlink/netns.ts";
 import { NETLINK_NETFILTER, type NetlinkSocket, openNetlinkSocket } from "../netlink/socket.ts";
 import { Subscriptions } from "../netlink/subscription.ts";
-import { TRANSACTION, elementRequest } from "./element-message.ts";
+import { TRANSACTION, elementRequest, tableRequest } from "./element-message.ts";
 import { NFTABLES_GROUP_BIT, type NftEvent, decodeNftEvent } from "./event.ts";
 import { type NftListing, parseListing } from "./listing.ts";
 import { NftError, type NftErrorCode } from "./nft-error.ts";
@@ -29,6 +29,8 @@ export interface Nft extends AsyncDisposable {
     statements: readonly NftElementStatement[],
     types: ReadonlyMap<string, NftType>,
   ): Promise<void>;
+  /** Whether anything is there under the table's name; without a process. Throws `KernelError`. */
+  has(table: NftTable): Promise<boolean>;
   /** What is there under the table's name; `undefined` where there is nothing. Throws {@link NftError}. */
   list(table: NftTable): Promise<NftListing | undefined>;
   /** Changes of our tables, whoever makes them, beginning with this call. Ends quietly with the signal. Throws `KernelError`. */
@@ -62,6 +64,8 @@ export function createNft(
     home.run(() => openNetlinkSocket({ protocol: NETLINK_NETFILTER, ...options }));
   // Opened when it is needed: a kernel may lack it, and then everything else works.
   let connection: Connection | undefined;
+  const connect = (): Connection =>
+    (connection ??= new Connection(open({ receiveBufferBytes: REQUEST_BUFFER_BYTES })));
   const nft = async (
     table: NftTable,
     what: string,
@@ -83,15 +87,19 @@ export function createNft(
       if (code !== 0) throw failure("refused", table, "change", firstLine(stderr));
     },
     async change(table, statements, types) {
-      connection ??= new Connection(open({ receiveBufferBytes: REQUEST_BUFFER_BYTES }));
       const requests = statements.map((statement) => {
         const type = types.get(statement.element.set);
         if (type === undefined)
           throw new RangeError(`Cannot change set "${statement.element.set}": it is none`);
         return elementRequest(table, type, statement);
       });
-      const error = await connection.executeTogether(requests, TRANSACTION);
+      const error = await connect().executeTogether(requests, TRANSACTION);
       if (error !== undefined) throw error;
+    },
+    async has(table) {
+      const [refusal] = await connect().execute([tableRequest(table)]);
+      if (refusal !== undefined && refusal.code !== "ENOENT") throw refusal;
+      return refusal === undefined;
     },
     async list(table) {
       const { family, name } = table;
