@@ -40,7 +40,7 @@ export interface CapturedPacket {
   /** Nanoseconds since the Unix epoch, by the kernel. */
   readonly atNs: bigint;
   /** What `bytes` begins with. */
-  readonly start: "ethernet" | "ipv4";
+  readonly start: "ethernet" | "ip";
   /** As far as the filter has it copied. */
   readonly bytes: Uint8Array;
 }
@@ -102,7 +102,7 @@ class KernelPacketSocket implements PacketSocket {
         ifIndex: getI32(name, 4),
         direction: getU8(name, 10) === PACKET_OUTGOING ? "out" : "in",
         atNs: timestampOf(control.subarray(0, controlLength)),
-        start: ETHERNETS.includes(getU16(name, 8)) ? "ethernet" : "ipv4",
+        start: ETHERNETS.includes(getU16(name, 8)) ? "ethernet" : "ip",
         bytes: bytes.slice(0, length),
       };
     } catch (thrown) {
