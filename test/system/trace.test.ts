@@ -183,10 +183,11 @@ describe("a trace", () => {
       Promise.all(["a", "host1", "host2", "d"].map((node) => lab.exec(node, "cat", "/proc/net/packet")));
     const before = await sockets();
     const busy = lab.exec("a", "ping", "-n", "-q", "-i", "0.001", "-c", "2000", await lab.address("d"));
-    let isOver = false;
-    const told = busy.finally(() => (isOver = true));
-    let count = 0;
-    for (; !isOver || count < 3; count++) await traceThatWorks(lab, "a", "d");
+    const over = new AbortController();
+    const told = busy.finally(() => {
+      over.abort();
+    });
+    for (let count = 0; !over.signal.aborted || count < 3; count++) await traceThatWorks(lab, "a", "d");
     assert.match(await told, /2000 packets transmitted, 2000 received, .*0% packet loss/);
     const counted = (tables: readonly string[]): readonly number[] =>
       tables.map((table) => table.trim().split("\n").length);
