@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Block, type Pool, cellPrefix, gridOf } from "./address-grid.ts";
+import { type Block, type Pool, byAddress, cellPrefix, gridOf } from "./address-grid.ts";
 
 function pool(cidr: string, blockSize: number): Pool {
   return {
@@ -63,6 +63,14 @@ describe("a pool as a grid", () => {
   it("may be a single block", () => {
     const grid = gridOf(pool("10.1.0.0/26", 26), [block("10.1.0.0/26")]);
     assert.deepEqual([grid.columns, grid.rows, grid.cells.length], [1, 1, 1]);
+  });
+
+  it("has its blocks in the order of their addresses, not of their letters", () => {
+    const ids = ["10.1.240.64/26", "10.1.95.0/26", "10.1.95.64/26"];
+    assert.deepEqual(
+      byAddress(ids.map(block)).map(({ id }) => id),
+      ["10.1.95.0/26", "10.1.95.64/26", "10.1.240.64/26"],
+    );
   });
 
   it("leaves out blocks that are beyond the pool", () => {

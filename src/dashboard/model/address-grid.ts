@@ -46,6 +46,13 @@ export function gridOf({ cidr, blockSize }: Pool, blocks: readonly Block[]): Add
   };
 }
 
+/** In the order of their addresses. */
+export function byAddress(blocks: readonly Block[]): readonly Block[] {
+  const first = ({ id }: Block): bigint => ipToBigInt(cidrAddress(parseCidr(id)));
+  const keyed = blocks.map((block) => ({ block, at: first(block) }));
+  return keyed.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0)).map(({ block }) => block);
+}
+
 /** What a cell stands for. */
 export function cellPrefix({ cidr, blockSize }: Pool, { blocksPerCell }: AddressGrid, index: number): Cidr {
   const { first, size, family } = measuresOf(cidr, blockSize);

@@ -8,6 +8,7 @@ import {
   type Block,
   type GridCell,
   type Pool,
+  byAddress,
   cellPrefix,
   gridOf,
 } from "../model/address-grid.ts";
@@ -197,7 +198,7 @@ function BlockTable({
           </tr>
         </thead>
         <tbody>
-          {blocks.map(({ id, node, size, used, cooling, free }) => (
+          {byAddress(blocks).map(({ id, node, size, used, cooling, free }) => (
             <tr key={id}>
               <th scope="row" class="mono">
                 {id}

@@ -58,7 +58,9 @@ function take({ name, data }: ServerEvent): void {
   if (name === "view") {
     view.value = JSON.parse(data) as View;
     connection.value = "live";
-    readCounters(view.value.at, view.value.counters);
+    // Nobody knows how long ago its counters were read: they begin with the first change.
+    aheadMs = view.value.at - Date.now();
+    rates.forget(view.value.counters.map(({ id }) => id));
   } else if (name === "change" && view.value !== undefined) {
     const change = JSON.parse(data) as ViewChange;
     view.value = applyChange(view.value, change);
