@@ -26,6 +26,7 @@ for (const [shown, output, isSo] of [
   ["192.168.0.101", "192.168.0.102\n", false],
   ["seen +48 µs out", "seen +112 µs out\n", true],
   ["seen +48 µs out", "seen out\n", false],
+  ["seen +48 µs out", "seen +1.65 ms out\n", true],
   ["time=0.065 ms, 4 of 4", "time=1.3 ms, 4 of 4\n", true],
   ["ttl=62 time=0.065 ms", "ttl=61 time=0.065 ms\n", false],
   ["agent 41  bird 52", "agent 1234  bird 1\n", true],

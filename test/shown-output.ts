@@ -12,7 +12,7 @@ const VARYING: readonly { readonly pattern: string; readonly hasIdentity: boolea
   { pattern: String.raw`(?<![\d.])10\.[12]\.\d+\.\d+(?![\d.])(?!\/(?!32\b))`, hasIdentity: true },
   { pattern: String.raw`\d{4}-\d\d-\d\dT[\d:.]+Z`, hasIdentity: false },
   { pattern: String.raw`\d\d:\d\d:\d\d(?:\.\d+)?`, hasIdentity: false },
-  { pattern: String.raw`\+?\b\d+(?:\.\d+)?(?= [µm]?s\b)`, hasIdentity: false },
+  { pattern: String.raw`\+?\b\d+(?:\.\d+)? [µm]?s\b`, hasIdentity: false },
   {
     pattern: String.raw`(?<=\b(?:agent|bird|process|identifier|sequence|pid|PID|UDP|id|up for)[ :=]+)\d+\b`,
     hasIdentity: false,
