@@ -33,6 +33,7 @@ import { type PoolReview, createPoolReview } from "./pool-review.ts";
 import { createLeakCollector } from "./leak-collector.ts";
 import type { Settler } from "./settler.ts";
 import { type AgentServices, serveAgent } from "./server.ts";
+import { joinTraces } from "./traces.ts";
 import { type AgentState, type AgentStatus, degradationsOf, reasonsOf, renderStatus } from "./status.ts";
 import { type TunnelEnd, type TunnelKind, createTunnelEnd } from "./tunnel-end.ts";
 import type { TunnelContext } from "./tunnels.ts";
@@ -64,6 +65,7 @@ export async function startAgent(
       meters.applications.observe(durationMs / 1000);
       if (latencyMs !== undefined) meters.changes.observe(latencyMs / 1000);
     },
+    storeMeter: meters,
   });
   const agent = stack.use(new Agent(config, collaborators, parts, { conditions, meters }));
   running.agent = agent;
@@ -104,6 +106,8 @@ class Agent implements AsyncDisposable {
   readonly #leakCollector: ReturnType<typeof createLeakCollector>;
   /** What the state of pools was last recorded from. */
   #poolRevision = -1;
+  /** Holds what serves them, once the agent has started. */
+  readonly #traces = new AsyncDisposableStack();
   readonly #rotations = new Lock();
   readonly #stopping = new AbortController();
   /** Whether the datastore was read, and the kernel brought in line, once. */
@@ -283,6 +287,7 @@ class Agent implements AsyncDisposable {
     await this.#apiListener[Symbol.asyncDispose]();
     await this.#api[Symbol.asyncDispose]();
     await this.#starting;
+    await this.#traces.disposeAsync();
     for (const { end } of this.#tunnelEnds) await end[Symbol.asyncDispose]();
     for (const watch of this.#checksumWatches) await watch[Symbol.asyncDispose]();
     await this.#poolStatus[Symbol.asyncDispose]();
@@ -316,6 +321,7 @@ class Agent implements AsyncDisposable {
     this.#blockStock.update();
     this.#leakCollector.start();
     this.#attachments.update();
+    this.#traces.use(joinTraces({ ...this.#parts, ...this.#collaborators }, this.#config));
     this.#conditions.check();
   }
 

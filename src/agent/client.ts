@@ -13,17 +13,23 @@ export interface AskOptions {
  * What the agent that listens on the socket answers, as it is. Rejects with the system's error, such as `ENOENT`, where none does, and with the
  * agent's own words where it cannot do what it is asked.
  */
-export async function askAgent(
+export async function askAgent(socketPath: string, path: string, options: AskOptions): Promise<unknown> {
+  const { status, body } = await readAgent(socketPath, path, options);
+  const answer: unknown = JSON.parse(body);
+  if (status === 200) return answer;
+  throw new Error(errorIn(answer) ?? `Cannot ask the agent: it answers with status ${status}`);
+}
+
+/** The same as text, whatever its status. */
+export async function readAgent(
   socketPath: string,
   path: string,
   { method = "GET", signal }: AskOptions,
-): Promise<unknown> {
+): Promise<{ readonly status: number | undefined; readonly body: string }> {
   const question = request({ socketPath, path, method, signal, agent: false });
   question.end();
   const [response] = (await once(question, "response")) as [IncomingMessage];
-  const answer: unknown = JSON.parse(await text(response));
-  if (response.statusCode === 200) return answer;
-  throw new Error(errorIn(answer) ?? `Cannot ask the agent: it answers with status ${response.statusCode}`);
+  return { status: response.statusCode, body: await text(response) };
 }
 
 function errorIn(answer: unknown): string | undefined {

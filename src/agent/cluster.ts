@@ -119,7 +119,7 @@ class FollowedCluster implements Cluster {
     if (state.kind === "connected") this.#troubles.delete(prefix);
     else this.#troubles.set(prefix, state.error.message);
     if (before === undefined && this.trouble !== undefined) {
-      log.warn("Lost the datastore; what was last known stays", { cause: this.trouble });
+      log.warn("Lost the datastore; what was last known stays", { reason: this.trouble });
     } else if (before !== undefined && this.trouble === undefined) {
       log.info("Found the datastore again");
     }

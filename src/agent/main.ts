@@ -6,11 +6,11 @@ import { createLog } from "../system/log.ts";
 import { systemProcesses } from "../system/process.ts";
 import type { Tracer } from "../web/view/source.ts";
 import { startAgent } from "./agent.ts";
-import { readAgentConfig } from "./config.ts";
+import { type AgentConfig, readAgentConfig } from "./config.ts";
 
 export interface RunOptions {
   /** Of what sends probes from containers of the node. */
-  readonly createTracer: (nodeName: string) => Tracer;
+  readonly createTracer: (config: Pick<AgentConfig, "nodeName" | "socket">) => Tracer;
   readonly signal: AbortSignal;
 }
 
@@ -22,7 +22,7 @@ export async function runAgent(configPath: string, { createTracer, signal }: Run
     clock: systemClock,
     log,
     processes: systemProcesses,
-    trace: createTracer(config.nodeName),
+    trace: createTracer(config),
   });
   // Now, for agents that start next: this one may run for months, or be killed.
   flushCompileCache();

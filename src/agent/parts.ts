@@ -8,6 +8,7 @@ import { type LinkRemover, createLinkRemover } from "../dataplane/link-remover.t
 import { type Rtnetlink, openRtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import { type Journal, openJournal } from "../cni/journal.ts";
 import { openStore } from "../datastore/config.ts";
+import { type StoreMeter, measureStore } from "../datastore/measured-store.ts";
 import type { Store } from "../datastore/store.ts";
 import { Calculation } from "../desired/calculation.ts";
 import type { Fact } from "../desired/facts.ts";
@@ -77,6 +78,8 @@ export interface PartsOptions {
   readonly onIpv6Address: () => void;
   /** Hears how long each application of changes to the kernel took. */
   readonly onApplied: (timing: ApplyTiming) => void;
+  /** Hears of what is asked of the datastore. */
+  readonly storeMeter: StoreMeter;
 }
 
 /** Opens the parts in the order in which they need each other; `stack` closes them in reverse. */
@@ -84,11 +87,11 @@ export async function openParts(
   stack: AsyncDisposableStack,
   config: AgentConfig,
   { clock, log, processes }: AgentCollaborators,
-  { onDelta, onChange, onJournal, onIpv6Address, onApplied }: PartsOptions,
+  { onDelta, onChange, onJournal, onIpv6Address, onApplied, storeMeter }: PartsOptions,
 ): Promise<AgentParts> {
   const { nodeName } = config;
   const version = readVersion();
-  const store = stack.use(await openStore(config.datastore));
+  const store = stack.use(measureStore(await openStore(config.datastore), { clock, meter: storeMeter }));
   const registration = createRegistration(store, {
     nodeName,
     version,

@@ -15,9 +15,9 @@ export function createAgentCommand({ signal }: CommandContext): Command {
 }
 
 /** Few agents are ever asked for one. */
-function createTracer(nodeName: string): Tracer {
+function createTracer({ nodeName, socket }: { readonly nodeName: string; readonly socket: string }): Tracer {
   return async (question, options) => {
     const { createNodeTracer } = await import("./trace/tracers.ts");
-    return await createNodeTracer(nodeName)(question, options);
+    return await createNodeTracer({ nodeName, socket })(question, options);
   };
 }

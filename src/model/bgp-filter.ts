@@ -56,7 +56,7 @@ function rulesOf(family: Family) {
     if (operations !== undefined && action === "Reject")
       addConflict(context, ["operations"], "a route that is rejected is not changed");
   });
-  return z.array(rule).default([]);
+  return z.array(rule.meta({ title: "rule" })).default([]);
 }
 
 /** The lengths that the rule is for, both included. */

@@ -71,7 +71,9 @@ const fields = z.strictObject({
   peerIP: textField((text) => {
     routerAddress(parsePeerAddress(text).ip);
     return text;
-  }).exactOptional(),
+  })
+    .meta({ title: "address, or with a port" })
+    .exactOptional(),
   /** Nodes of the cluster. */
   peerSelector: selectorField.exactOptional(),
   asNumber: asNumberField.exactOptional(),
@@ -86,7 +88,9 @@ const fields = z.strictObject({
   /** How many hops away the peer may be at most (RFC 5082). */
   ttlSecurity: z.int().min(1).max(255).exactOptional(),
   /** The gateway behind which the peer is. */
-  reachableBy: textField((text) => routerAddress(parseIp(text))).exactOptional(),
+  reachableBy: textField((text) => routerAddress(parseIp(text)))
+    .meta({ title: "address" })
+    .exactOptional(),
   reversePeering: z.enum(["Auto", "Manual"]).default("Auto"),
   /** Names of BGPFilter resources, in the order in which they are asked. */
   filters: z.array(z.string().min(1)).default([]),

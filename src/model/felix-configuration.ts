@@ -9,18 +9,25 @@ const MTU_INTERFACES = "^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*)";
 
 /** A protocol number of the kernel's routing tables (linux/rtnetlink.h, `RTPROT_*`), below 4 is the kernel's own. */
 const routeProtocol = z.int().min(0).max(255);
-const pattern = z.string().refine(isPattern, "want a regular expression");
+const pattern = z
+  .string()
+  .refine(isPattern, "want a regular expression")
+  .meta({ title: "regular expression" });
 
 /** Overrides the MTU, in octets; 0 computes it. IPv4 needs 68 (RFC 791 section 3.2), and its packets end at 65,535. */
 const mtuField = z
   .int()
   .refine((mtu) => mtu === 0 || (mtu >= 68 && mtu <= 65_535), "want 0, or 68 to 65535")
+  .meta({ title: "0, or 68 to 65535" })
   .exactOptional();
 
 /** Calico's `numorstring.Port`: a number, or `first:last`. */
 const portRangeField = z.union([
   portField,
-  z.string().refine(isPortRange, 'want a port, or a range of ports such as "32768:65535"'),
+  z
+    .string()
+    .refine(isPortRange, 'want a port, or a range of ports such as "32768:65535"')
+    .meta({ title: "range of ports" }),
 ]);
 
 function isPortRange(text: string): boolean {

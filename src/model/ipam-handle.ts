@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type Cidr, parseCidr } from "../net/cidr.ts";
 import { parseText } from "./ipam-block.ts";
 import type { Parsed } from "./issue.ts";
-import { textField } from "./schema.ts";
+import { cidrField } from "./schema.ts";
 
 /**
  * Where the addresses of one holder are: in which blocks, and how many. It is written before the block when an address is
@@ -17,7 +17,7 @@ export interface IpamHandle {
 
 const schema = z.looseObject({
   block: z
-    .record(textField(parseCidr), z.int().min(0))
+    .record(cidrField, z.int().min(0))
     .nullish()
     .transform((blocks) => blocks ?? {}),
   deleted: z.boolean().default(false),

@@ -41,11 +41,15 @@ const common = {
   uid: z.string().exactOptional(),
   resourceVersion: z.string().exactOptional(),
 };
-const subdomain = z.string().refine(isSubdomain, "want a lower-case RFC 1123 subdomain");
+const subdomain = z
+  .string()
+  .refine(isSubdomain, "want a lower-case RFC 1123 subdomain")
+  .meta({ title: "name" });
 /** A workload endpoint's name holds a container ID, which may have upper-case letters and underscores. */
 const identifier = z
   .string()
-  .refine(isIdentifier, "want letters, digits, hyphens, underscores and dots only");
+  .refine(isIdentifier, "want letters, digits, hyphens, underscores and dots only")
+  .meta({ title: "name" });
 const clusterMetadata = z.strictObject({ name: subdomain, ...common });
 const namespacedMetadata = z.strictObject({ name: identifier, namespace: subdomain, ...common });
 

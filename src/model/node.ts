@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import { parseMac } from "../net/mac.ts";
 import { parseWireguardPublicKey } from "../net/wireguard-key.ts";
 import { type Resource, type WithStatus, clusterResourceWithStatus } from "./metadata.ts";
 import {
@@ -11,6 +10,7 @@ import {
   ipv6Field,
   ipv4InterfaceField,
   ipv6InterfaceField,
+  macField,
   textField,
 } from "./schema.ts";
 
@@ -41,8 +41,8 @@ const spec = z
       .exactOptional(),
     ipv4VXLANTunnelAddr: ipv4Field.exactOptional(),
     ipv6VXLANTunnelAddr: ipv6Field.exactOptional(),
-    vxlanTunnelMACAddr: textField(parseMac).exactOptional(),
-    vxlanTunnelMACAddrV6: textField(parseMac).exactOptional(),
+    vxlanTunnelMACAddr: macField.exactOptional(),
+    vxlanTunnelMACAddrV6: macField.exactOptional(),
     wireguard: z
       .strictObject({
         interfaceIPv4Address: ipv4Field.exactOptional(),
@@ -54,7 +54,7 @@ const spec = z
 
 /** What the node reports about itself. */
 const status = z.looseObject({
-  wireguardPublicKey: textField(parseWireguardPublicKey).exactOptional(),
+  wireguardPublicKey: textField(parseWireguardPublicKey).meta({ title: "WireGuard key" }).exactOptional(),
   wireguardPublicKeyV6: z.string().exactOptional(),
   podCIDRs: z.array(z.string()).exactOptional(),
 });

@@ -29,7 +29,8 @@ export interface Resources {
 export type Kind = keyof Resources;
 export type AnyResource = Resources[Kind];
 
-const SCHEMAS: { readonly [K in Kind]: z.ZodType<Resources[K]> } = {
+/** What each kind is checked by. */
+export const SCHEMAS: { readonly [K in Kind]: z.ZodType<Resources[K]> } = {
   Node: nodeSchema,
   IPPool: ipPoolSchema,
   IPReservation: ipReservationSchema,

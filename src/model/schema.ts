@@ -4,6 +4,7 @@ import { parseCidr, parseInterfaceAddress } from "../net/cidr.ts";
 import { type Family, familyOf, parseIp } from "../net/ip.ts";
 import { parseIpv4 } from "../net/ipv4.ts";
 import { parseIpv6 } from "../net/ipv6.ts";
+import { parseMac } from "../net/mac.ts";
 import { isIdentifier, isSubdomain } from "./name.ts";
 import { parseSelector } from "./selector.ts";
 
@@ -32,44 +33,56 @@ export function textField<T>(parse: (text: string) => T): z.ZodType<T, string> {
 /** Names that become names of files. */
 const NO_NAME = "want letters, digits, hyphens and inner dots";
 
-export const ipField = textField(parseIp);
-export const ipv4Field = textField(parseIpv4);
-export const ipv6Field = textField(parseIpv6);
-export const cidrField = textField(parseCidr);
+export const ipField = textField(parseIp).meta({ title: "address" });
+export const ipv4Field = textField(parseIpv4).meta({ title: "IPv4 address" });
+export const ipv6Field = textField(parseIpv6).meta({ title: "IPv6 address" });
+export const cidrField = textField(parseCidr).meta({ title: "prefix" });
+export const macField = textField(parseMac).meta({ title: "MAC address" });
 /** `<address>/<length>` in canonical text, host bits kept, as an interface carries it. */
-export const ipv4InterfaceField = textField((text) => interfaceAddress(text, 4));
-export const ipv6InterfaceField = textField((text) => interfaceAddress(text, 6));
+export const ipv4InterfaceField = textField((text) => interfaceAddress(text, 4)).meta({
+  title: "IPv4 address with a length",
+});
+export const ipv6InterfaceField = textField((text) => interfaceAddress(text, 6)).meta({
+  title: "IPv6 address with a length",
+});
 /** A selector, kept as it was written; it is only checked here. */
 export const selectorField = textField((text) => {
   parseSelector(text);
   return text;
-});
+}).meta({ title: "selector" });
 /** RFC 6793: 32 bits, and 0 is not assigned (RFC 7607). As in Calico, also as text: `"65546"`, or `"1.10"` (asdot of RFC 5396). */
-export const asNumberField: z.ZodType<number> = z.preprocess(
-  readAsNumber,
-  z.int('want a number, or text such as "65546" or "1.10"').min(1).max(4_294_967_295),
-);
+export const asNumberField: z.ZodType<number> = z
+  .preprocess(
+    readAsNumber,
+    z.int('want a number, or text such as "65546" or "1.10"').min(1).max(4_294_967_295),
+  )
+  .meta({ title: "AS number" });
 export const portField = z.int().min(1).max(65_535);
 /** Go's duration text, such as `90s` or `1m30s`. */
 export const durationField = z
   .string()
-  .regex(/^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$/, 'want a duration such as "90s"');
+  .regex(/^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$/, 'want a duration such as "90s"')
+  .meta({ title: "duration" });
 /** RFC 1997 `aa:nn`, or RFC 8092 `aa:nn:mm`. */
 export const communityField = z
   .string()
-  .refine(isCommunity, "want aa:nn of 16 bits each, or aa:nn:mm of 32 bits each");
+  .refine(isCommunity, "want aa:nn of 16 bits each, or aa:nn:mm of 32 bits each")
+  .meta({ title: "community" });
 /** A secret that is kept elsewhere, and one of its values. */
 export const secretRefField = z.strictObject({
-  name: z.string().refine(isSubdomain, NO_NAME),
-  key: z.string().refine(isIdentifier, NO_NAME),
+  name: z.string().refine(isSubdomain, NO_NAME).meta({ title: "name" }),
+  key: z.string().refine(isIdentifier, NO_NAME).meta({ title: "name" }),
 });
 /** The kernel's name of a link, or a pattern of such names with `*`. */
 export const interfacePatternField = z
   .string()
-  .regex(/^[A-Za-z0-9_.*@-]{1,15}$/, "want the name of an interface, or a pattern of names with *");
+  .regex(/^[A-Za-z0-9_.*@-]{1,15}$/, "want the name of an interface, or a pattern of names with *")
+  .meta({ title: "interface, or pattern" });
 /** A duration of so many seconds at most. */
 export function durationUpTo(seconds: number): z.ZodType<string, string> {
-  return durationField.refine((text) => secondsOf(text) <= seconds, `want ${seconds}s at most`);
+  return durationField
+    .refine((text) => secondsOf(text) <= seconds, `want ${seconds}s at most`)
+    .meta({ title: `duration, ${seconds}s at most` });
 }
 
 /** RFC 4724 section 3: 12 bits. */

@@ -2,10 +2,9 @@
 import { z } from "zod";
 import { cidrAddress, isHostCidr, parseCidr } from "../net/cidr.ts";
 import { parseIfName } from "../net/if-name.ts";
-import { parseMac } from "../net/mac.ts";
 import { type NamespacedMetadata, type Resource, namespacedResource } from "./metadata.ts";
 import { isIdentifier, parseNodeName } from "./name.ts";
-import { type Output, ipField, portField, textField } from "./schema.ts";
+import { type Output, ipField, macField, portField, textField } from "./schema.ts";
 
 /** Containers without an orchestrator live in this namespace. */
 export const ENDPOINT_NAMESPACE = "default";
@@ -16,13 +15,13 @@ const hostCidrField = textField((text) => {
   if (!isHostCidr(cidr))
     throw new SyntaxError(`Cannot use "${text}": want one address, "${cidrAddress(cidr)}"`);
   return cidr;
-});
+}).meta({ title: "address" });
 
 const spec = z.strictObject({
   /** Who made the endpoint: `cni` for containers without an orchestrator, `k8s`, … */
   orchestrator: z.string().min(1),
   workload: z.string().exactOptional(),
-  node: textField(parseNodeName),
+  node: textField(parseNodeName).meta({ title: "name of a node" }),
   containerID: z.string().exactOptional(),
   pod: z.string().exactOptional(),
   /** The interface's name inside the container. */
@@ -34,9 +33,9 @@ const spec = z.strictObject({
   ipv6Gateway: ipField.exactOptional(),
   profiles: z.array(z.string()).exactOptional(),
   /** The node's end of the link. */
-  interfaceName: textField(parseIfName),
+  interfaceName: textField(parseIfName).meta({ title: "interface" }),
   /** Of the container's end. */
-  mac: textField(parseMac).exactOptional(),
+  mac: macField.exactOptional(),
   ports: z
     .array(
       z.strictObject({

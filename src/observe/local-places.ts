@@ -5,7 +5,7 @@ import { listNetnsIds } from "../dataplane/netlink/netns-id.ts";
 import { isKernelError } from "../dataplane/netlink/kernel-error.ts";
 import { lookUpRoute } from "../dataplane/netlink/route.ts";
 import { type Rtnetlink, openRtnetlink } from "../dataplane/netlink/rtnetlink.ts";
-import type { Ipv4 } from "../net/ipv4.ts";
+import type { Ip } from "../net/ip.ts";
 import type { StationPlace } from "./place.ts";
 
 /** The node's own; `self`, and so what `nsenter` makes of it, is in that namespace. */
@@ -14,13 +14,13 @@ const OWN_NETNS = "/proc/self/ns/net";
 export interface LocalPlaces {
   readonly node: StationPlace;
   /** The container with the address; `undefined` where this node has none such. */
-  readonly container: (address: Ipv4) => StationPlace | undefined;
+  readonly container: (address: Ip) => StationPlace | undefined;
 }
 
 /** Finds the containers of these addresses, by the routes to them. Throws `KernelError`. */
-export async function findLocalPlaces(nodeName: string, addresses: readonly Ipv4[]): Promise<LocalPlaces> {
+export async function findLocalPlaces(nodeName: string, addresses: readonly Ip[]): Promise<LocalPlaces> {
   await using rtnetlink = openRtnetlink();
-  const found = new Map<Ipv4, StationPlace>();
+  const found = new Map<Ip, StationPlace>();
   for (const address of addresses) {
     const place = await findContainer(rtnetlink, nodeName, address);
     if (place !== undefined) found.set(address, place);
@@ -34,7 +34,7 @@ export async function findLocalPlaces(nodeName: string, addresses: readonly Ipv4
 async function findContainer(
   rtnetlink: Rtnetlink,
   node: string,
-  address: Ipv4,
+  address: Ip,
 ): Promise<StationPlace | undefined> {
   const ifIndex = await outIfIndex(rtnetlink, address);
   if (ifIndex === undefined) return undefined;
@@ -46,7 +46,7 @@ async function findContainer(
 }
 
 /** Absent where a packet to the address would go through a gateway, or nowhere: no container of this node has it. */
-async function outIfIndex(rtnetlink: Rtnetlink, address: Ipv4): Promise<number | undefined> {
+async function outIfIndex(rtnetlink: Rtnetlink, address: Ip): Promise<number | undefined> {
   try {
     const [route] = await rtnetlink.list(lookUpRoute(address));
     return route?.gateway === undefined ? route?.ifIndex : undefined;

@@ -1,29 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sends a marked probe, and reads what the live network did with it. Captures stand before the probe leaves; kernels are asked after it,
 // about the very packet that came to them.
-import { encodeProbeFilter } from "../dataplane/capture/probe-filter.ts";
 import { openNetns } from "../dataplane/netlink/netns.ts";
-import { createNft } from "../dataplane/nft/nft.ts";
-import type { NftTable } from "../dataplane/nft/statement.ts";
-import type { ProcessRunner } from "../system/process.ts";
-import { innermost } from "../trace/headers.ts";
-import type { Observation, Probe, Sighting, Station } from "../trace/observation.ts";
-import { type StationQuestion, questionsOf } from "../trace/questions.ts";
-import { isAnswer } from "../trace/view.ts";
-import { type OpenStation, openStation } from "./open-station.ts";
+import { systemClock } from "../system/clock.ts";
+import { alignTimes } from "../trace/align-times.ts";
+import { explain } from "../trace/explain.ts";
+import { innermost, isIcmp, outerIp, resolutionOf } from "../trace/headers.ts";
+import type { DropFacts, Observation, Probe, Sighting } from "../trace/observation.ts";
+import { isAnswer, roleOf } from "../trace/view.ts";
 import type { StationPlace } from "./place.ts";
+import { type Post, type PostTools, openPost } from "./post.ts";
+import type { RemotePost } from "./remote-post.ts";
 import { type ProbeRequest, type Sender, openSender } from "./sender.ts";
+import { traceDrop } from "./trace-drop.ts";
 import { watch } from "./watch.ts";
 
 export type { ProbeRequest } from "./sender.ts";
 
 export interface ObserveRequest {
-  /** Everywhere that the probe may come by. */
+  /** Everywhere on this machine that the probe may come by. */
   readonly places: readonly StationPlace[];
   readonly source: StationPlace;
   /** Absent where nobody here can look into it. */
   readonly destination?: StationPlace;
   readonly probe: ProbeRequest;
+  /** Another node that takes part, by its agent. */
+  readonly remote?: RemotePost;
 }
 
 /** How often a probe is sent that has no answer: one packet may be lost in a network that is well. */
@@ -31,60 +33,42 @@ const ATTEMPTS = 2;
 /** Far longer than a packet and its answer travel, and as long as a kernel waits before it asks again by ARP. */
 const ANSWER_TIMEOUT_MS = 1000;
 
-/** Margay's tables that drop packets, and their sets. */
-const FILTERS: readonly { readonly table: NftTable; readonly set: string }[] = [
-  { table: { family: "ip", name: "margay" }, set: "nodes" },
-  { table: { family: "inet", name: "margay-source" }, set: "own4" },
-];
-
 /** Rejects with a `KernelError` where a namespace cannot be looked into, with the signal's reason where it aborts. */
 export async function observe(
-  tools: { readonly processes: ProcessRunner },
-  { places, source, destination, probe: request }: ObserveRequest,
+  tools: PostTools,
+  { places, source, destination, probe: request, remote }: ObserveRequest,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<Observation> {
   await using stack = new AsyncDisposableStack();
   const home = stack.use(openNetns(source.netnsPath));
   const sender = stack.use(openSender(home, request));
-  const filter = encodeProbeFilter(sender.marker);
-  const stations = places.map((place) => stack.use(openStation(place, filter)));
-  const outlined = await Promise.all(
-    stations.map(async (station) => ({ station, outline: await outlineOf(station) })),
-  );
-  const sent = await send({ sender, outlined, source: source.name }, signal);
-  const { probe, sightings, isAnswered, lost, sendError } = sent;
-  const questions = questionsOf(
-    sightings,
-    outlined.map(({ outline }) => outline),
-    probe,
-  );
-  const seen = { questions, sightings, isAnswered, attachments: attachmentsOf(places) };
-  return {
+  const post = stack.use(await openPost(tools, places, sender.marker));
+  const far = await remote?.begin(sender.marker, { signal });
+  const sent = await send({ sender, post, source: source.name }, signal);
+  const { probe, isAnswered, lost, sendError } = sent;
+  const seen = { probe, sightings: sent.sightings, isAnswered };
+  const [stations, report] = await Promise.all([
+    post.explain(seen),
+    far?.kind === "listens" ? far.collect({ probe, isAnswered }, { signal }) : far,
+  ]);
+  const isOurs = (name: string): boolean => stations.some((station) => station.name === name);
+  const others =
+    report?.kind === "report" && !report.stations.some(({ name }) => isOurs(name)) ? report : undefined;
+  const end = destination?.name ?? others?.destination;
+  const observation: Observation = {
     probe,
     source: source.name,
-    ...(destination !== undefined && { destination: destination.name }),
-    stations: await Promise.all(outlined.map((one) => completed(tools, one, seen))),
-    sightings,
+    ...(end !== undefined && { destination: end }),
+    stations: [...stations, ...(others?.stations ?? [])],
+    ...alignTimes(sent, others),
+    ...(report?.kind === "silent" && { silence: report.reason }),
     lost,
     ...(sendError !== undefined && { sendError }),
   };
-}
-
-/** What is known of a station before the probe. */
-type Outline = Omit<Station, "neighbours" | "lookups" | "settings"> & {
-  readonly neighbours: Station["neighbours"]["before"];
-};
-
-interface Outlined {
-  readonly station: OpenStation;
-  readonly outline: Outline;
-}
-
-async function outlineOf(station: OpenStation): Promise<Outline> {
-  const { netnsPath: _, ...place } = station.place;
-  const links = await station.links();
-  const addresses = await station.addresses();
-  return { ...place, links, addresses, neighbours: await station.neighbours() };
+  // Only where nothing else explains it: it takes some seconds.
+  if (explain(observation).fault?.cause !== "dropped") return observation;
+  const drop = await findDrop(tools, places, sender, sent, signal);
+  return { ...observation, ...(drop !== undefined && { drop }) };
 }
 
 interface Sent {
@@ -92,6 +76,8 @@ interface Sent {
   readonly probe: Probe;
   /** What was seen of it. */
   readonly sightings: readonly Sighting[];
+  /** What was seen of ARP and neighbour discovery meanwhile. */
+  readonly resolutions: readonly Sighting[];
   readonly isAnswered: boolean;
   /** How many had no answer before it. */
   readonly lost: number;
@@ -100,14 +86,11 @@ interface Sent {
 
 interface Sending {
   readonly sender: Sender;
-  readonly outlined: readonly Outlined[];
+  readonly post: Post;
   readonly source: string;
 }
 
-async function send({ sender, outlined, source }: Sending, signal: AbortSignal): Promise<Sent> {
-  const stations = outlined.map(({ station }) => station);
-  const links = outlined.flatMap(({ outline }) => outline.links);
-  const vxlanPorts = links.flatMap(({ vxlanPort = [] }) => vxlanPort);
+async function send({ sender, post, source }: Sending, signal: AbortSignal): Promise<Sent> {
   for (let attempt = 0; ; attempt++) {
     const probe = sender.probe(attempt);
     const isLast = (sighting: Sighting): boolean => isAnswer(sighting, source, probe);
@@ -115,89 +98,63 @@ async function send({ sender, outlined, source }: Sending, signal: AbortSignal):
     const begin = (): void => {
       sendError = sender.send(attempt);
     };
-    const options = { vxlanPorts, isLast, timeoutMs: ANSWER_TIMEOUT_MS, signal };
-    const all = await watch(stations, begin, options);
-    const sightings = all.filter((sighting) => isOf(sighting, probe));
-    const isAnswered = sightings.some(isLast);
+    const { vxlanPorts, stations } = post;
+    const until = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
+    const all = await watch(stations, begin, { vxlanPorts, isLast, until });
+    signal.throwIfAborted();
+    const found = { probe, ...sorted(all, probe), sendError };
+    const isAnswered = found.sightings.some(isLast);
     if (isAnswered || attempt + 1 === ATTEMPTS)
-      return { probe, sightings, isAnswered, lost: isAnswered ? attempt : 0, sendError };
+      return { ...found, isAnswered, lost: isAnswered ? attempt : 0 };
   }
 }
 
-/** Whether it is not of a probe before, which may come late. */
+/** Looks for the rule that drops the probe, where it came to a station of this machine as it is, and was not seen leaving. */
+async function findDrop(
+  { processes }: PostTools,
+  places: readonly StationPlace[],
+  sender: Sender,
+  { probe, sightings }: Sent,
+  signal: AbortSignal,
+): Promise<DropFacts | undefined> {
+  const own = sightings.filter((sighting) => roleOf(sighting, probe) !== "error");
+  const last = own.at(-1);
+  const place = places.find(({ name }) => name === last?.station);
+  const direction = last && roleOf(last, probe);
+  if (last?.direction !== "in" || place === undefined || direction === "error" || direction === undefined)
+    return undefined;
+  if (place.kind === "container" || outerIp(last.headers) !== undefined) return undefined;
+  let attempt = ATTEMPTS;
+  const send = (): void => {
+    sender.send(attempt++);
+  };
+  const { netnsPath, name } = place;
+  const found = await traceDrop(
+    { processes, clock: systemClock },
+    { netnsPath, marker: sender.marker, direction, send, signal },
+  );
+  return found && { station: name, ...found };
+}
+
+/** What is of the probe, and what is of ARP or neighbour discovery; but for a probe before, whose packets may come late. */
+export function sorted(
+  all: readonly Sighting[],
+  probe: Probe,
+): Pick<Observation, "sightings" | "resolutions"> {
+  const [resolutions, packets] = [true, false].map((wanted) =>
+    all.filter(({ headers }) => (resolutionOf(headers) !== undefined) === wanted),
+  );
+  return {
+    sightings: (packets ?? []).filter((sighting) => isOf(sighting, probe)),
+    resolutions: resolutions ?? [],
+  };
+}
+
 function isOf({ headers }: Sighting, probe: Probe): boolean {
   if (probe.kind !== "icmp") return true;
   const { payload } = innermost(headers);
-  if (payload?.kind !== "icmp") return false;
+  if (!isIcmp(payload)) return false;
   const { payload: quoted } = innermost(payload.quoted ?? []);
-  const { echo } = quoted?.kind === "icmp" ? quoted : payload;
+  const { echo } = isIcmp(quoted) ? quoted : payload;
   return echo?.sequence === probe.sequence;
-}
-
-interface Seen {
-  readonly questions: readonly StationQuestion[];
-  readonly sightings: readonly Sighting[];
-  readonly isAnswered: boolean;
-  /** Of each node, by its name: its ends of containers' links. */
-  readonly attachments: ReadonlyMap<string, readonly string[]>;
-}
-
-async function completed(
-  tools: { readonly processes: ProcessRunner },
-  { station, outline }: Outlined,
-  { questions, sightings, isAnswered, attachments }: Seen,
-): Promise<Station> {
-  const passed = new Set(
-    sightings.filter(({ station: name }) => name === outline.name).map(({ ifIndex }) => ifIndex),
-  );
-  const names = [
-    ...outline.links.filter(({ index }) => passed.has(index)).map(({ name }) => name),
-    ...(attachments.get(outline.name) ?? []),
-  ];
-  const own = questions.filter((question) => question.station === outline.name);
-  const known = {
-    ...outline,
-    neighbours: { before: outline.neighbours, after: await station.neighbours() },
-    lookups: await Promise.all(own.map(({ question }) => station.ask(question))),
-    settings: station.settings(settingsFor(names)),
-  };
-  if (isAnswered) return known;
-  const routes = await station.routes();
-  return passed.size === 0
-    ? { ...known, routes }
-    : { ...known, routes, filters: await readFilters(tools, station) };
-}
-
-function settingsFor(ifNames: readonly string[]): readonly string[] {
-  const ofInterfaces = ifNames.flatMap((name) =>
-    ["forwarding", "rp_filter", "proxy_arp"].map((setting) => `net/ipv4/conf/${name}/${setting}`),
-  );
-  return [
-    "net/ipv4/ip_forward",
-    "net/ipv4/icmp_echo_ignore_all",
-    "net/ipv4/conf/all/rp_filter",
-    ...new Set(ofInterfaces),
-  ];
-}
-
-function attachmentsOf(places: readonly StationPlace[]): ReadonlyMap<string, readonly string[]> {
-  const all = places.flatMap(({ attachment }) => attachment ?? []);
-  const byNode = Map.groupBy(all, ({ node }) => node);
-  return new Map([...byNode].map(([node, ends]) => [node, ends.map(({ ifName }) => ifName)]));
-}
-
-async function readFilters(
-  { processes }: { readonly processes: ProcessRunner },
-  { netns, place }: OpenStation,
-): Promise<Readonly<Record<string, readonly string[]>>> {
-  const command = ["nsenter", `--net=${place.netnsPath}`, "nft"] as const;
-  await using nft = createNft({ processes }, { netns, command });
-  const found: Record<string, readonly string[]> = {};
-  for (const { table, set } of FILTERS) {
-    const listing = await nft.list(table);
-    if (listing === undefined) continue;
-    const elements = listing.elements.filter((element) => element.set === set);
-    found[`${table.family} ${table.name} ${set}`] = elements.map(({ value }) => value);
-  }
-  return found;
 }

@@ -8,6 +8,8 @@ import { type Netns, openNetns } from "../dataplane/netlink/netns.ts";
 import { RT_TABLE_MAIN, listRoutesWhere, matchRoute } from "../dataplane/netlink/route.ts";
 import { type Rtnetlink, openRtnetlink } from "../dataplane/netlink/rtnetlink.ts";
 import { procSys } from "../dataplane/sysctl.ts";
+import { cidrContainsIp } from "../net/cidr.ts";
+import { type Ip, familyOf } from "../net/ip.ts";
 import type {
   AddressFacts,
   LinkFacts,
@@ -15,8 +17,10 @@ import type {
   NeighbourFacts,
   Question,
   RouteFacts,
+  Station,
 } from "../trace/observation.ts";
 import type { StationPlace } from "./place.ts";
+import { readTunnels } from "./read-tunnels.ts";
 
 /** A station that is being looked into. What throws is a `KernelError`. */
 export interface OpenStation extends AsyncDisposable {
@@ -24,14 +28,14 @@ export interface OpenStation extends AsyncDisposable {
   readonly netns: Netns;
   readonly capture: PacketSocket;
   links(): Promise<readonly LinkFacts[]>;
-  /** Of IPv4. */
   addresses(): Promise<readonly AddressFacts[]>;
-  /** Of IPv4. */
   neighbours(): Promise<readonly NeighbourFacts[]>;
   /** What this kernel does with such a packet. */
   ask(question: Question): Promise<Lookup>;
-  /** The main table, of IPv4. */
-  routes(): Promise<readonly RouteFacts[]>;
+  /** Of VXLAN devices among the links, what their forwarding tables say of neighbours; of WireGuard devices, their peers. */
+  tunnels(links: readonly LinkFacts[]): Promise<Pick<Station, "forwarding" | "peers">>;
+  /** Those of the main table that hold one of the addresses. */
+  routes(ends: { readonly src: Ip; readonly dst: Ip }): Promise<readonly RouteFacts[]>;
   /** Those of the settings that are there, by their paths under /proc/sys. */
   settings(paths: readonly string[]): Readonly<Record<string, string>>;
 }
@@ -48,17 +52,24 @@ export function openStation(place: StationPlace, filter: Uint8Array): OpenStatio
     netns,
     capture,
     links: async () => (await rtnetlink.list(listLinks)).map(linkFacts),
-    addresses: async () => (await rtnetlink.list(listAddresses)).filter(({ ip }) => !ip.includes(":")),
-    neighbours: async () =>
-      (await rtnetlink.list(listNeighbours)).filter(({ family }) => family === 4).map(neighbourFacts),
+    addresses: () => rtnetlink.list(listAddresses),
+    neighbours: async () => (await rtnetlink.list(listNeighbours)).map(neighbourFacts),
+    tunnels: (links) => readTunnels({ netns, rtnetlink, place }, links),
     ask: (question) => ask(rtnetlink, question),
-    routes: () => rtnetlink.list(listRoutesWhere({ family: 4, table: RT_TABLE_MAIN })),
+    routes: ({ src, dst }) => routesTo(rtnetlink, [src, dst]),
     settings: (paths) => netns.run(() => readSettings(paths)),
     async [Symbol.asyncDispose]() {
       await rtnetlink[Symbol.asyncDispose]();
       held.dispose();
     },
   };
+}
+
+async function routesTo(rtnetlink: Rtnetlink, ips: readonly Ip[]): Promise<readonly RouteFacts[]> {
+  const [ip] = ips;
+  if (ip === undefined) return [];
+  const all = await rtnetlink.list(listRoutesWhere({ family: familyOf(ip), table: RT_TABLE_MAIN }));
+  return all.filter(({ dst }) => ips.some((one) => cidrContainsIp(dst, one)));
 }
 
 async function ask(rtnetlink: Rtnetlink, question: Question): Promise<Lookup> {
@@ -82,6 +93,8 @@ function linkFacts({ index, name, kind, tunnel, mac, mtu, up, running }: Link): 
     name,
     ...(kind !== undefined && { kind }),
     ...(tunnel?.kind === "vxlan" && { vxlanPort: tunnel.port }),
+    ...(tunnel?.kind === "vxlan" &&
+      tunnel.localIp !== undefined && { vxlanFamily: familyOf(tunnel.localIp) }),
     ...(mac !== undefined && { mac }),
     mtu,
     up,

@@ -4,14 +4,15 @@ import { type Marker, SEQUENCE_ATTEMPTS } from "../dataplane/capture/probe-filte
 import { KernelError, isKernelError } from "../dataplane/netlink/kernel-error.ts";
 import type { Netns } from "../dataplane/netlink/netns.ts";
 import { type MarkedProbe, openMarkedProbe } from "../dataplane/probe/marked-probe.ts";
-import type { Ipv4 } from "../net/ipv4.ts";
+import { type Family, type Ip, familyOf } from "../net/ip.ts";
 import type { Probe } from "../trace/observation.ts";
 
 export interface ProbeRequest {
   readonly kind: "icmp" | "udp" | "tcp";
-  readonly src: Ipv4;
-  readonly dst: Ipv4;
-  /** Octets, with the IPv4 header; of no meaning to TCP. */
+  /** Both of one family. */
+  readonly src: Ip;
+  readonly dst: Ip;
+  /** Octets, with the IP header; of no meaning to TCP. */
   readonly packetBytes: number;
   /** The destination's; of UDP and TCP. */
   readonly port: number;
@@ -30,8 +31,8 @@ export interface Sender extends Disposable {
 const [FIRST_PORT, LAST_PORT] = [49_152, 65_535];
 /** How many ports are tried until one is free. */
 const PORT_ATTEMPTS = 8;
-/** A SYN as Linux sends it: IPv4, TCP and 20 octets of options. */
-const SYN_BYTES = 60;
+/** A SYN as Linux sends it: IP, TCP and 20 octets of options. */
+const SYN_BYTES: Readonly<Record<Family, number>> = { 4: 60, 6: 80 };
 
 /** Opens it in the source's network namespace. That the source lacks the address is told by sending. */
 export function openSender(netns: Netns, request: ProbeRequest): Sender {
@@ -65,7 +66,7 @@ function createSender(
     marker,
     probe(attempt) {
       if (marker.kind === "icmp") return { ...marker, sequence: marker.sequence + attempt, packetBytes };
-      return { ...marker, packetBytes: kind === "tcp" ? SYN_BYTES : packetBytes };
+      return { ...marker, packetBytes: kind === "tcp" ? SYN_BYTES[familyOf(marker.dst)] : packetBytes };
     },
     send(attempt) {
       try {

@@ -1,7 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
-export type LogFields = Readonly<Record<string, unknown>>;
+/** What a line may be about; docs/agent.md says what each is. */
+export const LOG_FIELDS = [
+  "address",
+  "attempts",
+  "before",
+  "block",
+  "container",
+  "containers",
+  "endpoints",
+  "error",
+  "failures",
+  "ifName",
+  "interfaces",
+  "issues",
+  "key",
+  "kind",
+  "late",
+  "line",
+  "node",
+  "nodeName",
+  "path",
+  "port",
+  "prefix",
+  "reason",
+  "recover",
+  "released",
+  "silent",
+  "socket",
+  "value",
+] as const;
+
+export type LogFields = { readonly [Field in (typeof LOG_FIELDS)[number]]?: unknown };
 
 /** Structured logging: one sentence, and what it is about as fields. Secrets are never passed in. */
 export interface Log {

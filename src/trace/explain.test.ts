@@ -8,6 +8,7 @@ import type { Observation, Station } from "./observation.ts";
 import { questionsOf } from "./questions.ts";
 import {
   A,
+  ARP,
   B,
   BACK,
   CALI_A,
@@ -42,7 +43,7 @@ function text(observation: Observation): readonly string[] {
 
 describe("a path that works", () => {
   it("is told step by step, in the order of the data path", () => {
-    assert.deepEqual(text(observationOf()), [
+    assert.deepEqual(text(observationOf({ resolutions: ARP })), [
       "a (10.1.0.1 on host1) -> d (10.1.64.1 on host2): ICMP echo of 84 octets, marked by identifier 7 and sequence 8",
       "",
       "The way there",
@@ -66,15 +67,17 @@ describe("a path that works", () => {
       " 16  d      seen         +60 µs  out by eth0: [02:00:00:00:00:0d > ee:ee:ee:ee:ee:ee] [IP 10.1.64.1 > 10.1.0.1, ttl 64, 84 octets] [ICMP echo reply]",
       " 17  host2  seen         +70 µs  in by calid: [02:00:00:00:00:0d > ee:ee:ee:ee:ee:ee] [IP 10.1.64.1 > 10.1.0.1, ttl 64, 84 octets] [ICMP echo reply]",
       " 18  host2  asked                looks up 10.1.0.1, to forward it: 10.1.0.0/26 via 192.168.0.101 dev eth0 (from BIRD)",
-      " 19  host2  asked                192.168.0.101 on eth0 is at 02:00:00:00:01:01, asked by ARP just now",
-      " 20  host2  seen         +80 µs  out by eth0: [02:00:00:00:01:02 > 02:00:00:00:01:01] [IP 10.1.64.1 > 10.1.0.1, ttl 63, 84 octets] [ICMP echo reply]",
-      " 21  host1  seen         +90 µs  in by eth0: [02:00:00:00:01:02 > 02:00:00:00:01:01] [IP 10.1.64.1 > 10.1.0.1, ttl 63, 84 octets] [ICMP echo reply]",
-      " 22  host1  asked                looks up 10.1.0.1, to forward it: 10.1.0.1/32 dev calia (from Margay)",
-      " 23  host1  asked                10.1.0.1 on calia is at 02:00:00:00:00:0a, by a permanent entry, so without ARP",
-      " 24  host1  seen        +100 µs  out by calia: [ee:ee:ee:ee:ee:ee > 02:00:00:00:00:0a] [IP 10.1.64.1 > 10.1.0.1, ttl 62, 84 octets] [ICMP echo reply]",
-      " 25  a      seen        +110 µs  in by eth0: [ee:ee:ee:ee:ee:ee > 02:00:00:00:00:0a] [IP 10.1.64.1 > 10.1.0.1, ttl 62, 84 octets] [ICMP echo reply]",
-      " 26  a      seen                 10.1.0.1 is its own address: delivered",
-      " 27  a      seen                 the answer is there, 110 µs after the probe left",
+      " 19  host2  seen         +71 µs  out by eth0: [02:00:00:00:01:02 > ff:ff:ff:ff:ff:ff] [ARP: who has 192.168.0.101?]",
+      " 20  host2  seen         +72 µs  in by eth0: [02:00:00:00:01:01 > 02:00:00:00:01:02] [ARP: 192.168.0.101 is at 02:00:00:00:01:01]",
+      " 21  host2  asked                192.168.0.101 on eth0 is at 02:00:00:00:01:01, asked by ARP just now",
+      " 22  host2  seen         +80 µs  out by eth0: [02:00:00:00:01:02 > 02:00:00:00:01:01] [IP 10.1.64.1 > 10.1.0.1, ttl 63, 84 octets] [ICMP echo reply]",
+      " 23  host1  seen         +90 µs  in by eth0: [02:00:00:00:01:02 > 02:00:00:00:01:01] [IP 10.1.64.1 > 10.1.0.1, ttl 63, 84 octets] [ICMP echo reply]",
+      " 24  host1  asked                looks up 10.1.0.1, to forward it: 10.1.0.1/32 dev calia (from Margay)",
+      " 25  host1  asked                10.1.0.1 on calia is at 02:00:00:00:00:0a, by a permanent entry, so without ARP",
+      " 26  host1  seen        +100 µs  out by calia: [ee:ee:ee:ee:ee:ee > 02:00:00:00:00:0a] [IP 10.1.64.1 > 10.1.0.1, ttl 62, 84 octets] [ICMP echo reply]",
+      " 27  a      seen        +110 µs  in by eth0: [ee:ee:ee:ee:ee:ee > 02:00:00:00:00:0a] [IP 10.1.64.1 > 10.1.0.1, ttl 62, 84 octets] [ICMP echo reply]",
+      " 28  a      seen                 10.1.0.1 is its own address: delivered",
+      " 29  a      seen                 the answer is there, 110 µs after the probe left",
       "",
       "The path works.",
     ]);

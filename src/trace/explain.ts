@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { findFault } from "./find-fault.ts";
 import type { Observation, Station } from "./observation.ts";
-import type { Fault, Step, Trace, TraceEnd } from "./trace.ts";
+import { unanswered } from "./hop.ts";
+import type { Cause, Fault, Step, Trace, TraceEnd } from "./trace.ts";
 import { type Leg, View, isAnswer } from "./view.ts";
 import { beginning, stepOf, walk } from "./walk.ts";
 import { describeIcmp } from "./words.ts";
-import { innermost } from "./headers.ts";
+import { innermost, isIcmp } from "./headers.ts";
 
 /** What the live network did with the probe: the same trace for the same observation. */
 export function explain(observation: Observation): Trace {
   const view = new View(observation);
-  const { probe, source, sightings, lost } = observation;
+  const { probe, source, sightings, lost, aligned } = observation;
   const there = view.leg("there");
   const back = view.leg("back");
   const answer = sightings.find((sighting) => isAnswer(sighting, source, probe));
@@ -19,9 +20,11 @@ export function explain(observation: Observation): Trace {
     answer === undefined ? withWhatWasSaid(findFault(isDelivered ? back : there, view), view) : null;
   const sent = there.path[0]?.atUs ?? 0;
   const steps: readonly Step[] = [
-    ...beginning(there),
+    ...beginning(there, view),
     ...walk(there, view),
-    ...(isDelivered ? [...beginning(back), ...walk(back, view)] : []),
+    ...(isDelivered ? [...beginning(back, view), ...walk(back, view)] : []),
+    ...(fault === null ? [] : dropOf(isDelivered ? back : there, view)),
+    ...(fault === null ? [] : questions(isDelivered ? back : there, fault, view)),
     ...(answer === undefined
       ? []
       : [stepOf(back, source, { kind: "answered", afterUs: answer.atUs - sent })]),
@@ -34,7 +37,24 @@ export function explain(observation: Observation): Trace {
     steps,
     fault,
     lost,
+    ...(aligned !== undefined && { aligned }),
   };
+}
+
+function dropOf(leg: Leg, { observation: { drop } }: View): readonly Step[] {
+  if (drop === undefined || leg.path.at(-1)?.station !== drop.station) return [];
+  const { station, ...fact } = drop;
+  return [stepOf(leg, station, { kind: "dropped", ...fact })];
+}
+
+/** What is broken where nobody answers a question shows in the questions. */
+const OF_NEIGHBOURS: readonly Cause[] = ["proxyArp", "neighbour", "linkDown"];
+
+function questions(leg: Leg, { cause }: Fault, view: View): readonly Step[] {
+  const last = leg.path.at(-1);
+  const asking = last === undefined ? leg.from : view.station(last.station);
+  if (asking === undefined || !OF_NEIGHBOURS.includes(cause)) return [];
+  return unanswered(view, asking).map((fact) => stepOf(leg, asking.name, fact));
 }
 
 function isAtEnd({ to, path }: Leg, view: View): boolean {
@@ -51,6 +71,6 @@ function withWhatWasSaid(fault: Fault, view: View): Fault {
   const [first] = view.errors();
   if (first === undefined) return fault;
   const { payload } = innermost(first.headers);
-  if (payload?.kind !== "icmp") return fault;
+  if (!isIcmp(payload)) return fault;
   return { ...fault, text: `${fault.text} "${first.station}" says so itself: ${describeIcmp(payload)}.` };
 }

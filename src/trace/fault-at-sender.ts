@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nothing was seen leaving the sender.
-import { type Place, fault, switchedOff } from "./fault.ts";
+import { type Ip, familyOf } from "../net/ip.ts";
+import { type Place, WAYS_OUT, fault, switchedOff } from "./fault.ts";
 import type { Fault } from "./trace.ts";
 import { hasAddress, linkName, lookupOf, neighbourOf, nextHopOf, outIfIndexOf } from "./view.ts";
 
@@ -64,8 +65,8 @@ function faultOfOwnRoute(place: Place): Fault | undefined {
     place,
     "noRoute",
     null,
-    `"${station.name}" has no route to ${dst}${answer === undefined ? "" : ` (${answer.code})`}: it lacks its default route by 169.254.1.1.`,
-    'Give it back: "ip route add 169.254.1.1 dev eth0 scope link", then "ip route add default via 169.254.1.1 dev eth0" inside; or have the runtime make the container anew.',
+    `"${station.name}" has no route to ${dst}${answer === undefined ? "" : ` (${answer.code})`}: it lacks its default route.`,
+    `Give it back: ${WAYS_OUT[familyOf(dst)]} inside; or have the runtime make the container anew.`,
   );
 }
 
@@ -92,7 +93,7 @@ function faultOfSending(place: Place, code: string): Fault {
 
 /** The gateway has to be known before a packet can leave. */
 function faultOfGateway(place: Place): Fault | undefined {
-  const { leg, view, station } = place;
+  const { leg, station } = place;
   const answer = lookupOf(station, { src: leg.src, dst: leg.dst })?.result;
   const out = answer?.kind === "route" ? outIfIndexOf(answer.route) : undefined;
   if (answer?.kind !== "route" || out === undefined) return undefined;
@@ -100,6 +101,13 @@ function faultOfGateway(place: Place): Fault | undefined {
   const entry = neighbourOf(station.neighbours.after, out, gateway);
   if (entry?.mac !== undefined && entry.state !== "unknown") return undefined;
   const ifName = linkName(station, out);
+  return familyOf(gateway) === 4
+    ? faultOfProxyArp(place, ifName, gateway)
+    : faultOfNodeEnd(place, ifName, gateway);
+}
+
+function faultOfProxyArp(place: Place, ifName: string, gateway: Ip): Fault {
+  const { view, station } = place;
   const unanswered = `"${station.name}" asks for ${gateway} on "${ifName}" by ARP, and nobody answers`;
   const renew = `ip neighbour replace ${gateway} lladdr ee:ee:ee:ee:ee:ee nud permanent dev ${ifName}`;
   const { attachment } = station;
@@ -124,6 +132,35 @@ function faultOfGateway(place: Place): Fault | undefined {
   );
 }
 
+/** The gateway of IPv6 is an address of the node's end of the link. */
+function faultOfNodeEnd(place: Place, ifName: string, gateway: Ip): Fault {
+  const { view, station } = place;
+  const { attachment } = station;
+  const node = view.stations.find(({ name }) => name === attachment?.node);
+  const nodeEnd = node?.links.find(({ name }) => name === attachment?.ifName);
+  const has = node?.addresses.some(({ ifIndex, ip }) => ifIndex === nodeEnd?.index && ip === gateway);
+  const unanswered = `"${station.name}" asks for ${gateway} on "${ifName}" by neighbour discovery, and nobody answers`;
+  const renew = `ip neighbour replace ${gateway} lladdr ee:ee:ee:ee:ee:ee nud permanent dev ${ifName}`;
+  if (node === undefined || nodeEnd === undefined || has !== false)
+    return fault(
+      place,
+      "neighbour",
+      ifName,
+      `${unanswered}, and the permanent entry that needs no answer is gone.`,
+      `Enter it again inside the container: "${renew}".`,
+    );
+  return fault(
+    { ...place, station: node },
+    "neighbour",
+    nodeEnd.name,
+    `${unanswered}: "${nodeEnd.name}" of "${node.name}" does not have that address, and the permanent entry that needs no answer is gone.`,
+    `Enter it again inside the container, "${renew}", or give the node its address back: "ip address add ${gateway}/64 dev ${nodeEnd.name}"; a running agent does that by itself.`,
+  );
+}
+
+/** What a container is told where it may answer no echo. */
+const IGNORES = { 4: "net/ipv4/icmp_echo_ignore_all", 6: "net/ipv6/icmp/echo_ignore_all" } as const;
+
 function silence(place: Place): Fault {
   const { leg, station } = place;
   if (leg.direction === "there")
@@ -134,14 +171,16 @@ function silence(place: Place): Fault {
       `The kernel of "${station.name}" took the probe, and it was not seen leaving.`,
       'Look at what drops packets inside the container: "nft list ruleset", "tc filter show dev eth0 egress".',
     );
-  const ignores = station.settings["net/ipv4/icmp_echo_ignore_all"] === "1";
+  const setting = IGNORES[familyOf(leg.dst)];
+  const name = setting.replaceAll("/", ".");
+  const ignores = station.settings[setting] === "1";
   return fault(
     place,
     "noAnswer",
     null,
-    `The probe was delivered to "${station.name}", which did not answer.${ignores ? " It is told to answer no echo (net.ipv4.icmp_echo_ignore_all)." : ""}`,
+    `The probe was delivered to "${station.name}", which did not answer.${ignores ? " It is told to answer no echo (${name})." : ""}`,
     ignores
-      ? 'Turn that off, "sysctl -w net.ipv4.icmp_echo_ignore_all=0" inside, or trace with "--proto udp" or "tcp".'
+      ? `Turn that off, "sysctl -w ${name}=0" inside, or trace with "--proto udp" or "tcp".`
       : 'The network did its part. Look inside the container: its firewall ("nft list ruleset"), and what listens ("ss -lntu").',
   );
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The packet came to a station that is not its end, and left it by no interface.
+import { familyOf } from "../net/ip.ts";
 import { type Place, fault, switchedOff, faultOfPort, routeOn } from "./fault.ts";
-import { innermost, outerIp } from "./headers.ts";
-import type { RouteFacts, Sighting } from "./observation.ts";
+import { innermost, isIp, outerIp } from "./headers.ts";
+import type { LinkFacts, RouteFacts, Sighting } from "./observation.ts";
 import type { Fault } from "./trace.ts";
 import {
+  forwardedBy,
   isTunnelledTo,
   linkName,
   linkOf,
@@ -14,18 +16,21 @@ import {
   nextHopOf,
   outIfIndexOf,
 } from "./view.ts";
-import { describeRoute } from "./words.ts";
+import { RESOLUTIONS, describeRoute, describeRule } from "./words.ts";
 
 /** It came to a station that is not its end, and left it by no interface. */
-export function inStation(place: Place, last: Sighting): Fault {
-  const { leg, station } = place;
+export function inStation(whole: Place, last: Sighting): Fault {
+  const { station } = whole;
+  const { inIfIndex, ...ends } = forwardedBy(station, last, whole.leg);
+  const leg = { ...whole.leg, ...ends };
+  const place = { ...whole, leg };
   if (isTunnelledTo(station, last)) {
     const tunnel = faultOfTunnelEnd(place, last);
     if (tunnel !== undefined) return tunnel;
   }
   const source = faultOfSourceCheck(place, last);
   if (source !== undefined) return source;
-  const answer = lookupOf(station, { src: leg.src, dst: leg.dst, inIfIndex: last.ifIndex })?.result;
+  const answer = lookupOf(station, { ...ends, inIfIndex })?.result;
   if (answer?.kind === "refused") return refusal(place, last, answer.code);
   return (answer && faultOfWayOut(place, last, answer.route)) ?? dropped(place, last, answer?.route);
 }
@@ -36,18 +41,19 @@ function faultOfTunnelEnd(place: Place, last: Sighting): Fault | undefined {
   const outer = outerIp(last.headers);
   const ifName = linkName(station, last.ifIndex);
   if (outer === undefined) return undefined;
-  const nodes = station.filters?.["ip margay nodes"];
+  const table = outer.kind === "ipv4" ? "ip margay" : "ip6 margay";
+  const nodes = station.filters?.[`${table} nodes`];
   const isGuarded = nodes !== undefined && !nodes.includes(outer.src);
   if (isGuarded)
     return fault(
       place,
       "tunnelGuard",
       ifName,
-      `"${station.name}" drops what comes through the tunnel from ${outer.src}: the guard of tunnels (nftables "ip margay") does not know that address as a node's.`,
+      `"${station.name}" drops what comes through the tunnel from ${outer.src}: the guard of tunnels (nftables "${table}") does not know that address as a node's.`,
       `See whether the node has registered that address ("margay get nodes -o wide"), and whether the agent of "${station.name}" runs ("margay node status").`,
     );
   const kind = outer.protocol === 4 ? "ipip" : "vxlan";
-  const device = station.links.find((link) => link.kind === kind);
+  const device = station.links.find((link) => link.kind === kind && isOver(link, outer.kind));
   if (device?.up === false) return switchedOff(place, station, device);
   if (device !== undefined || kind === "ipip") return undefined;
   return fault(
@@ -59,10 +65,15 @@ function faultOfTunnelEnd(place: Place, last: Sighting): Fault | undefined {
   );
 }
 
+/** Whether the device's packets are of that family, as far as its kind tells. */
+function isOver({ vxlanFamily }: LinkFacts, kind: "ipv4" | "ipv6"): boolean {
+  return vxlanFamily === undefined || vxlanFamily === (kind === "ipv4" ? 4 : 6);
+}
+
 function faultOfSourceCheck(place: Place, last: Sighting): Fault | undefined {
   const { leg, station } = place;
   const ifName = linkName(station, last.ifIndex);
-  const known = station.filters?.["inet margay-source own4"];
+  const known = station.filters?.[`inet margay-source own${familyOf(leg.src)}`];
   if (known === undefined || !ifName.startsWith("cali") || known.includes(`${ifName} . ${leg.src}`))
     return undefined;
   return fault(
@@ -80,7 +91,7 @@ function refusal(place: Place, last: Sighting, code: string): Fault {
   const { src, dst } = leg;
   const ifName = linkName(station, last.ifIndex);
   const said = (name: string): string | undefined => station.settings[name];
-  if (said(`net/ipv4/conf/${ifName}/forwarding`) === "0")
+  if (familyOf(dst) === 4 && said(`net/ipv4/conf/${ifName}/forwarding`) === "0")
     return fault(
       place,
       "forwardingOff",
@@ -99,7 +110,7 @@ function refusal(place: Place, last: Sighting, code: string): Fault {
       `"${station.name}" has no container with the address ${dst}: its longest match is ${describeRoute(match, null)}, and drops the packet.`,
       `See who has the address: "margay ipam show --ip=${dst}". If its container should be on "${station.name}", the agent there says what keeps its route ("margay node status").`,
     );
-  if (code === "EINVAL") {
+  if (familyOf(dst) === 4 && code === "EINVAL") {
     const strict = Math.max(
       Number(said("net/ipv4/conf/all/rp_filter") ?? 0),
       Number(said(`net/ipv4/conf/${ifName}/rp_filter`) ?? 0),
@@ -155,14 +166,31 @@ function noRoute(place: Place, code: string): Fault {
   );
 }
 
+/** Of all interfaces at once: those of each do not count where packets are sent on. */
+const FORWARDING6 = "net/ipv6/conf/all/forwarding";
+
+/** Unlike that of IPv4, the kernel's lookup does not tell. */
+function notForwarding6(place: Place, last: Sighting): Fault {
+  const { station } = place;
+  return fault(
+    place,
+    "forwardingOff",
+    linkName(station, last.ifIndex),
+    `"${station.name}" does not forward IPv6: forwarding is off (net.ipv6.conf.all.forwarding is 0).`,
+    `Turn it on: "sysctl -w net.ipv6.conf.all.forwarding=1" on "${station.name}", and find out who turned it off; a running agent does that by itself.`,
+  );
+}
+
 /** There is a route, and the packet did not leave by it. */
 function faultOfWayOut(place: Place, last: Sighting, route: RouteFacts): Fault | undefined {
   const { leg, station } = place;
   const out = outIfIndexOf(route);
   const link = linkOf(station, out);
   if (out === undefined || link === undefined || route.type === "local") return undefined;
+  if (familyOf(leg.dst) === 6 && station.settings[FORWARDING6] === "0") return notForwarding6(place, last);
   if (!link.up) return switchedOff(place, station, link);
-  const { ip } = innermost(last.headers);
+  // A packet around it that is for somebody else is what is sent on.
+  const ip = isTunnelledTo(station, last) ? innermost(last.headers).ip : last.headers.find(isIp);
   if (ip !== undefined && ip.ttl <= 1)
     return fault(
       place,
@@ -197,14 +225,23 @@ function faultOfWayOut(place: Place, last: Sighting, route: RouteFacts): Fault |
     place,
     "neighbour",
     link.name,
-    `"${station.name}" asks for ${hop} on "${link.name}" by ARP, and nobody answers: the peer is dead, or on another network.`,
+    `"${station.name}" asks for ${hop} on "${link.name}" by ${RESOLUTIONS[familyOf(hop)]}, and nobody answers: the peer is dead, or on another network.`,
     `See whether ${hop} is up, and on the network of "${link.name}": "ping ${hop}" on "${station.name}".`,
   );
 }
 
 function dropped(place: Place, last: Sighting, route: RouteFacts | undefined): Fault {
-  const { leg, station } = place;
+  const { leg, view, station } = place;
   const ifName = linkName(station, last.ifIndex);
+  const { drop } = view.observation;
+  if (drop?.station === station.name)
+    return fault(
+      place,
+      "dropped",
+      ifName,
+      `The packet came to "${station.name}" by "${ifName}", where ${describeRule(drop)} of nftables drops it.`,
+      `Somebody's firewall: "nft -a list table ${drop.table}" on "${station.name}" shows the rule, and what it is for.`,
+    );
   const wanted = route === undefined ? "" : ` Its kernel would send it on by ${routeOn(station, route)}.`;
   return fault(
     place,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What all faults have in common.
-import type { Ip } from "../net/ip.ts";
+import { type Family, type Ip, familyOf } from "../net/ip.ts";
 import type { LinkFacts, RouteFacts, Station } from "./observation.ts";
 import type { Cause, Fault } from "./trace.ts";
 import { type Leg, type View, linkName, linkOf, outIfIndexOf } from "./view.ts";
@@ -22,10 +22,16 @@ export function fault(
   return { direction: leg.direction, station: station.name, ifName, cause, text, remedy };
 }
 
+/** What gives a container its ways out back. */
+export const WAYS_OUT: Readonly<Record<Family, string>> = {
+  4: '"ip route add 169.254.1.1 dev eth0 scope link", then "ip route add default via 169.254.1.1 dev eth0"',
+  6: '"ip route add default via fe80::ecee:eeff:feee:eeee dev eth0"',
+};
+
 export function switchedOff(place: Place, station: Station, { name }: LinkFacts): Fault {
   const routes =
     station.kind === "container"
-      ? ` Its routes went with it: "ip route add 169.254.1.1 dev ${name} scope link", then "ip route add default via 169.254.1.1 dev ${name}"; or have the runtime make the container anew.`
+      ? ` Its routes went with it: ${WAYS_OUT[familyOf(place.leg.dst)].replaceAll("eth0", name)}; or have the runtime make the container anew.`
       : "";
   return fault(
     place,

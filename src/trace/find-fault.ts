@@ -8,11 +8,11 @@ import { type Place, fault, faultOfPort, portOf } from "./fault.ts";
 import { outerIp } from "./headers.ts";
 import type { Sighting } from "./observation.ts";
 import type { Fault } from "./trace.ts";
-import { type Leg, type View, linkName, linkOf, lookupOf, nextHopOf } from "./view.ts";
+import { type Leg, type View, forwardedBy, linkName, linkOf, lookupOf, nextHopOf } from "./view.ts";
 
 /** Why the leg does not reach its end. */
 export function findFault(leg: Leg, view: View): Fault {
-  const last = leg.path.at(-1);
+  const last = leg.worn ?? leg.path.at(-1);
   const at = last === undefined ? leg.from : view.station(last.station);
   if (at === undefined)
     return {
@@ -69,9 +69,7 @@ function betweenStations(place: Place, last: Sighting): Fault {
 function nextHop({ leg, station }: Place, last: Sighting): Ip | undefined {
   const came = leg.path.at(-2);
   const question =
-    came?.station === station.name
-      ? { src: leg.src, dst: leg.dst, inIfIndex: came.ifIndex }
-      : { src: leg.src, dst: leg.dst };
+    came?.station === station.name ? forwardedBy(station, came, leg) : { src: leg.src, dst: leg.dst };
   const answer = lookupOf(station, question)?.result;
   return answer?.kind === "route" ? nextHopOf(answer.route, last.ifIndex, leg.dst) : undefined;
 }

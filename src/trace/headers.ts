@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The headers of a captured packet, from the outermost in. RFC 791 (IPv4), RFC 792 (ICMP), RFC 768 (UDP), RFC 9293 (TCP), RFC 2003 (IPv4 in
-// IPv4), RFC 7348 (VXLAN).
-import { type Ipv4, ipv4FromNumber } from "../net/ipv4.ts";
-import { type Mac, macFromBytes } from "../net/mac.ts";
+// The headers of a captured packet, from the outermost in.
+import type { Ip } from "../net/ip.ts";
+import type { Ipv4 } from "../net/ipv4.ts";
+import type { Ipv6 } from "../net/ipv6.ts";
+import type { Mac } from "../net/mac.ts";
 
 export interface EthernetHeader {
   readonly kind: "ethernet";
@@ -20,13 +21,28 @@ export interface Ipv4Header {
   readonly length: number;
 }
 
+export interface Ipv6Header {
+  readonly kind: "ipv6";
+  readonly src: Ipv6;
+  readonly dst: Ipv6;
+  /** Of what follows: "next header". */
+  readonly protocol: number;
+  /** The hop limit. */
+  readonly ttl: number;
+  /** Octets, this header included. */
+  readonly length: number;
+}
+
+export type IpHeader = Ipv4Header | Ipv6Header;
+
 export interface IcmpHeader {
-  readonly kind: "icmp";
+  /** `icmp6` is ICMPv6 (RFC 4443), whose types and codes are others. */
+  readonly kind: "icmp" | "icmp6";
   readonly type: number;
   readonly code: number;
   /** Of an echo and its answer. */
   readonly echo?: { readonly identifier: number; readonly sequence: number };
-  /** Of "fragmentation needed" (RFC 1191): the octets that would have passed. */
+  /** Of "fragmentation needed" (RFC 1191) and "packet too big" (RFC 4443 section 3.2): the octets that would have passed. */
   readonly mtu?: number;
   /** The headers that an error quotes. */
   readonly quoted?: readonly Header[];
@@ -45,138 +61,66 @@ export interface VxlanHeader {
   readonly vni: number;
 }
 
-export type Header = EthernetHeader | Ipv4Header | IcmpHeader | PortsHeader | VxlanHeader;
+/** Who has an address, and the answer: ARP (RFC 826), or neighbour discovery (RFC 4861 sections 4.3 and 4.4). */
+export interface ResolutionHeader {
+  readonly kind: "arp" | "nd";
+  readonly operation: "request" | "reply";
+  /** Whose MAC address it is about. */
+  readonly ip: Ip;
+  /** What the answer says. */
+  readonly mac?: Mac;
+}
 
-/** What a frame begins with: tunnel devices of layer 3 have no Ethernet header. */
-export type FrameStart = "ethernet" | "ipv4";
+export type Header = EthernetHeader | IpHeader | IcmpHeader | PortsHeader | VxlanHeader | ResolutionHeader;
 
-const ETHERNET_BYTES = 14;
-const IPV4_BYTES = 20;
-const ICMP_BYTES = 8;
-const UDP_BYTES = 8;
-const VXLAN_BYTES = 8;
-const ETHERTYPE_IPV4 = 0x0800;
 export const IPPROTO_ICMP = 1;
 export const IPPROTO_IPIP = 4;
 export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;
-/** RFC 792, and of type 4 RFC 6633: those that quote the packet which they are about. */
-const ICMP_ERRORS: readonly number[] = [3, 4, 5, 11, 12];
-export const ICMP_UNREACHABLE = 3;
-export const ICMP_FRAGMENTATION_NEEDED = 4;
-export const ICMP_PORT_UNREACHABLE = 3;
-const ICMP_ECHO_REPLY = 0;
-const ICMP_ECHO = 8;
-/** From the lowest bit (RFC 9293 section 3.1). */
-const TCP_FLAGS = ["FIN", "SYN", "RST", "PSH", "ACK"] as const;
+export const IPPROTO_ICMPV6 = 58;
 
-/**
- * The headers, as far as they are there: what is cut short, or of no kind known here, ends the list. UDP to one of `vxlanPorts` is taken
- * for VXLAN.
- */
-export function decodeHeaders(
-  bytes: Uint8Array,
-  start: FrameStart,
-  vxlanPorts: readonly number[] = [],
-): readonly Header[] {
-  return start === "ethernet" ? ethernet(bytes, vxlanPorts) : ipv4(bytes, vxlanPorts);
+/** The errors that a trace tells apart, of either family; `other` are further ones that quote the packet which they are about. */
+export type IcmpError = "portUnreachable" | "tooBig" | "other";
+
+/** `undefined` for a message that is no error. */
+export function icmpErrorOf({ kind, type, code, quoted }: IcmpHeader): IcmpError | undefined {
+  if (quoted === undefined) return undefined;
+  // RFC 792: unreachable is 3, of which 3 is the port, and 4 "fragmentation needed". RFC 4443: unreachable is 1, of which 4 is the port.
+  const [port, tooBig] =
+    kind === "icmp"
+      ? [type === 3 && code === 3, type === 3 && code === 4]
+      : [type === 1 && code === 4, type === 2];
+  return port ? "portUnreachable" : tooBig ? "tooBig" : "other";
 }
 
-/** The innermost IPv4 header, and what follows it. */
+export function isIp(header: Header): header is IpHeader {
+  return header.kind === "ipv4" || header.kind === "ipv6";
+}
+
+export function isIcmp(header: Header | undefined): header is IcmpHeader {
+  return header?.kind === "icmp" || header?.kind === "icmp6";
+}
+
+/** The innermost IP header, and what follows it. */
 export function innermost(headers: readonly Header[]): {
-  readonly ip: Ipv4Header | undefined;
+  readonly ip: IpHeader | undefined;
   readonly payload: Header | undefined;
 } {
-  const at = headers.findLastIndex(({ kind }) => kind === "ipv4");
+  const at = headers.findLastIndex(isIp);
   const ip = headers[at];
-  return { ip: ip?.kind === "ipv4" ? ip : undefined, payload: at < 0 ? undefined : headers[at + 1] };
+  return {
+    ip: ip !== undefined && isIp(ip) ? ip : undefined,
+    payload: at < 0 ? undefined : headers[at + 1],
+  };
 }
 
 /** The header that a tunnel has put around the packet; `undefined` where it travels as it is. */
-export function outerIp(headers: readonly Header[]): Ipv4Header | undefined {
-  const [first, second] = headers.filter((header) => header.kind === "ipv4");
+export function outerIp(headers: readonly Header[]): IpHeader | undefined {
+  const [first, second] = headers.filter(isIp);
   return second === undefined ? undefined : first;
 }
 
-function ethernet(bytes: Uint8Array, vxlanPorts: readonly number[]): readonly Header[] {
-  if (bytes.length < ETHERNET_BYTES) return [];
-  const header: Header = {
-    kind: "ethernet",
-    dst: macFromBytes(bytes.subarray(0, 6)),
-    src: macFromBytes(bytes.subarray(6, 12)),
-  };
-  if (viewOf(bytes).getUint16(12) !== ETHERTYPE_IPV4) return [header];
-  return [header, ...ipv4(bytes.subarray(ETHERNET_BYTES), vxlanPorts)];
-}
-
-function ipv4(bytes: Uint8Array, vxlanPorts: readonly number[]): readonly Header[] {
-  if (bytes.length < IPV4_BYTES) return [];
-  const view = viewOf(bytes);
-  const headerBytes = (view.getUint8(0) & 0x0f) * 4;
-  if (view.getUint8(0) >> 4 !== 4 || headerBytes < IPV4_BYTES) return [];
-  const header: Ipv4Header = {
-    kind: "ipv4",
-    src: ipv4FromNumber(view.getUint32(12)),
-    dst: ipv4FromNumber(view.getUint32(16)),
-    protocol: view.getUint8(9),
-    ttl: view.getUint8(8),
-    length: view.getUint16(2),
-  };
-  return [header, ...payload(header.protocol, bytes.subarray(headerBytes), vxlanPorts)];
-}
-
-function payload(protocol: number, bytes: Uint8Array, vxlanPorts: readonly number[]): readonly Header[] {
-  switch (protocol) {
-    case IPPROTO_IPIP:
-      return ipv4(bytes, vxlanPorts);
-    case IPPROTO_ICMP:
-      return icmp(bytes);
-    case IPPROTO_UDP:
-      return udp(bytes, vxlanPorts);
-    case IPPROTO_TCP:
-      return tcp(bytes);
-    default:
-      return [];
-  }
-}
-
-function icmp(bytes: Uint8Array): readonly Header[] {
-  if (bytes.length < ICMP_BYTES) return [];
-  const view = viewOf(bytes);
-  const [type, code] = [view.getUint8(0), view.getUint8(1)];
-  const base = { kind: "icmp", type, code } as const;
-  if (type === ICMP_ECHO || type === ICMP_ECHO_REPLY)
-    return [{ ...base, echo: { identifier: view.getUint16(4), sequence: view.getUint16(6) } }];
-  if (!ICMP_ERRORS.includes(type)) return [base];
-  const isTooLarge = type === ICMP_UNREACHABLE && code === ICMP_FRAGMENTATION_NEEDED;
-  const quoted = ipv4(bytes.subarray(ICMP_BYTES), []);
-  return [{ ...base, ...(isTooLarge && { mtu: view.getUint16(6) }), quoted }];
-}
-
-function udp(bytes: Uint8Array, vxlanPorts: readonly number[]): readonly Header[] {
-  if (bytes.length < UDP_BYTES) return [];
-  const view = viewOf(bytes);
-  const header = { kind: "udp", srcPort: view.getUint16(0), dstPort: view.getUint16(2) } as const;
-  if (!vxlanPorts.includes(header.dstPort)) return [header];
-  return [header, ...vxlan(bytes.subarray(UDP_BYTES), vxlanPorts)];
-}
-
-function vxlan(bytes: Uint8Array, vxlanPorts: readonly number[]): readonly Header[] {
-  if (bytes.length < VXLAN_BYTES) return [];
-  // The low octet of the last word is reserved.
-  const vni = viewOf(bytes).getUint32(4) >>> 8;
-  return [{ kind: "vxlan", vni }, ...ethernet(bytes.subarray(VXLAN_BYTES), vxlanPorts)];
-}
-
-function tcp(bytes: Uint8Array): readonly Header[] {
-  // An error quotes no more than eight octets of it for certain: the ports.
-  if (bytes.length < 4) return [];
-  const view = viewOf(bytes);
-  const bits = bytes.length > 13 ? view.getUint8(13) : 0;
-  const flags = TCP_FLAGS.filter((_, bit) => (bits & (1 << bit)) !== 0);
-  return [{ kind: "tcp", srcPort: view.getUint16(0), dstPort: view.getUint16(2), flags }];
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** The question or answer about a MAC address that the frame is; `undefined` for every other. */
+export function resolutionOf(headers: readonly Header[]): ResolutionHeader | undefined {
+  return headers.find((header): header is ResolutionHeader => header.kind === "arp" || header.kind === "nd");
 }

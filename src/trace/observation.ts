@@ -2,16 +2,16 @@
 // What was read of the live network for one trace, as a value: what captures saw of a marked probe, and what kernels say they do with such
 // a packet. Nothing in here is concluded; that is what the other files are for.
 import type { Cidr } from "../net/cidr.ts";
-import type { Ip } from "../net/ip.ts";
-import type { Ipv4 } from "../net/ipv4.ts";
+import type { Family, Ip } from "../net/ip.ts";
 import type { Mac } from "../net/mac.ts";
 import type { Header } from "./headers.ts";
 
 /** The packet that is sent, by what tells it and its answers from all others. */
 export type Probe = {
-  readonly src: Ipv4;
-  readonly dst: Ipv4;
-  /** Octets, with the IPv4 header. */ readonly packetBytes: number;
+  readonly src: Ip;
+  readonly dst: Ip;
+  /** Octets, with the IP header. */
+  readonly packetBytes: number;
 } & (
   | { readonly kind: "icmp"; readonly identifier: number; readonly sequence: number }
   | { readonly kind: "udp" | "tcp"; readonly srcPort: number; readonly dstPort: number }
@@ -31,6 +31,10 @@ export interface Station {
     readonly before: readonly NeighbourFacts[];
     readonly after: readonly NeighbourFacts[];
   };
+  /** Of VXLAN devices that the packet passed: where frames to the neighbours there go. */
+  readonly forwarding?: readonly { readonly ifIndex: number; readonly mac: Mac; readonly dst: Ip }[];
+  /** Of WireGuard devices that the packet passed: the peers that may have its addresses. */
+  readonly peers?: readonly PeerFacts[];
   /** The kernel's answers to the questions that this trace has raised; asked after the probe. */
   readonly lookups: readonly Lookup[];
   /** Settings under /proc/sys, by their paths, such as `net/ipv4/ip_forward`; absent where there is no such setting. */
@@ -49,6 +53,8 @@ export interface LinkFacts {
   readonly kind?: string;
   /** Of a VXLAN device: the UDP port that its packets go to. */
   readonly vxlanPort?: number;
+  /** Of a VXLAN device: the family that its packets are of. */
+  readonly vxlanFamily?: Family;
   readonly mac?: Mac;
   /** Octets. */
   readonly mtu: number;
@@ -69,8 +75,16 @@ export interface NeighbourFacts {
   readonly state: NeighbourState;
 }
 
-/** - `permanent`: somebody entered it - `known`: learnt by ARP, fresh or stale - `unknown`: asked for, without an answer so far or at all */
+/** - `permanent`: somebody entered it - `known`: learnt by ARP or neighbour discovery, fresh or stale - `unknown`: asked for, without an answer so far or at all */
 export type NeighbourState = "permanent" | "known" | "unknown";
+
+export interface PeerFacts {
+  readonly ifIndex: number;
+  readonly publicKey: string;
+  readonly allowedIps: readonly Cidr[];
+  /** `<address>:<port>`; absent while it is not known. */
+  readonly endpoint?: string;
+}
 
 export interface RouteFacts {
   readonly table: number;
@@ -90,9 +104,9 @@ export interface RouteFacts {
 
 /** What a kernel is asked: the way of packets to an address, of its own or of those that come in by an interface. */
 export interface Question {
-  readonly dst: Ipv4;
+  readonly dst: Ip;
   /** The sender's address. */
-  readonly src?: Ipv4;
+  readonly src?: Ip;
   /** Where such a packet comes in; absent for one that the station itself sends. */
   readonly inIfIndex?: number;
 }
@@ -104,7 +118,7 @@ export interface Lookup extends Question {
     | { readonly kind: "refused"; readonly code: string };
 }
 
-/** One packet at one capture point. */
+/** One frame at one capture point. */
 export interface Sighting {
   readonly station: string;
   readonly ifIndex: number;
@@ -112,6 +126,15 @@ export interface Sighting {
   /** Microseconds since the first packet of the trace that was seen, by the clock that all stations of one machine have. */
   readonly atUs: number;
   readonly headers: readonly Header[];
+}
+
+export interface DropFacts {
+  readonly station: string;
+  /** `<family> <name>`. */
+  readonly table: string;
+  readonly chain: string;
+  /** As nft writes it; null where it is the chain's policy. */
+  readonly rule: string | null;
 }
 
 export interface Observation {
@@ -122,8 +145,16 @@ export interface Observation {
   readonly stations: readonly Station[];
   /** In the order of time. */
   readonly sightings: readonly Sighting[];
+  /** What was seen of ARP or neighbour discovery meanwhile, in the order of time, whoever asked. */
+  readonly resolutions: readonly Sighting[];
   /** How many probes before this one were not answered. */
   readonly lost: number;
+  /** Looked for only where the probe came to a station and did not leave it: the rule of nftables that drops it there. */
+  readonly drop?: DropFacts;
+  /** Why no other node takes part, where one should. */
+  readonly silence?: string;
+  /** Nodes whose own clocks told when frames passed there: those times were moved to fit between those of this one. */
+  readonly aligned?: readonly string[];
   /** Why the kernel of the source did not take the probe: the name of the error. */
   readonly sendError?: string;
 }

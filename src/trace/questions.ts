@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { outerIp } from "./headers.ts";
 import type { Probe, Question, Sighting, Station } from "./observation.ts";
-import { hasAddress, roleOf } from "./view.ts";
+import { forwardedBy, hasAddress, roleOf } from "./view.ts";
 
 /** What a station's kernel is to be asked. */
 export interface StationQuestion {
@@ -33,12 +33,12 @@ export function questionsOf(
   }
   for (const sighting of sightings) {
     const role = roleOf(sighting, probe);
-    const kind = stations.find(({ name }) => name === sighting.station)?.kind;
-    if (role === "error" || kind === undefined || kind === "container") continue;
-    const { station, ifIndex, direction, headers } = sighting;
+    const outline = stations.find(({ name }) => name === sighting.station);
+    if (role === "error" || outline === undefined || outline.kind === "container") continue;
+    const { station, direction, headers } = sighting;
     const [src, dst] = role === "there" ? [probe.src, probe.dst] : [probe.dst, probe.src];
     const outer = outerIp(headers);
-    if (direction === "in") ask(station, { src, dst, inIfIndex: ifIndex });
+    if (direction === "in") ask(station, forwardedBy(outline, sighting, { src, dst }));
     else if (outer !== undefined) ask(station, { dst: outer.dst });
   }
   return [...asked.values()];

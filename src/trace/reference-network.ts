@@ -187,6 +187,20 @@ export const BACK: readonly Place[] = [
   ["a", ETH0, "in", [ETHERNET(undefined, "a"), ...reply(62)]],
 ];
 
+/** Host2 asks for host1 before it answers. */
+export const ARP: readonly Sighting[] = (["request", "reply"] as const).map((operation, index) => ({
+  station: "host2",
+  ifIndex: ETH0,
+  direction: operation === "request" ? "out" : "in",
+  atUs: 71 + index,
+  headers: [
+    operation === "request"
+      ? { kind: "ethernet", src: MACS.host2, dst: parseMac("ff:ff:ff:ff:ff:ff") }
+      : ETHERNET("host1", "host2"),
+    { kind: "arp", operation, ip: HOST1, ...(operation === "reply" && { mac: MACS.host1 }) },
+  ],
+}));
+
 /** The same with the packets between the hosts inside others. */
 export function inTunnel(
   places: readonly Place[],
@@ -220,6 +234,7 @@ export function observationOf(changes: Partial<Observation> = {}): Observation {
     destination: "d",
     stations: [STATION_A, STATION_HOST1, STATION_HOST2, STATION_D],
     sightings: sightingsOf([...THERE, ...BACK]),
+    resolutions: [],
     lost: 0,
     ...changes,
   };

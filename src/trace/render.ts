@@ -2,7 +2,7 @@
 // A trace as text for a terminal, and as JSON.
 import type { Direction } from "./view.ts";
 import type { Evidence, Fault, Step, Trace, TraceEnd } from "./trace.ts";
-import { describeFact, describeProbe, formatUs } from "./words.ts";
+import { describeFact, describeProbe, describeTime } from "./words.ts";
 
 export const TITLES: Readonly<Record<Direction, string>> = { there: "The way there", back: "The way back" };
 /** How a step is known, in a word. */
@@ -31,17 +31,20 @@ export function renderTrace(trace: Trace): string {
 
 export const WORKS = "The path works.";
 
-/** What was sent from where to where, and how many probes were before it: a line or two. */
+/** What was sent from where to where, how many probes were before it, and whose clocks were set: a line or more. */
 export function describeTrace({
   source,
   destination,
   probe,
   lost,
-}: Pick<Trace, "source" | "destination" | "probe" | "lost">): readonly string[] {
+  aligned = [],
+}: Pick<Trace, "source" | "destination" | "probe" | "lost" | "aligned">): readonly string[] {
   const title = `${nameOf(source)} -> ${nameOf(destination)}: ${describeProbe(probe)}`;
-  return lost === 0
-    ? [title]
-    : [title, `${lost} probe${lost === 1 ? "" : "s"} before this one had no answer.`];
+  const before = lost === 0 ? [] : [`${lost} probe${lost === 1 ? "" : "s"} before this one had no answer.`];
+  const clocks = aligned.map(
+    (node) => `Times at ${node} are by its own clock, set so that the packet came there after it had left.`,
+  );
+  return [title, ...before, ...clocks];
 }
 
 /** Where a path broke, a sentence without its full stop. */
@@ -58,12 +61,11 @@ export function traceToJson({ steps, ...trace }: Trace): object {
 }
 
 function line({ station, fact, evidence }: Step, number: number, width: number): string {
-  const at = fact.kind === "seen" ? `+${formatUs(fact.atUs)}` : "";
   const columns = [
     String(number).padStart(3),
     station.padEnd(width),
     MARKS[evidence].padEnd(8),
-    at.padStart(9),
+    describeTime(fact).padStart(9),
     describeFact(fact),
   ];
   return columns.join("  ");

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A trace as a value: what became of a probe, step by step, each step with its evidence; and where it broke, if it did.
+import type { Cidr } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
-import type { Ipv4 } from "../net/ipv4.ts";
 import type { Mac } from "../net/mac.ts";
-import type { Header, Ipv4Header } from "./headers.ts";
-import type { Probe, RouteFacts } from "./observation.ts";
+import type { Header, IpHeader } from "./headers.ts";
+import type { DropFacts, Probe, RouteFacts } from "./observation.ts";
 import type { Direction } from "./view.ts";
 
 export interface Trace {
@@ -19,12 +19,14 @@ export interface Trace {
   readonly fault: Fault | null;
   /** How many probes before this one were not answered. */
   readonly lost: number;
+  /** Nodes whose own clocks told when the packet passed there; their times were moved to fit between those of this one. */
+  readonly aligned?: readonly string[];
 }
 
 export interface TraceEnd {
   /** Null where nobody here can look into it. */
   readonly name: string | null;
-  readonly address: Ipv4;
+  readonly address: Ip;
   /** Null where it is not known. */
   readonly node: string | null;
 }
@@ -45,7 +47,7 @@ export interface Step {
 export type Evidence = "captured" | "asked" | "computed";
 
 export type Fact =
-  /** `isHostAddress`: the sender has a /32, which holds no other address. */
+  /** `isHostAddress`: the sender has a /32 or /128, which holds no other address. */
   | {
       readonly kind: "route";
       readonly dst: Ip;
@@ -60,8 +62,13 @@ export type Fact =
       readonly ifName: string;
       readonly ip: Ip;
       readonly mac: Mac;
-      /** Entered by somebody; learnt by ARP before the probe, or with it. */
-      readonly origin: "permanent" | "known" | "resolved";
+      /**
+       * - `permanent`: entered by somebody
+       * - `known`: learnt by ARP or neighbour discovery before the probe
+       * - `resolved`: asked for with the probe
+       * - `heard`: learnt with the probe without asking, for the neighbour has asked itself
+       */
+      readonly origin: "permanent" | "known" | "resolved" | "heard";
     }
   | {
       readonly kind: "seen";
@@ -71,15 +78,38 @@ export type Fact =
       readonly atUs: number;
       readonly headers: readonly Header[];
     }
+  /** A request or reply of ARP or neighbour discovery that was needed to send the packet on. */
+  | {
+      readonly kind: "resolution";
+      readonly ifName: string;
+      readonly direction: "in" | "out";
+      /** As of `seen`. */
+      readonly atUs: number;
+      readonly headers: readonly Header[];
+    }
+  /** Of a VXLAN device: which node it sends frames to that address. */
+  | { readonly kind: "forwarding"; readonly ifName: string; readonly mac: Mac; readonly node: Ip }
+  /** Of a WireGuard device: which peer has the address, and where it is; null while that is not known. */
+  | {
+      readonly kind: "peer";
+      readonly ifName: string;
+      readonly publicKey: string;
+      readonly allowedIp: Cidr;
+      /** `<address>:<port>`. */
+      readonly endpoint: string | null;
+    }
+  /** A rule of nftables ends it, as the kernel's own trace of the packet tells. */
+  | ({ readonly kind: "dropped" } & Omit<DropFacts, "station">)
   /** `by` names the device; null: programs on the interface that the packet leaves by. */
   | {
       readonly kind: "encapsulated" | "decapsulated";
       readonly as: "ipip" | "vxlan";
       readonly by: string | null;
-      readonly outer: Ipv4Header;
+      readonly outer: IpHeader;
     }
   | { readonly kind: "encrypted"; readonly ifName: string }
-  | { readonly kind: "unobserved" }
+  /** `reason`: why nobody there took part; absent where nobody was to be asked. */
+  | { readonly kind: "unobserved"; readonly reason?: string }
   | { readonly kind: "delivered"; readonly ip: Ip }
   | { readonly kind: "answered"; readonly afterUs: number };
 

@@ -2,8 +2,8 @@
 // An observation, laid out for those who walk along it.
 import { cidrContainsIp, prefixLengthOf } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
-import type { Ipv4 } from "../net/ipv4.ts";
-import { ICMP_PORT_UNREACHABLE, ICMP_UNREACHABLE, innermost, outerIp } from "./headers.ts";
+import { isLinkLocal } from "../net/link-local.ts";
+import { icmpErrorOf, innermost, isIcmp, outerIp } from "./headers.ts";
 import type {
   LinkFacts,
   Lookup,
@@ -21,13 +21,15 @@ export type Direction = "there" | "back";
 
 export interface Leg {
   readonly direction: Direction;
-  readonly src: Ipv4;
-  readonly dst: Ipv4;
+  readonly src: Ip;
+  readonly dst: Ip;
   /** Stations; absent where nobody can look into it. */
   readonly from: Station | undefined;
   readonly to: Station | undefined;
   /** Each capture point once, in the order of time. */
   readonly path: readonly Sighting[];
+  /** The last that was seen coming to a station with no hop left, if any was. */
+  readonly worn: Sighting | undefined;
 }
 
 /** The probe, its answer, or an error of ICMP that quotes either. */
@@ -36,10 +38,8 @@ export type Role = Direction | "error";
 /** An error from the destination itself, that the port is closed, is an answer: the packet has arrived. */
 export function roleOf({ headers }: Pick<Sighting, "headers">, probe: Probe): Role {
   const { ip, payload } = innermost(headers);
-  if (payload?.kind === "icmp" && payload.quoted !== undefined) {
-    const isClosed = payload.type === ICMP_UNREACHABLE && payload.code === ICMP_PORT_UNREACHABLE;
-    return isClosed && ip?.src === probe.dst ? "back" : "error";
-  }
+  const error = isIcmp(payload) ? icmpErrorOf(payload) : undefined;
+  if (error !== undefined) return error === "portUnreachable" && ip?.src === probe.dst ? "back" : "error";
   return ip?.src === probe.src ? "there" : "back";
 }
 
@@ -79,14 +79,21 @@ export class View {
       destination === undefined ? undefined : this.station(destination),
     ];
     const isThere = direction === "there";
+    const all = sightings.filter((sighting) => roleOf(sighting, probe) === direction);
     return {
       direction,
       src: isThere ? probe.src : probe.dst,
       dst: isThere ? probe.dst : probe.src,
       from: isThere ? near : far,
       to: isThere ? far : near,
-      path: firstOfEach(sightings.filter((sighting) => roleOf(sighting, probe) === direction)),
+      path: firstOfEach(all),
+      worn: all.findLast(isWorn),
     };
+  }
+
+  /** What was seen of ARP or neighbour discovery there, in the order of time. */
+  resolutionsAt({ name }: Station): readonly Sighting[] {
+    return this.observation.resolutions.filter(({ station }) => station === name);
   }
 
   /** Errors of ICMP about the probe or its answer, in the order of time. */
@@ -95,10 +102,16 @@ export class View {
     return firstOfEach(sightings.filter((sighting) => roleOf(sighting, probe) === "error"));
   }
 
-  /** The station that has the address. */
+  /** The station that has the address; nobody's where each link may have it once more. */
   owner(ip: Ip): Station | undefined {
+    if (isLinkLocal(ip)) return undefined;
     return this.stations.find((station) => hasAddress(station, ip));
   }
+}
+
+function isWorn({ direction, headers }: Sighting): boolean {
+  const { ip } = innermost(headers);
+  return direction === "in" && ip !== undefined && ip.ttl <= 1;
 }
 
 /** TCP repeats itself. */
@@ -127,6 +140,17 @@ export function linkName(station: Station, ifIndex: number): string {
 
 export function lookupOf({ lookups }: Station, { dst, src, inIfIndex }: Question): Lookup | undefined {
   return lookups.find((lookup) => lookup.dst === dst && lookup.src === src && lookup.inIfIndex === inIfIndex);
+}
+
+/** What a station that has taken the packet in looks up: the way of the packet, or of the one around it where that is for somebody else. */
+export function forwardedBy(
+  station: Pick<Station, "addresses">,
+  { ifIndex, headers }: Pick<Sighting, "ifIndex" | "headers">,
+  { src, dst }: { readonly src: Ip; readonly dst: Ip },
+): Required<Question> {
+  const outer = outerIp(headers);
+  const ends = outer === undefined || hasAddress(station, outer.dst) ? { src, dst } : outer;
+  return { src: ends.src, dst: ends.dst, inIfIndex: ifIndex };
 }
 
 /** Whom the route hands packets to over the interface: its gateway, or the destination itself. */

@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Facts in plain words.
 import { DEFAULT_ROUTES } from "../net/cidr.ts";
-import { ICMP_FRAGMENTATION_NEEDED, type Header, type Ipv4Header, ICMP_UNREACHABLE } from "./headers.ts";
-import type { Probe, RouteFacts } from "./observation.ts";
+import { type Family, addressBits, familyOf } from "../net/ip.ts";
+import {
+  type Header,
+  type IcmpHeader,
+  type IpHeader,
+  type ResolutionHeader,
+  icmpErrorOf,
+} from "./headers.ts";
+import type { DropFacts, Probe, RouteFacts } from "./observation.ts";
 import type { Fact } from "./trace.ts";
 
 // `RTPROT_*` of linux/rtnetlink.h; 80 is Margay's own.
@@ -24,9 +31,19 @@ export function describeFact(fact: Fact): string {
       return describeNeighbour(fact);
     case "seen":
       return `${fact.direction === "in" ? "in by" : "out by"} ${fact.ifName}: ${describeHeaders(fact.headers)}`;
+    case "resolution":
+      return `${fact.direction === "in" ? "in by" : "out by"} ${fact.ifName}: ${describeHeaders(fact.headers)}`;
+    case "dropped":
+      return `${describeRule(fact)} of nftables drops it`;
+    case "forwarding":
+      return `${fact.ifName} sends frames to ${fact.mac} to ${fact.node}, by an entry of its forwarding table`;
+    case "peer": {
+      const where = fact.endpoint === null ? "whose place is not known yet" : `at ${fact.endpoint}`;
+      return `${fact.ifName} has ${fact.allowedIp} from the peer ${fact.publicKey}, ${where}`;
+    }
     case "encapsulated": {
       const who = fact.by === null ? "a program (BPF) on the interface" : `the device ${fact.by}`;
-      return `${who} puts it into another packet (${TUNNELS[fact.as]}): ${describeIp(fact.outer)}, ${ROOM[fact.as]} octets more`;
+      return `${who} puts it into another packet (${TUNNELS[fact.as]}): ${describeIp(fact.outer)}, ${ROOM[fact.as][familyOf(fact.outer.dst)]} octets more`;
     }
     case "decapsulated": {
       const who = fact.by === null ? "a program (BPF) on the interface" : `the device ${fact.by}`;
@@ -35,7 +52,7 @@ export function describeFact(fact: Fact): string {
     case "encrypted":
       return `${fact.ifName} encrypts it (WireGuard); on the underlay nobody can tell it from other packets between these nodes, so it is not shown there`;
     case "unobserved":
-      return "from here on it cannot be seen from this node";
+      return `from here on it cannot be seen from this node${fact.reason === undefined ? "" : `: ${fact.reason}`}`;
     case "delivered":
       return `${fact.ip} is its own address: delivered`;
     case "answered":
@@ -43,9 +60,20 @@ export function describeFact(fact: Fact): string {
   }
 }
 
+/** `the rule "ip protocol icmp drop" in chain "forward", table "ip other"`. */
+export function describeRule({ table, chain, rule }: Omit<DropFacts, "station">): string {
+  const what = rule === null ? "the policy" : `the rule "${rule}"`;
+  return `${what} of chain "${chain}", table "${table}",`;
+}
+
 const TUNNELS = { ipip: "IPIP", vxlan: "VXLAN" } as const;
-/** Octets that the tunnel adds to an IPv4 packet: IPv4; IPv4, UDP, VXLAN and Ethernet. */
-const ROOM = { ipip: 20, vxlan: 50 } as const;
+/** Octets that the tunnel adds to a packet, by the family of the outer one: IP; IP, UDP, VXLAN and Ethernet. */
+const ROOM: Readonly<Record<"ipip" | "vxlan", Readonly<Record<Family, number>>>> = {
+  ipip: { 4: 20, 6: 40 },
+  vxlan: { 4: 50, 6: 70 },
+};
+/** What tells the MAC address of a neighbour. */
+export const RESOLUTIONS: Readonly<Record<Family, string>> = { 4: "ARP", 6: "neighbour discovery" };
 
 function describeLookup(fact: Fact & { readonly kind: "route" }): string {
   const { dst, route, ifName, of, isHostAddress } = fact;
@@ -54,16 +82,18 @@ function describeLookup(fact: Fact & { readonly kind: "route" }): string {
   if (of === "forwarded") return `looks up ${dst}, to forward it: ${found}`;
   const why =
     isHostAddress && route.gateway !== undefined
-      ? ". Its own address is a /32, so every other one is behind the gateway"
+      ? `. Its own address is a /${addressBits(familyOf(dst))}, so every other one is behind the gateway`
       : "";
   return `looks up ${dst}: ${found}${why}`;
 }
 
 function describeNeighbour({ ip, mac, ifName, origin }: Fact & { readonly kind: "neighbour" }): string {
+  const by = RESOLUTIONS[familyOf(ip)];
   const how = {
-    permanent: "by a permanent entry, so without ARP",
-    known: "known by ARP from before",
-    resolved: "asked by ARP just now",
+    permanent: `by a permanent entry, so without ${by}`,
+    known: `known by ${by} from before`,
+    resolved: `asked by ${by} just now`,
+    heard: `learnt by ${by} just now, from its own question`,
   }[origin];
   return `${ip} on ${ifName} is at ${mac}, ${how}`;
 }
@@ -73,7 +103,7 @@ export function describeRoute(route: RouteFacts, ifName: string | null): string 
   const { type, dst, gateway, onlink, mtu, nextHops } = route;
   return [
     type === "unicast" ? "" : type,
-    dst === DEFAULT_ROUTES[4] ? "default" : dst,
+    Object.values<string>(DEFAULT_ROUTES).includes(dst) ? "default" : dst,
     gateway === undefined ? "" : `via ${gateway}`,
     ifName === null ? "" : `dev ${ifName}`,
     onlink ? "onlink" : "",
@@ -99,9 +129,14 @@ export function describeHeader(header: Header): string {
     case "ethernet":
       return `${header.src} > ${header.dst}`;
     case "ipv4":
+    case "ipv6":
       return describeIp(header);
     case "icmp":
+    case "icmp6":
       return describeIcmp(header);
+    case "arp":
+    case "nd":
+      return describeResolution(header);
     case "udp":
     case "tcp": {
       const flags =
@@ -113,50 +148,80 @@ export function describeHeader(header: Header): string {
   }
 }
 
-function describeIp({ src, dst, protocol, ttl, length }: Ipv4Header): string {
+function describeIp({ kind, src, dst, protocol, ttl, length }: IpHeader): string {
+  if (kind === "ipv6") return `IPv6 ${src} > ${dst}, hop limit ${ttl}, ${length} octets`;
   const inner = protocol === 4 ? ", protocol 4" : "";
   return `IP ${src} > ${dst}${inner}, ttl ${ttl}, ${length} octets`;
 }
 
-const ICMP_NAMES: Readonly<Record<number, string>> = {
-  0: "echo reply",
-  3: "unreachable",
-  4: "source quench",
-  5: "redirect",
-  8: "echo request",
-  11: "time exceeded",
-  12: "parameter problem",
+function describeResolution({ kind, operation, ip, mac }: ResolutionHeader): string {
+  const name = kind === "arp" ? "ARP" : "neighbour discovery";
+  if (operation === "request") return `${name}: who has ${ip}?`;
+  return `${name}: ${ip} is at ${mac ?? "the frame's sender"}`;
+}
+
+type Names = Readonly<Record<number, string>>;
+
+/** RFC 792; RFC 4443. */
+const ICMP_NAMES: Readonly<Record<IcmpHeader["kind"], Names>> = {
+  icmp: {
+    0: "echo reply",
+    3: "unreachable",
+    4: "source quench",
+    5: "redirect",
+    8: "echo request",
+    11: "time exceeded",
+    12: "parameter problem",
+  },
+  icmp6: {
+    1: "unreachable",
+    2: "packet too big",
+    3: "time exceeded",
+    4: "parameter problem",
+    128: "echo request",
+    129: "echo reply",
+  },
 };
-/** Codes of "unreachable" (RFC 792, RFC 1812 section 5.2.7.1). */
-const UNREACHABLE: Readonly<Record<number, string>> = {
-  0: "network unreachable",
-  1: "host unreachable",
-  2: "protocol unreachable",
-  3: "port unreachable",
-  4: "fragmentation needed",
-  13: "prohibited",
+/** Codes of "unreachable" (RFC 792, RFC 1812 section 5.2.7.1; RFC 4443 section 3.1). */
+const UNREACHABLE: Readonly<Record<IcmpHeader["kind"], { readonly type: number; readonly codes: Names }>> = {
+  icmp: {
+    type: 3,
+    codes: {
+      0: "network unreachable",
+      1: "host unreachable",
+      2: "protocol unreachable",
+      3: "port unreachable",
+      4: "fragmentation needed",
+      13: "prohibited",
+    },
+  },
+  icmp6: {
+    type: 1,
+    codes: { 0: "no route", 1: "prohibited", 3: "address unreachable", 4: "port unreachable" },
+  },
 };
 
 /** `network unreachable`, `fragmentation needed, 1480 octets at most`. */
-export function describeIcmp({ type, code, mtu }: Header & { readonly kind: "icmp" }): string {
-  const isUnreachable = type === ICMP_UNREACHABLE;
-  const name = (isUnreachable ? UNREACHABLE[code] : undefined) ?? ICMP_NAMES[type] ?? `type ${type}`;
-  const room = isUnreachable && code === ICMP_FRAGMENTATION_NEEDED && mtu !== undefined;
-  return `ICMP ${name}${room ? `, ${mtu} octets at most` : ""}`;
+export function describeIcmp(header: IcmpHeader): string {
+  const { kind, type, code, mtu } = header;
+  const unreachable = UNREACHABLE[kind];
+  const name = (type === unreachable.type ? unreachable.codes[code] : undefined) ?? ICMP_NAMES[kind][type];
+  const room = icmpErrorOf(header) === "tooBig" && mtu !== undefined ? `, ${mtu} octets at most` : "";
+  return `${kind === "icmp" ? "ICMP" : "ICMPv6"} ${name ?? `type ${type}`}${room}`;
 }
 
 /** What is sent, and how it is told from everything else. */
 export function describeProbe(probe: Probe): string {
   const { packetBytes } = probe;
   if (probe.kind === "icmp")
-    return `ICMP echo of ${packetBytes} octets, marked by identifier ${probe.identifier} and sequence ${probe.sequence}`;
+    return `${familyOf(probe.dst) === 4 ? "ICMP" : "ICMPv6"} echo of ${packetBytes} octets, marked by identifier ${probe.identifier} and sequence ${probe.sequence}`;
   const name = probe.kind === "udp" ? `UDP datagram of ${packetBytes} octets` : "TCP SYN";
   return `${name} to port ${probe.dstPort}, marked by source port ${probe.srcPort}`;
 }
 
-/** When it was seen, `at +10 µs`; empty for what was not. */
+/** When it was seen, `+10 µs`; empty for what was not. */
 export function describeTime(fact: Fact): string {
-  return fact.kind === "seen" ? ` at +${formatUs(fact.atUs)}` : "";
+  return fact.kind === "seen" || fact.kind === "resolution" ? `+${formatUs(fact.atUs)}` : "";
 }
 
 export function formatUs(us: number): string {

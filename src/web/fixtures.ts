@@ -82,6 +82,9 @@ export function createMeasurements(more: Partial<Measurements> = {}): Measuremen
   const meters = new Meters();
   meters.noteCall({ command: "ADD", outcome: "success", error: undefined, seconds: 0.02 });
   meters.noteCall({ command: "DEL", outcome: "error", error: "internal", seconds: 0.002 });
+  meters.noteRequest("get", { seconds: 0.001 });
+  meters.noteRequest("put", { seconds: 4, error: "unavailable" });
+  meters.noteInterruption("compacted");
   meters.answers.note("200");
   meters.applications.observe(0.0007);
   meters.changes.observe(0.003);

@@ -24,6 +24,11 @@ export class Meters {
   readonly callErrors = new Tally("error");
   /** Answers of the API, by their status. */
   readonly answers = new Tally("code");
+  readonly datastoreErrors = new Tally("error");
+  /** Watches of the datastore that ended by themselves, by why. */
+  readonly watchInterruptions = new Tally("error");
+  /** operation -> seconds */
+  readonly #datastoreRequests = new Map<string, Histogram>();
   /** command -> outcome -> seconds */
   readonly #calls = new Map<string, Map<string, Histogram>>();
 
@@ -33,6 +38,26 @@ export class Meters {
     calls.observe(seconds);
     this.#calls.set(command, byOutcome.set(outcome, calls));
     if (error !== undefined) this.callErrors.note(error);
+  }
+
+  /** A request of the datastore that has been answered, or has failed. */
+  noteRequest(
+    operation: string,
+    { seconds, error }: { readonly seconds: number; readonly error?: string },
+  ): void {
+    const requests = this.#datastoreRequests.get(operation) ?? new Histogram(BOUNDS_SECONDS);
+    requests.observe(seconds);
+    this.#datastoreRequests.set(operation, requests);
+    if (error !== undefined) this.datastoreErrors.note(error);
+  }
+
+  noteInterruption(error: string): void {
+    this.watchInterruptions.note(error);
+  }
+
+  /** Seconds that requests of the datastore took, by operation. */
+  requestSamples(): readonly Sample[] {
+    return [...this.#datastoreRequests].flatMap(([operation, requests]) => requests.samples({ operation }));
   }
 
   /** Seconds that calls of the plugin took, by command and outcome. */

@@ -93,6 +93,21 @@ const METRICS: readonly Metric[] = [
     "How long it took from a change of what is wanted until it was applied.",
     ({ meters }) => meters.changes.samples(),
   ),
+  histogram(
+    "margay_datastore_request_duration_seconds",
+    "How long requests of the datastore took, other programs' by this agent among them.",
+    ({ meters }) => meters.requestSamples(),
+  ),
+  counter(
+    "margay_datastore_errors_total",
+    "Requests of the datastore that have failed, by the kind of the error.",
+    ({ meters }) => meters.datastoreErrors.samples(),
+  ),
+  counter(
+    "margay_datastore_watch_interruptions_total",
+    "Watches of the datastore that ended by themselves, and were begun anew.",
+    ({ meters }) => meters.watchInterruptions.samples(),
+  ),
   gauge("margay_bird_running", "Whether this node's BIRD runs.", ({ bgp }) =>
     one(Number(bgp.state === "running")),
   ),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the dashboard asks for, as the description of the API has it.
 import { z } from "zod";
-import { TRACE_PATH, VIEW_EVENTS_PATH, VIEW_PATH, detailPath } from "./view/handler.ts";
+import { TRACE_PATH, VIEW_EVENTS_PATH, VIEW_PATH, detailPath } from "./view/paths.ts";
 import { NODE_DETAILS } from "./view/source.ts";
 import { changeSchema, logEventSchema, viewSchema } from "./view/view.ts";
 

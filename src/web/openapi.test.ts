@@ -7,7 +7,7 @@ import { createRandom } from "../system/random.ts";
 import { describeApi } from "./openapi.ts";
 import { EVENTS_PATH, METRICS_PATH, OPENAPI_PATH, RESOURCES, RESOURCE_NAMES } from "./resources.ts";
 import { SOURCES } from "./fixtures.ts";
-import { TRACE_PATH, VIEW_EVENTS_PATH, VIEW_PATH, detailPath } from "./view/handler.ts";
+import { TRACE_PATH, VIEW_EVENTS_PATH, VIEW_PATH, detailPath } from "./view/paths.ts";
 import { NODE_DETAILS } from "./view/source.ts";
 import { randomView } from "./view/view-fixtures.ts";
 

@@ -3,11 +3,13 @@
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chmod, readFile, writeFile } from "node:fs/promises";
+import { chmod, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { type IncomingMessage, get } from "node:http";
 import { dirname, join } from "node:path";
 import { text as readText } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
+import { z } from "zod";
+import { LOG_FIELDS } from "../../src/system/log.ts";
 import { ANSWERS } from "../../src/web/answers.ts";
 import { RESOURCES, RESOURCE_NAMES } from "../../src/web/resources.ts";
 import type { Answer, AnswerName } from "../../src/web/sources.ts";
@@ -29,6 +31,15 @@ const TOKEN = "0123456789abcdef0123456789abcdef";
 
 /** A sample of a scrape, as it stands there: `name{label="value"}`. */
 type Scrape = ReadonlyMap<string, number>;
+
+/** As docs/agent.md has it. */
+const logLine = z.strictObject({
+  time: z.iso.datetime({ precision: 3 }),
+  level: z.enum(["debug", "info", "warn", "error"]),
+  scope: z.string().min(1).optional(),
+  message: z.string().min(1),
+  ...Object.fromEntries(LOG_FIELDS.map((field) => [field, z.unknown().optional()])),
+});
 
 describe("the API of an agent", () => {
   let lab: Lab;
@@ -238,6 +249,28 @@ describe("the API of an agent", () => {
       assert.match(listeners.trim(), new RegExp(`^LISTEN +\\d+ +\\d+ +127\\.0\\.0\\.1:${PORT} +\\S+$`));
     });
 
+    it("counts a token from when it is written, and the one before no more", async () => {
+      const tokenFile = join(dirname(lab.agentSocket("host1")), "api-token");
+      const other = "1".repeat(40);
+      const status = async (token: string): Promise<string> =>
+        (await curl("host1", "/healthz", { token })).slice(0, 3);
+      // In its place, as who looks after secrets does it.
+      await writeFile(`${tokenFile}.new`, other, { mode: 0o600 });
+      await rename(`${tokenFile}.new`, tokenFile);
+      await eventually(async () => (await status(other)) === "200", "the other token");
+      assert.equal(await status(TOKEN), "401");
+      await rm(tokenFile);
+      await eventually(async () => (await status(other)) === "401", "nobody to be let in");
+      assert.match((await ask("readiness")).degraded.join(), /api: .*api-token/);
+      await writeFile(tokenFile, TOKEN, { mode: 0o600 });
+      await eventually(async () => (await status(TOKEN)) === "200", "the token");
+      assert.equal(await status(other), "401");
+      await eventually(
+        async () => !(await ask("readiness")).degraded.join().includes("api:"),
+        "no complaint",
+      );
+    });
+
     it("is not reached from a container, or by the node's other addresses", async () => {
       const { address } = await lab.host("host1");
       for (const [node, to] of [
@@ -285,6 +318,16 @@ describe("the API of an agent", () => {
           () => false,
         );
       }
+    });
+
+    it("every line of the log is JSON, with the fields that are documented and no others", async () => {
+      const files = ["host1", "host2"].map((host) => join(dirname(lab.agentSocket(host)), "agent.log"));
+      const texts = await Promise.all(files.map((file) => readFile(file, "utf8")));
+      const lines = [log.slice(0, log.lastIndexOf("\n")), ...texts].flatMap((text) =>
+        text.trim().split("\n"),
+      );
+      assert.ok(lines.length > 10, `${lines.length} lines`);
+      for (const line of lines) logLine.parse(JSON.parse(line));
     });
 
     it("changes nothing, and shows the token nowhere", async () => {

@@ -2,25 +2,31 @@
 // A machine that systemd has booted: as machine.ts has it, with processes, a network and control groups of its own, and of this machine's
 // services none but the journal. All of it ends with the test, also where that is killed.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
+import { basename } from "node:path";
 import { text as readText } from "node:stream/consumers";
 import { type Outcome, eventually, execute, succeed } from "./harness.ts";
 import { MOUNT_ROOT, type Machine, PATH } from "./machine.ts";
 
 export interface BootedMachine extends AsyncDisposable {
+  /** Of its first process, on this machine. */
+  readonly pid: string;
   /** Runs a command there to its end, as root. */
   execute(...command: readonly string[]): Promise<Outcome>;
   /** As {@link execute}, for what has to succeed; gives standard output. */
   run(...command: readonly string[]): Promise<string>;
   /** Starts a command there, as a process of this machine: signals to it reach the command. */
   start(...command: readonly string[]): ChildProcess;
+  /** Starts a command there that hears what is written to it; it ends with the machine at the latest. */
+  converse(...command: readonly string[]): ChildProcessWithoutNullStreams;
 }
 
 /**
  * Makes the machine whose folder is `$1`, tells the number of its first process, and becomes systemd.
  * - Of settings it can change those of its network only: the others are this machine's.
  * - Units that this machine has enabled, or that are made of its fstab, are hidden; so is the operator's part of /etc/systemd.
+ * - What Node compiles of Margay is kept with this machine's, for that is half the work of a start.
  * - Its console is a file, for systemd writes to it, and hears from it, what a machine's operator is to see.
  */
 const BOOT = `${MOUNT_ROOT}
@@ -41,6 +47,8 @@ const BOOT = `${MOUNT_ROOT}
   for folder in "$root/run" "$root/etc/systemd" "$root/usr/lib/systemd/system-generators" "$units"/*.wants; do
     mount -t tmpfs -o mode=755 tmpfs "$folder"
   done
+  mkdir -p /var/cache/margay "$root/var/cache/margay"
+  mount --bind /var/cache/margay "$root/var/cache/margay"
   ln -s ../systemd-journald.service "$units/sysinit.target.wants/"
   read -r pid rest </proc/self/stat
   cd "$root"
@@ -74,7 +82,7 @@ const LIVE = `
 export async function bootMachine({ folder }: Machine): Promise<BootedMachine> {
   const life = spawn(
     "unshare",
-    ["--mount", "--propagation", "private", "sh", "-ec", LIVE, "sh", folder, `margay-${process.pid}`, BOOT],
+    ["--mount", "--propagation", "private", "sh", "-ec", LIVE, "sh", folder, basename(folder), BOOT],
     { stdio: "pipe" },
   );
   const ended = once(life, "exit");
@@ -95,10 +103,12 @@ export async function bootMachine({ folder }: Machine): Promise<BootedMachine> {
   const within = [...enter, "--pid", "--"];
   const options = { env: { PATH } };
   const machine = {
+    pid,
     execute: (...command: readonly string[]) => execute("nsenter", [...within, ...command], options),
     run: (...command: readonly string[]) => succeed("nsenter", [...within, ...command], options),
     start: (...command: readonly string[]) =>
       spawn("nsenter", [...enter, "--", ...command], { stdio: ["ignore", "pipe", "pipe"] }),
+    converse: (...command: readonly string[]) => spawn("nsenter", [...within, ...command], options),
   };
   // It is not to be asked before it has made its socket.
   await eventually(

@@ -91,7 +91,8 @@ class DetectedAddress implements NodeAddress {
       const { known, warning } = decision;
       this.#note(known);
       if (warning !== undefined) log.warn(warning);
-      if (known.degradation !== undefined) log.warn("The node keeps its address", { why: known.degradation });
+      if (known.degradation !== undefined)
+        log.warn("The node keeps its address", { reason: known.degradation });
       log.info("Chose the node's address", { address: known.address, reason: known.reason });
       return undefined;
     });
@@ -111,7 +112,7 @@ class DetectedAddress implements NodeAddress {
     if (recorded !== undefined && recorded !== alternative.address) return false;
     this.#collaborators.log.warn("The node's address is another, as its record says", {
       before: this.current,
-      after: alternative.address,
+      address: alternative.address,
       reason: alternative.reason,
     });
     this.#note({ ...alternative, passedOver: [] });
@@ -134,7 +135,7 @@ class DetectedAddress implements NodeAddress {
       this.#waitsFor = await look(network);
       this.#options.onChange();
       if (this.#waitsFor === undefined) return;
-      if (this.#waitsFor !== before) log.warn("Not started yet", { why: this.#waitsFor });
+      if (this.#waitsFor !== before) log.warn("Not started yet", { reason: this.#waitsFor });
     }
     signal.throwIfAborted();
     throw new Error("Cannot watch the node's addresses: the kernel's events have ended");

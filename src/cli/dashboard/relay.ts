@@ -33,7 +33,7 @@ export function createRelay(
     });
     question.on("error", (error) => {
       if (response.destroyed) return;
-      log.warn("Cannot ask the agent", { socketPath, error });
+      log.warn("Cannot ask the agent", { socket: socketPath, error });
       answers.note("503");
       sendReply(response, refusal(503, `the node's agent does not answer: ${describeError(error)}`));
     });

@@ -60,6 +60,19 @@ export function birdSources(controlSocket: string): readonly Source[] {
   ];
 }
 
+/** What the agent tells: files, and what is asked for each. */
+export const AGENT_ANSWERS: readonly { readonly file: string; readonly path: string }[] = [
+  { file: "agent/status.json", path: "/status" },
+  { file: "agent/health.json", path: "/healthz" },
+  { file: "agent/readiness.json", path: "/readyz" },
+  { file: "agent/differences.json", path: "/differences" },
+  ...["endpoints", "routes", "neighbours", "bgp", "ipam"].map((name) => ({
+    file: `agent/${name}.json`,
+    path: `/api/v1/${name}`,
+  })),
+  { file: "agent/metrics", path: "/metrics" },
+];
+
 /** What a service manager kept of the agent's log; `--unit` of none prints that there is nothing. */
 export const JOURNAL: Source = source(
   "log/journal",

@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, open, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { askAgent } from "../../agent/client.ts";
+import { readAgent } from "../../agent/client.ts";
 import { connectStore } from "../../datastore/client.ts";
 import { ROOT } from "../../model/keys.ts";
 import { describeError } from "../../system/log.ts";
@@ -10,7 +10,10 @@ import type { ProcessRunner } from "../../system/process.ts";
 import { archiveEntry } from "../datastore/archive.ts";
 import { renderArchive } from "../datastore/render-archive.ts";
 import { readVersion } from "../../system/version.ts";
-import { JOURNAL, KERNEL_SOURCES, type Source, birdSources } from "./diags-sources.ts";
+import { examine, ownPatient } from "../doctor/examine.ts";
+import { renderReport } from "../doctor/render.ts";
+import { readSecrets } from "./diags-secrets.ts";
+import { AGENT_ANSWERS, JOURNAL, KERNEL_SOURCES, type Source, birdSources } from "./diags-sources.ts";
 import { birdPasswords, redactBirdConfig, redactSecrets } from "./redact.ts";
 
 export interface DiagsOptions {
@@ -18,6 +21,8 @@ export interface DiagsOptions {
   readonly socket: string;
   /** The agent's state directory; of what is in it, logs and BIRD's configuration are taken, and nothing else. */
   readonly stateDirectory: string;
+  /** The agent's configuration; it is taken, and names files with secrets. */
+  readonly config: string;
   /** The file to write, a compressed tar archive. */
   readonly output: string;
 }
@@ -39,7 +44,7 @@ const MAX_LOG_BYTES = 4 * 1024 * 1024;
 /** Writes what a report of a fault needs into one file. What cannot be had is told in its place; secrets are left out. */
 export async function collectDiags(options: DiagsOptions, tools: DiagsTools): Promise<void> {
   const config = await readFile(birdConfig(options), "utf8").catch(() => "");
-  const secrets = birdPasswords(config);
+  const secrets = [...birdPasswords(config), ...(await readSecrets(options))];
   const directory = await mkdtemp(join(tmpdir(), "margay-diags-"));
   try {
     const bundle = basename(options.output).replace(/(\.tar)?\.(gz|tgz)$/, "") || "margay-diags";
@@ -64,8 +69,11 @@ async function collect(options: DiagsOptions, tools: DiagsTools): Promise<readon
   const parts: Part[] = [{ file: "versions", text: `margay ${readVersion()}\nnode ${process.version}\n` }];
   for (const source of [...KERNEL_SOURCES, ...birdSources(control), JOURNAL])
     parts.push(await runSource(source, tools));
+  for (const { file, path } of AGENT_ANSWERS)
+    parts.push(await attempt(file, () => agentAnswer(path, options, tools)));
   parts.push(
-    await attempt("agent/status.json", () => agentStatus(options, tools)),
+    await attempt("doctor", () => doctorReport(options, tools)),
+    await attempt("agent/agent.yaml", () => readFile(options.config, "utf8")),
     await attempt("agent/datastore.yaml", () => datastore(options, tools)),
     await attempt("bird/bird.conf", async () =>
       redactBirdConfig(await readFile(birdConfig(options), "utf8")),
@@ -95,8 +103,16 @@ async function runSource({ file, command }: Source, { processes, signal }: Diags
   return { file, text: `$ ${command.join(" ")}\n${part.text}` };
 }
 
-async function agentStatus({ socket }: DiagsOptions, { signal }: DiagsTools): Promise<string> {
-  return `${JSON.stringify(await askAgent(socket, "/status", { signal }), undefined, 2)}\n`;
+async function agentAnswer(path: string, { socket }: DiagsOptions, { signal }: DiagsTools): Promise<string> {
+  const { body } = await readAgent(socket, path, { signal });
+  return path === "/metrics" ? body : `${JSON.stringify(JSON.parse(body), undefined, 2)}\n`;
+}
+
+async function doctorReport(
+  { socket, stateDirectory }: DiagsOptions,
+  { signal }: DiagsTools,
+): Promise<string> {
+  return `${renderReport(await examine([ownPatient(socket, stateDirectory)], { signal }))}\n`;
 }
 
 async function datastore({ socket }: DiagsOptions, { signal }: DiagsTools): Promise<string> {

@@ -31,4 +31,5 @@ test("passwords are found, to be left out wherever else they are", () => {
   assert.deepEqual(passwords, ["s3cret; {}", "with 'quotes'"]);
   assert.equal(redactSecrets("a s3cret; {} b", passwords), "a (left out) b");
   assert.equal(redactSecrets("abc", ["b", "abc", ""]), "(left out)");
+  assert.equal(redactSecrets(JSON.stringify({ a: 'of "two"' }), ['of "two"']), '{"a":"(left out)"}');
 });

@@ -12,9 +12,12 @@ export function birdPasswords(text: string): readonly string[] {
   return Array.from(text.matchAll(/\bpassword\s+"([^"\n]+)"/gi), ([, password = ""]) => password);
 }
 
-/** The text without any of the secrets, whoever wrote them into it. */
+/** The text without any of the secrets, whoever wrote them into it, as they are or within strings of JSON. */
 export function redactSecrets(text: string, secrets: readonly string[]): string {
+  const written = new Set(secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]));
   // The longest first: one may be part of another.
-  const sorted = secrets.filter((secret) => secret !== "").toSorted((a, b) => b.length - a.length);
+  const sorted = Array.from(written)
+    .filter((secret) => secret !== "")
+    .sort((a, b) => b.length - a.length);
   return sorted.reduce((kept, secret) => kept.replaceAll(secret, LEFT_OUT), text);
 }

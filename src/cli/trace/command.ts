@@ -1,27 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_LAB } from "../../lab/layout.ts";
-import { isIpv4 } from "../../net/ipv4.ts";
+import { type Family, familyOf } from "../../net/ip.ts";
+import { AGENT_SOCKET } from "../../system/run-directory.ts";
 import { renderTrace, traceToJson } from "../../trace/render.ts";
 import { renderSvg } from "../../trace/svg.ts";
 import type { CommandContext } from "../context.ts";
 import { CommandError } from "../exit.ts";
 import { openNamedLab } from "../lab-options.ts";
 import { print } from "../print.ts";
-import { type TracedEnds, endsInLab, endsOnNode } from "./places.ts";
-import { DEFAULT_BYTES, runTrace } from "./tracers.ts";
+import { addressIn, endsInLab } from "./places.ts";
+import { ownNodeName } from "./remote.ts";
+import { DEFAULT_BYTES, type Ends, endsFromNode, runTrace } from "./tracers.ts";
 
 interface TraceOptions {
   readonly lab?: string;
   readonly proto: "icmp" | "udp" | "tcp";
   readonly port?: number;
   readonly size: number;
+  readonly ipv6?: boolean;
+  readonly socket: string;
   readonly json?: boolean;
   readonly svg?: boolean;
 }
 
-/** An echo with its headers, and the longest packet of IPv4 (RFC 791 section 3.1). */
-const [LEAST_BYTES, MOST_BYTES] = [28, 65_535];
+/** An echo with its headers. */
+const LEAST_BYTES: Readonly<Record<Family, number>> = { 4: 28, 6: 48 };
+/** The longest packet of IPv4 (RFC 791 section 3.1). */
+const MOST_BYTES = 65_535;
 const MOST_PORT = 65_535;
 
 export function createTraceCommand({ signal, exitWith }: CommandContext): Command {
@@ -37,19 +43,25 @@ export function createTraceCommand({ signal, exitWith }: CommandContext): Comman
     .option(
       "--size <octets>",
       "of the packet, which nobody may fragment; not of TCP",
-      numberUpTo(LEAST_BYTES, MOST_BYTES),
+      numberUpTo(LEAST_BYTES[4], MOST_BYTES),
       DEFAULT_BYTES,
     )
+    .option("-6, --ipv6", "of containers that have both, the IPv6 addresses")
+    .option("--socket <path>", "on a node: the socket of its agent", AGENT_SOCKET)
     .addOption(new Option("--svg", "print a picture (SVG)").conflicts("json"))
     .option("--json", "print JSON")
     .action(async (source: string, destination: string, options: TraceOptions) => {
       const port = requirePort(options);
-      const ends = await findEnds(source, destination, options.lab);
-      const trace = await runTrace(
-        ends,
-        { kind: options.proto, packetBytes: options.size, port },
-        { signal },
-      );
+      await using stack = new AsyncDisposableStack();
+      const ends = await findEnds(source, destination, options, { stack, signal });
+      const least = LEAST_BYTES[familyOf(ends.dst)];
+      if (options.size < least)
+        throw new CommandError(
+          "invalid",
+          `Cannot send a packet of ${options.size} octets: want ${least} or more`,
+        );
+      const probe = { kind: options.proto, packetBytes: options.size, port };
+      const trace = await runTrace(ends, probe, { signal });
       print(options, traceToJson(trace), () =>
         options.svg === true ? renderSvg(trace) : renderTrace(trace),
       );
@@ -57,13 +69,26 @@ export function createTraceCommand({ signal, exitWith }: CommandContext): Comman
     });
 }
 
-async function findEnds(source: string, destination: string, lab: string | undefined): Promise<TracedEnds> {
-  if (lab === undefined && isIpv4(source)) {
-    if (!isIpv4(destination))
-      throw new CommandError("invalid", `Cannot trace to "${destination}": want an IPv4 address, or "--lab"`);
-    return await endsOnNode(source, destination);
+async function findEnds(
+  source: string,
+  destination: string,
+  { lab, ipv6, socket }: TraceOptions,
+  held: { readonly stack: AsyncDisposableStack; readonly signal: AbortSignal },
+): Promise<Ends> {
+  const src = addressIn(source);
+  if (lab === undefined && src !== undefined) {
+    const dst = addressIn(destination);
+    if (dst === undefined || familyOf(dst) !== familyOf(src))
+      throw new CommandError(
+        "invalid",
+        `Cannot trace to "${destination}": want an IPv${familyOf(src)} address, or "--lab"`,
+      );
+    const nodeName = await ownNodeName(socket, held.signal);
+    return await endsFromNode(src, dst, { nodeName, socket }, held);
   }
-  return endsInLab(await openNamedLab({ name: lab ?? DEFAULT_LAB }).status(), source, destination);
+  const name = lab ?? DEFAULT_LAB;
+  const status = await openNamedLab({ name }).status();
+  return endsInLab(status, source, destination, { lab: name, ...(ipv6 === true && { family: 6 }) });
 }
 
 /** 0 where the protocol has none. */

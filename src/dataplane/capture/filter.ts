@@ -12,8 +12,12 @@ export interface FieldTest {
   readonly value: number;
 }
 
-/** Fields that all must have their values, in this order: a packet that is too short for a field passes no later one either. */
-export type Pattern = readonly FieldTest[];
+/** Packets of one kind by what their frames say (linux/if_ether.h), and by fields that all must have their values. */
+export interface Pattern {
+  readonly etherType: number;
+  /** Tested in this order: a packet that is too short for a field passes no later pattern of its kind either. */
+  readonly fields: readonly FieldTest[];
+}
 
 // linux/bpf_common.h, linux/filter.h
 const BPF_LD = 0x00;
@@ -26,7 +30,6 @@ const BPF_RET_K = 0x06;
 const SKF_NET_OFF = -0x10_0000;
 /** #define SKF_AD_OFF (-0x1000) and #define SKF_AD_PROTOCOL 0: what the frame says it carries. */
 const SKF_AD_PROTOCOL = -0x1000;
-const ETH_P_IP = 0x0800;
 
 /** `struct sock_filter { __u16 code; __u8 jt; __u8 jf; __u32 k; }` */
 export const INSTRUCTION_BYTES = 8;
@@ -39,18 +42,12 @@ interface Instruction {
 }
 
 /**
- * The program that lets IPv4 packets pass that one of the patterns fits, up to `snapBytes` octets of each. Patterns are tried in their order, and a packet that
- * ends before a field that is asked for passes none: so those for short packets come first.
+ * The program that lets packets pass that one of the patterns fits, up to `snapBytes` octets of each. Patterns are tried in their order, and a packet that
+ * ends before a field that is asked for passes none: so those for short packets come first. No pattern may have more than 100 fields.
  */
 export function encodeFilter(patterns: readonly Pattern[], snapBytes: number): Uint8Array {
   const nothing: Instruction = { code: BPF_RET_K, k: 0 };
-  const all = patterns.flatMap((pattern) => encodePattern(pattern, snapBytes));
-  const isIpv4 = [
-    { code: BPF_LD | BPF_ABS | SIZES[4], k: SKF_AD_PROTOCOL },
-    { code: BPF_JMP_JEQ_K, k: ETH_P_IP, jf: 1 },
-  ];
-  // A jump reaches 255 instructions, so the end for what is no IPv4 stands right here, behind one that leads around it.
-  const program = [...isIpv4, { code: BPF_JMP_JA, k: 1 }, nothing, ...all, nothing];
+  const program = [...patterns.flatMap((pattern) => encodePattern(pattern, snapBytes)), nothing];
   const bytes = new Uint8Array(program.length * INSTRUCTION_BYTES);
   program.forEach(({ code, k, jf = 0 }: Instruction, index) => {
     const at = index * INSTRUCTION_BYTES;
@@ -61,17 +58,20 @@ export function encodeFilter(patterns: readonly Pattern[], snapBytes: number): U
   return bytes;
 }
 
-/** #define BPF_JA 0x00 of class BPF_JMP 0x05 */
-const BPF_JMP_JA = 0x05;
-
-function encodePattern(pattern: Pattern, snapBytes: number): readonly Instruction[] {
-  const steps = pattern.map(({ offset, bytes, mask, value }) => [
+/** A field that differs leads behind the pattern; jumps reach 255 instructions. */
+function encodePattern({ etherType, fields }: Pattern, snapBytes: number): readonly Instruction[] {
+  const isOfKind = [
+    { code: BPF_LD | BPF_ABS | SIZES[4], k: SKF_AD_PROTOCOL },
+    { code: BPF_JMP_JEQ_K, k: etherType },
+  ];
+  const tests = fields.map(({ offset, bytes, mask, value }) => [
     { code: BPF_LD | BPF_ABS | SIZES[bytes], k: SKF_NET_OFF + offset },
     ...(mask === undefined ? [] : [{ code: BPF_ALU_AND_K, k: mask }]),
     { code: BPF_JMP_JEQ_K, k: value },
   ]);
-  const length = steps.flat().length + 1;
+  const steps = [...isOfKind, ...tests.flat()];
+  const length = steps.length + 1;
   const jumping = (instruction: Instruction, index: number): Instruction =>
     instruction.code === BPF_JMP_JEQ_K ? { ...instruction, jf: length - index - 1 } : instruction;
-  return [...steps.flat().map(jumping), { code: BPF_RET_K, k: snapBytes }];
+  return [...steps.map(jumping), { code: BPF_RET_K, k: snapBytes }];
 }

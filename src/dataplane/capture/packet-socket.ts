@@ -3,7 +3,7 @@
 // passes, only what it lets through is ever copied.
 import { closeSync } from "node:fs";
 import { KernelError, isKernelError } from "../netlink/kernel-error.ts";
-import { getI32, getU16, getU32, getU64, getU8, putU16, putU16be } from "../netlink/integer.ts";
+import { getI32, getU16, getU8, putU16, putU16be } from "../netlink/integer.ts";
 import {
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
@@ -17,23 +17,21 @@ import {
   whenReadable,
 } from "../netlink/syscalls.ts";
 import { INSTRUCTION_BYTES } from "./filter.ts";
+import { TIMESTAMP_BYTES, askForTimestamps, timestampOf } from "./timestamp.ts";
 
 // linux/socket.h: #define AF_PACKET 17
 const AF_PACKET = 17;
 // linux/if_ether.h: #define ETH_P_ALL 0x0003
 const ETH_P_ALL = 0x0003;
-// asm-generic/socket.h: #define SO_ATTACH_FILTER 26, #define SO_TIMESTAMPNS_OLD 35
+// asm-generic/socket.h: #define SO_ATTACH_FILTER 26
 const SO_ATTACH_FILTER = 26;
-const SO_TIMESTAMPNS = 35;
 // linux/if_packet.h: #define PACKET_OUTGOING 4
 const PACKET_OUTGOING = 4;
 // linux/if_arp.h: ARPHRD_ETHER 1, ARPHRD_LOOPBACK 772; others have no header of layer 2 that is known here.
 const ETHERNETS: readonly number[] = [1, 772];
 
 const SOCKADDR_LL_BYTES = 20;
-const CMSG_HEADER_BYTES = 16;
 const PACKET_BUFFER_BYTES = 2048;
-const CONTROL_BUFFER_BYTES = 128;
 
 /** A packet at one interface. */
 export interface CapturedPacket {
@@ -42,7 +40,7 @@ export interface CapturedPacket {
   /** Nanoseconds since the Unix epoch, by the kernel. */
   readonly atNs: bigint;
   /** What `bytes` begins with. */
-  readonly start: "ethernet" | "ipv4";
+  readonly start: "ethernet" | "ip";
   /** As far as the filter has it copied. */
   readonly bytes: Uint8Array;
 }
@@ -61,7 +59,7 @@ export function openPacketSocket(filter: Uint8Array): PacketSocket {
   const fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   try {
     setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, sockFprog(filter));
-    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+    askForTimestamps(fd);
     bind(fd, sockaddrLl());
   } catch (error) {
     closeSync(fd);
@@ -74,7 +72,7 @@ class KernelPacketSocket implements PacketSocket {
   readonly #fd: number;
   readonly #name = new Uint8Array(SOCKADDR_LL_BYTES);
   readonly #bytes = new Uint8Array(PACKET_BUFFER_BYTES);
-  readonly #control = new Uint8Array(CONTROL_BUFFER_BYTES);
+  readonly #control = new Uint8Array(TIMESTAMP_BYTES);
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -104,7 +102,7 @@ class KernelPacketSocket implements PacketSocket {
         ifIndex: getI32(name, 4),
         direction: getU8(name, 10) === PACKET_OUTGOING ? "out" : "in",
         atNs: timestampOf(control.subarray(0, controlLength)),
-        start: ETHERNETS.includes(getU16(name, 8)) ? "ethernet" : "ipv4",
+        start: ETHERNETS.includes(getU16(name, 8)) ? "ethernet" : "ip",
         bytes: bytes.slice(0, length),
       };
     } catch (thrown) {
@@ -113,15 +111,6 @@ class KernelPacketSocket implements PacketSocket {
       throw error;
     }
   }
-}
-
-/** The `struct timespec` of the control message SCM_TIMESTAMPNS, the only one that was asked for. */
-function timestampOf(control: Uint8Array): bigint {
-  // struct cmsghdr { size_t cmsg_len; int cmsg_level, cmsg_type; }
-  if (control.length < CMSG_HEADER_BYTES + 16 || getU32(control, 12) !== SO_TIMESTAMPNS)
-    throw new RangeError("Cannot read time of captured packet: the kernel did not say it");
-  const seconds = BigInt(getU64(control, CMSG_HEADER_BYTES));
-  return seconds * 1_000_000_000n + BigInt(getU32(control, CMSG_HEADER_BYTES + 8));
 }
 
 function sockFprog(filter: Uint8Array): Uint8Array {

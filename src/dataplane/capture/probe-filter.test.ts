@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { ipToBytes, parseIp } from "../../net/ip.ts";
 import { parseIpv4 } from "../../net/ipv4.ts";
 import { getU16, getU16be, getU32, getU32be, getU8 } from "../netlink/integer.ts";
 import { truncations, wire } from "../netlink/wire.ts";
@@ -100,7 +101,7 @@ describe("the filter of a probe", () => {
   };
   for (const [name, bytes] of Object.entries(passing))
     it(`lets ${name} pass, and nothing that is cut short`, () => {
-      assert.equal(run(program, bytes), 256);
+      assert.equal(run(program, bytes), 320);
       for (const part of truncations(bytes)) assert.equal(run(program, part), 0);
     });
 
@@ -122,7 +123,41 @@ describe("the filter of a probe", () => {
 
   it("looks at IPv4 alone", () => {
     assert.equal(run(program, request, 0x86dd), 0);
-    assert.equal(run(program, request, 0x0806), 0);
+    assert.equal(run(program, request, 0x88cc), 0);
+  });
+
+  it("lets questions and answers of ARP pass, whoever they are about", () => {
+    const arp = wire`00 01 08 00 06 04 00 01 02 00 00 00 00 0a 0a 01 00 01 00 00 00 00 00 00 a9 fe 01 01`;
+    assert.equal(run(program, arp, 0x0806), 320);
+    assert.equal(run(program, arp, 0x86dd), 0);
+  });
+
+  it("is one of IPv6 as well, as it is and in VXLAN over either family", () => {
+    const [src, dst] = [parseIp("fd10::1"), parseIp("fd10::2")];
+    const filter = encodeProbeFilter({ kind: "icmp", src, dst, identifier: 0x1234, sequence: 0x4440 });
+    const ip = (from: string, to: string, next = "3a"): Uint8Array =>
+      packet(
+        wire`60 01 02 03 00 08`,
+        Uint8Array.of(parseInt(next, 16), 64),
+        ipToBytes(parseIp(from)),
+        ipToBytes(parseIp(to)),
+      );
+    const [there, back] = [ip("fd10::1", "fd10::2"), ip("fd10::2", "fd10::1")];
+    const echo = packet(there, wire`80 00 00 00 12 34 44 41`);
+    const reply = packet(back, wire`81 00 00 00 12 34 44 41`);
+    const inner = wire`9c 40 12 b5 00 3a 00 00 08 00 00 00 00 10 00 00 66 00 00 00 00 02 66 00 00 00 00 01 86 dd`;
+    const tooBig = packet(ip("fd00::1", "fd10::1"), wire`02 00 00 00 00 00 05 00`, echo);
+    const over6 = packet(ip("fd00::1", "fd00::2", "11"), inner, reply);
+    for (const bytes of [echo, reply, tooBig, over6]) {
+      assert.equal(run(filter, bytes, 0x86dd), 320);
+      for (const part of truncations(bytes)) assert.equal(run(filter, part, 0x86dd), 0);
+    }
+    const over4 = packet(VXLAN.subarray(0, 20), inner, echo);
+    assert.equal(run(filter, over4, 0x0800), 320);
+    assert.equal(run(filter, changed(echo, 23, 9), 0x86dd), 0);
+    assert.equal(run(filter, changed(reply, 47, 0x50), 0x86dd), 0);
+    const solicitation = packet(ip("fd00::1", "ff02::1:ff00:2"), wire`87 00 00 00 00 00 00 00`);
+    assert.equal(run(filter, solicitation, 0x86dd), 320);
   });
 
   for (const [kind, protocol] of [
@@ -133,9 +168,9 @@ describe("the filter of a probe", () => {
       const filter = encodeProbeFilter({ kind, src: SRC, dst: DST, srcPort: 0xc001, dstPort: 53 });
       const there = packet(changed(THERE, 9, protocol), wire`c0 01 00 35 00 08 00 00`);
       const back = packet(changed(BACK, 9, protocol), wire`00 35 c0 01 00 08 00 00`);
-      assert.equal(run(filter, there), 256);
-      assert.equal(run(filter, back), 256);
-      assert.equal(run(filter, packet(FROM_NODE, UNREACHABLE, there)), 256);
+      assert.equal(run(filter, there), 320);
+      assert.equal(run(filter, back), 320);
+      assert.equal(run(filter, packet(FROM_NODE, UNREACHABLE, there)), 320);
       assert.equal(run(filter, packet(changed(THERE, 9, protocol), wire`00 35 c0 01 00 08 00 00`)), 0);
       assert.equal(run(filter, changed(there, 23, 54)), 0);
     });

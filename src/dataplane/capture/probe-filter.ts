@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Ipv4, ipv4ToNumber } from "../../net/ipv4.ts";
+import { type Family, type Ip, familyOf, ipToBytes } from "../../net/ip.ts";
+import { getU32be } from "../netlink/integer.ts";
 import { type FieldTest, type Pattern, encodeFilter } from "./filter.ts";
 
-/** What tells a probe and its answers from all other packets. */
-export type Marker = { readonly src: Ipv4; readonly dst: Ipv4 } & (
+/** What tells a probe and its answers from all other packets; both addresses are of one family. */
+export type Marker = { readonly src: Ip; readonly dst: Ip } & (
   | {
       readonly kind: "icmp";
       readonly identifier: number;
@@ -16,54 +17,100 @@ export type Marker = { readonly src: Ipv4; readonly dst: Ipv4 } & (
 /** How many probes one marker is for: the low bits of the sequence number. */
 export const SEQUENCE_ATTEMPTS = 4;
 
-const IPV4_BYTES = 20;
+// linux/if_ether.h
+const ETHERTYPES: Readonly<Record<Family, number>> = { 4: 0x0800, 6: 0x86dd };
+const ETH_P_ARP = 0x0806;
+/** Without options, and without extension headers: neither probes nor the headers of tunnels have any. */
+const IP_BYTES: Readonly<Record<Family, number>> = { 4: 20, 6: 40 };
 const ICMP_BYTES = 8;
-/** IPv4, UDP, VXLAN (RFC 7348 section 5) and Ethernet. */
-const VXLAN_BYTES = IPV4_BYTES + 8 + 8 + 14;
-const PROTOCOLS = { icmp: 1, tcp: 6, udp: 17 } as const;
+/** UDP, VXLAN (RFC 7348 section 5) and Ethernet. */
+const VXLAN_BYTES = 8 + 8 + 14;
+const IPPROTO_UDP = 17;
 const IPPROTO_IPIP = 4;
-/** Octets of each packet that are copied: all headers, and those that an error quotes. */
-const SNAP_BYTES = 256;
+const IPPROTO_ICMPV6 = 58;
+const PROTOCOLS: Readonly<Record<Family, Readonly<Record<Marker["kind"], number>>>> = {
+  4: { icmp: 1, tcp: 6, udp: IPPROTO_UDP },
+  6: { icmp: IPPROTO_ICMPV6, tcp: 6, udp: IPPROTO_UDP },
+};
+/** Octets of each packet that are copied: all headers of IPv6 in VXLAN, and those that an error quotes. */
+const SNAP_BYTES = 320;
 
 /**
- * The filter for a packet socket that lets pass the probe, its answers, and errors of ICMP that quote either; as they are, in IPIP, and in VXLAN. It
- * compares both addresses and the marker, so nobody else's packets are copied.
+ * The filter for a packet socket that lets pass the probe, its answers, and errors of ICMP that quote either; as they are, in IPIP, and in VXLAN over either
+ * family. It compares both addresses and the marker, so nobody else's packets are copied. Beside them pass requests and replies of ARP or neighbour
+ * discovery, whoever sends them: whom the probe needs is not known beforehand.
  */
 export function encodeProbeFilter(marker: Marker): Uint8Array {
-  const around: readonly (readonly [offset: number, outer: Pattern])[] = [
-    [0, []],
-    [IPV4_BYTES, [header(0), protocol(0, IPPROTO_IPIP)]],
-    [
-      VXLAN_BYTES,
-      [header(0), protocol(0, PROTOCOLS.udp), { offset: VXLAN_BYTES - 2, bytes: 2, value: 0x0800 }],
-    ],
+  const family = familyOf(marker.dst);
+  const around: readonly Around[] = [
+    { etherType: ETHERTYPES[family], offset: 0, outer: [] },
+    ...(family === 4 ? [inIpip()] : []),
+    inVxlan(4, family),
+    inVxlan(6, family),
   ];
-  const patterns = around.flatMap(([offset, outer]) => [
-    [...outer, ...packet(marker, offset, "there")],
-    [...outer, ...packet(marker, offset, "back")],
-    ...(["there", "back"] as const).map((direction) => [
-      ...outer,
-      header(offset),
-      protocol(offset, PROTOCOLS.icmp),
-      ...packet(marker, offset + IPV4_BYTES + ICMP_BYTES, direction),
-    ]),
-  ]);
-  return encodeFilter(patterns, SNAP_BYTES);
+  const probes = around.flatMap(({ etherType, offset, outer }) =>
+    packets(marker, offset).map((fields): Pattern => ({ etherType, fields: [...outer, ...fields] })),
+  );
+  return encodeFilter([...resolution(family), ...probes], SNAP_BYTES);
 }
 
-function packet(marker: Marker, offset: number, direction: "there" | "back"): Pattern {
-  const { src, dst, kind } = marker;
-  const [from, to] = direction === "there" ? [src, dst] : [dst, src];
+/** What a packet is in: `offset` octets of headers that fit `outer`. */
+interface Around {
+  readonly etherType: number;
+  readonly offset: number;
+  readonly outer: readonly FieldTest[];
+}
+
+function inIpip(): Around {
+  return { etherType: ETHERTYPES[4], offset: IP_BYTES[4], outer: header(4, 0, IPPROTO_IPIP) };
+}
+
+function inVxlan(outerFamily: Family, family: Family): Around {
+  const offset = IP_BYTES[outerFamily] + VXLAN_BYTES;
+  const inner: FieldTest = { offset: offset - 2, bytes: 2, value: ETHERTYPES[family] };
+  return {
+    etherType: ETHERTYPES[outerFamily],
+    offset,
+    outer: [...header(outerFamily, 0, IPPROTO_UDP), inner],
+  };
+}
+
+/** The probe, its answer, and errors that quote either. */
+function packets(marker: Marker, offset: number): readonly (readonly FieldTest[])[] {
+  const family = familyOf(marker.dst);
+  const error = header(family, offset, PROTOCOLS[family].icmp);
+  const quoted = offset + IP_BYTES[family] + ICMP_BYTES;
   return [
-    header(offset),
-    protocol(offset, PROTOCOLS[kind]),
-    { offset: offset + 12, bytes: 4, value: ipv4ToNumber(from) },
-    { offset: offset + 16, bytes: 4, value: ipv4ToNumber(to) },
-    ...marks(marker, offset + IPV4_BYTES, direction),
+    packet(marker, offset, "there"),
+    packet(marker, offset, "back"),
+    [...error, ...packet(marker, quoted, "there")],
+    [...error, ...packet(marker, quoted, "back")],
   ];
 }
 
-function marks(marker: Marker, offset: number, direction: "there" | "back"): Pattern {
+function packet(marker: Marker, offset: number, direction: "there" | "back"): readonly FieldTest[] {
+  const { src, dst, kind } = marker;
+  const family = familyOf(dst);
+  const [from, to] = direction === "there" ? [src, dst] : [dst, src];
+  const [fromAt, toAt] = family === 4 ? [12, 16] : [8, 24];
+  return [
+    ...header(family, offset, PROTOCOLS[family][kind]),
+    ...address(from, offset + fromAt),
+    ...address(to, offset + toAt),
+    ...marks(marker, offset + IP_BYTES[family], direction),
+  ];
+}
+
+function address(ip: Ip, offset: number): readonly FieldTest[] {
+  const bytes = ipToBytes(ip);
+  return Array.from({ length: bytes.length / 4 }, (_, word) => ({
+    offset: offset + 4 * word,
+    bytes: 4 as const,
+    value: getU32be(bytes, 4 * word),
+  }));
+}
+
+function marks(marker: Marker, offset: number, direction: "there" | "back"): readonly FieldTest[] {
   if (marker.kind === "icmp") {
     const mask = 0xffff & ~(SEQUENCE_ATTEMPTS - 1);
     return [
@@ -79,11 +126,25 @@ function marks(marker: Marker, offset: number, direction: "there" | "back"): Pat
   ];
 }
 
-/** Version 4, without options: neither probes nor the headers of tunnels have any. */
-function header(offset: number): FieldTest {
-  return { offset, bytes: 1, value: 0x45 };
+/** The version, and what follows. */
+function header(family: Family, offset: number, protocol: number): readonly FieldTest[] {
+  return family === 4
+    ? [
+        { offset, bytes: 1, value: 0x45 },
+        { offset: offset + 9, bytes: 1, value: protocol },
+      ]
+    : [
+        { offset, bytes: 1, mask: 0xf0, value: 0x60 },
+        { offset: offset + 6, bytes: 1, value: protocol },
+      ];
 }
 
-function protocol(offset: number, value: number): FieldTest {
-  return { offset: offset + 9, bytes: 1, value };
+/** Of ARP, requests and replies (RFC 826); of ICMPv6, solicitations and advertisements of neighbours (135 and 136, RFC 4861). */
+function resolution(family: Family): readonly Pattern[] {
+  if (family === 4) return [{ etherType: ETH_P_ARP, fields: [{ offset: 6, bytes: 1, value: 0 }] }];
+  const message = IP_BYTES[6];
+  return [135, 136].map((value) => ({
+    etherType: ETHERTYPES[6],
+    fields: [...header(6, 0, IPPROTO_ICMPV6), { offset: message, bytes: 1, value }],
+  }));
 }

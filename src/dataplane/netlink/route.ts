@@ -216,8 +216,8 @@ export interface RoutedPacket {
 
 /**
  * The route that the kernel takes for such a packet, as it stands in its table. One that comes in is checked as packets are: listing it fails with
- * `EINVAL` where the reverse-path filter drops it or the route is a blackhole, with `EHOSTUNREACH` where its interface does not forward, and
- * as {@link lookUpRoute} otherwise.
+ * `EINVAL` where the reverse-path filter drops it or the route is a blackhole, with `EHOSTUNREACH` where its interface does not forward, both of IPv4
+ * alone, and as {@link lookUpRoute} otherwise.
  */
 export function matchRoute({ dst, src, inIfIndex }: RoutedPacket): Dump<KernelRoute> {
   const family = familyOf(dst);
@@ -226,7 +226,8 @@ export function matchRoute({ dst, src, inIfIndex }: RoutedPacket): Dump<KernelRo
     dstLength: addressBits(family),
     ...(src !== undefined && { srcLength: addressBits(family) }),
     protocol: RTPROT_UNSPEC,
-    flags: RTM_F_LOOKUP_TABLE | RTM_F_FIB_MATCH,
+    // IPv6 always says which table, and takes no such flag.
+    flags: family === 4 ? RTM_F_LOOKUP_TABLE | RTM_F_FIB_MATCH : RTM_F_FIB_MATCH,
   });
   const body = new AttributeEncoder(header).bytes(RTA_DST, ipToBytes(dst));
   if (src !== undefined) body.bytes(RTA_SRC, ipToBytes(src));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, writeSync } from "node:fs";
-import type { Ipv4 } from "../../net/ipv4.ts";
+import { type Family, type Ip, familyOf } from "../../net/ip.ts";
 import type { Marker } from "../capture/probe-filter.ts";
-import { AF_INET } from "../netlink/family.ts";
+import { addressFamily } from "../netlink/family.ts";
 import { KernelError, isKernelError } from "../netlink/kernel-error.ts";
 import {
   SOCK_CLOEXEC,
@@ -18,8 +18,8 @@ import { forbidFragments } from "./forbid-fragments.ts";
 import { ICMP_PROTOCOLS, encodeEcho } from "./icmp-echo.ts";
 import { sockaddrOf } from "./sockaddr.ts";
 
-/** Of IPv4 and UDP. */
-const DATAGRAM_HEADER_BYTES = 28;
+/** Of IP and UDP. */
+const DATAGRAM_HEADER_BYTES: Readonly<Record<Family, number>> = { 4: 28, 6: 48 };
 
 /** Sends packets that a {@link Marker} tells from all others; nobody may fragment them. */
 export interface MarkedProbe extends Disposable {
@@ -29,15 +29,16 @@ export interface MarkedProbe extends Disposable {
 
 /** Opens it in the network namespace that the calling thread is in, which must have the marker's source address. Throws `KernelError`. */
 export function openMarkedProbe(marker: Marker, packetBytes: number): MarkedProbe {
+  const family = familyOf(marker.dst);
   switch (marker.kind) {
     case "icmp": {
       const { identifier, sequence } = marker;
-      return open(marker, SOCK_RAW, ICMP_PROTOCOLS[4], 0, (fd, attempt) => {
-        writeTwice(fd, encodeEcho({ identifier, sequence: sequence + attempt }, packetBytes));
+      return open(marker, SOCK_RAW, ICMP_PROTOCOLS[family], 0, (fd, attempt) => {
+        writeTwice(fd, encodeEcho({ identifier, sequence: sequence + attempt }, packetBytes, family));
       });
     }
     case "udp": {
-      const payload = new Uint8Array(packetBytes - DATAGRAM_HEADER_BYTES);
+      const payload = new Uint8Array(packetBytes - DATAGRAM_HEADER_BYTES[family]);
       return open(marker, SOCK_DGRAM, 0, marker.srcPort, (fd) => {
         writeTwice(fd, payload);
       });
@@ -57,9 +58,10 @@ function open(
   port: number,
   write: (fd: number, attempt: number) => void,
 ): MarkedProbe {
-  const fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+  const family = familyOf(marker.dst);
+  const fd = socket(addressFamily(family), type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
   try {
-    forbidFragments(fd, 4);
+    forbidFragments(fd, family);
     bind(fd, sockaddrOf(marker.src, port));
   } catch (error) {
     closeSync(fd);
@@ -91,7 +93,7 @@ function writeTwice(fd: number, bytes: Uint8Array): void {
   }
 }
 
-function beginConnection(fd: number, to: Ipv4, port: number): void {
+function beginConnection(fd: number, to: Ip, port: number): void {
   try {
     connect(fd, sockaddrOf(to, port));
   } catch (error) {

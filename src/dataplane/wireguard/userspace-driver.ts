@@ -129,6 +129,14 @@ function isUnanswered(error: unknown): boolean {
   return isKernelError(error, "ECONNREFUSED") || isKernelError(error, "ENOENT");
 }
 
+/** What a device says of its peers, without making anything. Throws `KernelError` where nobody answers for it. */
+export async function readUserspaceWireguard(
+  directory: string,
+  name: string,
+): Promise<Pick<WireguardDevice, "peers">> {
+  return await askWireguard(`get WireGuard device "${name}"`, join(directory, `${name}.sock`), UAPI_GET);
+}
+
 async function askWireguard(op: string, path: string, question: string): Promise<UapiAnswer["device"]> {
   const { errno, device } = parseUapiAnswer(await converse(op, path, question));
   if (errno !== 0) throw new KernelError(op, errno);

@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import type { Clock } from "../../system/clock.ts";
 import { request } from "../../system/http.ts";
 import { applyChange } from "../../web/view/apply-change.ts";
-import { VIEW_EVENTS_PATH } from "../../web/view/handler.ts";
+import { VIEW_EVENTS_PATH } from "../../web/view/paths.ts";
 import { type ServerEvent, readEvents } from "../../web/view/read-events.ts";
 import {
   type LogEvent,

@@ -7,16 +7,9 @@ import { watchGone } from "../gone.ts";
 import { type Reply, refusal, sendReply } from "../reply.ts";
 import type { Tally } from "../tally.ts";
 import { type FeedOptions, ViewFeed } from "./feed.ts";
+import { TRACE_PATH, VIEW_EVENTS_PATH, VIEW_PATH } from "./paths.ts";
 import { type DashboardSources, NODE_DETAILS, type NodeDetail } from "./source.ts";
 import { createTraceDesk } from "./trace-desk.ts";
-
-export const VIEW_PATH = "/api/v1/view";
-export const VIEW_EVENTS_PATH = "/api/v1/view/events";
-export const TRACE_PATH = "/api/v1/trace";
-/** Where details of a node are. */
-export function detailPath(node: string, detail: NodeDetail): string {
-  return `/api/v1/nodes/${node}/${detail}`;
-}
 
 /** Names of nodes need no decoding. */
 const DETAIL_PATH = new RegExp(`^/api/v1/nodes/([a-z0-9][a-z0-9.-]{0,252})/(${NODE_DETAILS.join("|")})$`);

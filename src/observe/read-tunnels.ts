@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+import { listForwardingEntries } from "../dataplane/netlink/fdb.ts";
+import { openGenetlink } from "../dataplane/netlink/genetlink.ts";
+import { KernelError } from "../dataplane/netlink/kernel-error.ts";
+import type { Netns } from "../dataplane/netlink/netns.ts";
+import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
+import { getWireguard, joinWireguard, type WireguardDevice } from "../dataplane/netlink/wireguard-device.ts";
+import { WG_GENL_NAME } from "../dataplane/netlink/wireguard-message.ts";
+import { readUserspaceWireguard } from "../dataplane/wireguard/userspace-driver.ts";
+import { familyOf } from "../net/ip.ts";
+import type { LinkFacts, PeerFacts, Station } from "../trace/observation.ts";
+import type { StationPlace } from "./place.ts";
+
+interface Namespace {
+  readonly netns: Netns;
+  readonly rtnetlink: Rtnetlink;
+  readonly place: StationPlace;
+}
+
+/** Where tunnels among these links lead, by the neighbour or by the address. Rejects with a `KernelError` where forwarding entries cannot be read. */
+export async function readTunnels(
+  namespace: Namespace,
+  links: readonly LinkFacts[],
+): Promise<Pick<Station, "forwarding" | "peers">> {
+  const forwarding = await Promise.all(
+    links.filter(({ kind }) => kind === "vxlan").map((link) => readForwarding(namespace, link)),
+  );
+  const peers = await Promise.all(links.filter(isWireguard).map((link) => readPeers(namespace, link)));
+  return {
+    ...(forwarding.length > 0 && { forwarding: forwarding.flat() }),
+    ...(peers.length > 0 && { peers: peers.flat() }),
+  };
+}
+
+async function readForwarding(
+  { rtnetlink }: Namespace,
+  { index }: LinkFacts,
+): Promise<NonNullable<Station["forwarding"]>> {
+  const entries = await rtnetlink.list(listForwardingEntries({ ifIndex: index }));
+  return entries.flatMap(({ ifIndex, mac, dst }) => (dst === undefined ? [] : [{ ifIndex, mac, dst }]));
+}
+
+function isWireguard({ kind, name }: LinkFacts): boolean {
+  return kind === "wireguard" || (kind === "tun" && name.startsWith("wireguard"));
+}
+
+/** None where they cannot be read: a trace does without. */
+async function readPeers(namespace: Namespace, link: LinkFacts): Promise<readonly PeerFacts[]> {
+  try {
+    const device = await readDevice(namespace, link);
+    return (device?.peers ?? []).map(({ publicKey, allowedIps, endpoint }) => ({
+      ifIndex: link.index,
+      publicKey,
+      allowedIps,
+      ...(endpoint !== undefined && { endpoint: endpointText(endpoint) }),
+    }));
+  } catch (error) {
+    if (error instanceof KernelError) return [];
+    throw error;
+  }
+}
+
+async function readDevice(
+  { netns, place }: Namespace,
+  { index, kind, name }: LinkFacts,
+): Promise<Pick<WireguardDevice, "peers"> | undefined> {
+  if (kind === "wireguard") {
+    await using genetlink = openGenetlink({ netns });
+    const family = await genetlink.family(WG_GENL_NAME);
+    return joinWireguard(await genetlink.list(getWireguard(family, { index })));
+  }
+  const { wireguardDirectory } = place;
+  return wireguardDirectory === undefined ? undefined : readUserspaceWireguard(wireguardDirectory, name);
+}
+
+function endpointText({ ip, port }: NonNullable<WireguardDevice["peers"][number]["endpoint"]>): string {
+  return familyOf(ip) === 4 ? `${ip}:${port}` : `[${ip}]:${port}`;
+}
