@@ -106,17 +106,25 @@ function ease(share: number): number {
 
 const NAMES: Readonly<Record<Header["kind"], string>> = {
   ethernet: "Ethernet",
+  arp: "ARP",
+  nd: "ND",
   ipv4: "IPv4",
+  ipv6: "IPv6",
   icmp: "ICMP",
+  icmp6: "ICMPv6",
   udp: "UDP",
   tcp: "TCP",
   vxlan: "VXLAN",
 };
 
+function isIp({ kind }: Header): boolean {
+  return kind === "ipv4" || kind === "ipv6";
+}
+
 /** The headers of the packet, the outermost first. Those in front of the container's own are the tunnel's. */
 export function Headers({ headers }: { readonly headers: readonly Header[] }): JSX.Element {
-  const inner = headers.findLastIndex(({ kind }) => kind === "ipv4");
-  const isTunnelled = headers.filter(({ kind }) => kind === "ipv4").length > 1;
+  const inner = headers.findLastIndex(isIp);
+  const isTunnelled = headers.filter(isIp).length > 1;
   return (
     <ol class="headers" aria-label="Headers of the packet, the outermost first">
       {headers.map((header, index) => {
@@ -124,7 +132,7 @@ export function Headers({ headers }: { readonly headers: readonly Header[] }): J
         return (
           <li key={index} class={`${header.kind}${isOuter ? " outer" : ""}`}>
             <b>{NAMES[header.kind]}</b>
-            <span>{describeHeader(header).replace(/^(IP|ICMP|UDP|TCP|VXLAN) /, "")}</span>
+            <span>{describeHeader(header).replace(/^(IPv?6?|ICMPv?6?|ARP|UDP|TCP|VXLAN) /, "")}</span>
           </li>
         );
       })}
