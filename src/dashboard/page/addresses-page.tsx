@@ -12,6 +12,7 @@ import {
   cellPrefix,
   gridOf,
 } from "../model/address-grid.ts";
+import { Table } from "./parts/table.tsx";
 import { topology, view } from "./state.ts";
 
 const CELL = 16;
@@ -182,46 +183,33 @@ function BlockTable({
 }): JSX.Element {
   if (blocks.length === 0) return <p class="hint">No block is claimed.</p>;
   return (
-    <div class="scroll tall" tabIndex={0} role="region" aria-label={`Blocks of ${name}`}>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Block</th>
-            <th scope="col">Node</th>
-            <th scope="col">Used</th>
-            <th scope="col" class="number">
-              Cooling
-            </th>
-            <th scope="col" class="number">
-              Free
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {byAddress(blocks).map(({ id, node, size, used, cooling, free }) => (
-            <tr key={id}>
-              <th scope="row" class="mono">
-                {id}
-              </th>
-              <td>
-                <span class={`swatch hue-${hueOf(node)}`} aria-hidden="true" />
-                {node ?? "none"}
-              </td>
-              <td>
-                <meter min="0" max={size} value={used} aria-label={`used of ${id}`}>
-                  {used}
-                </meter>{" "}
-                <span class="of">
-                  {used}/{size}
-                </span>
-              </td>
-              <td class="number">{cooling}</td>
-              <td class="number">{free}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      label={`Blocks of ${name}`}
+      isTall
+      columns={["Block", "Node", "Used", { number: "Cooling" }, { number: "Free" }]}
+    >
+      {byAddress(blocks).map(({ id, node, size, used, cooling, free }) => (
+        <tr key={id}>
+          <th scope="row" class="mono">
+            {id}
+          </th>
+          <td>
+            <span class={`swatch hue-${hueOf(node)}`} aria-hidden="true" />
+            {node ?? "none"}
+          </td>
+          <td>
+            <meter min="0" max={size} value={used} aria-label={`used of ${id}`}>
+              {used}
+            </meter>{" "}
+            <span class="of">
+              {used}/{size}
+            </span>
+          </td>
+          <td class="number">{cooling}</td>
+          <td class="number">{free}</td>
+        </tr>
+      ))}
+    </Table>
   );
 }
 

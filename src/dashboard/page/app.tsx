@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { AddressesPage } from "./addresses-page.tsx";
 import { EventsPage } from "./events-page.tsx";
 import { MapPage } from "./map/map-page.tsx";
-import { NodesPage } from "./nodes-page.tsx";
+import { NodesPage } from "./nodes/nodes-page.tsx";
 import { Mark } from "./parts/glyphs.tsx";
 import { PAGES, type Page, hrefOf, route } from "./route.ts";
 import { type Connection, connection, isKnown, problems, view } from "./state.ts";

@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { type Rate, formatBits } from "../../model/rates.ts";
 import type { Container } from "../../model/topology.ts";
+import { TableHead } from "../parts/table.tsx";
 import { rateOf, selection, view } from "../state.ts";
 import { countersOf } from "./cell.tsx";
 
@@ -16,17 +17,7 @@ export function Overview(): JSX.Element {
       {busy.length > 0 && (
         <table class="compact busiest">
           <caption>Busiest containers</caption>
-          <thead>
-            <tr>
-              <th scope="col">Container</th>
-              <th scope="col" class="number">
-                sends
-              </th>
-              <th scope="col" class="number">
-                receives
-              </th>
-            </tr>
-          </thead>
+          <TableHead columns={["Container", { number: "sends" }, { number: "receives" }]} />
           <tbody>
             {busy.map(({ container, rate }) => (
               <tr key={container.id}>
