@@ -57,10 +57,12 @@ export class FollowedLab implements AsyncDisposable {
     this.#state = state;
   }
 
-  /** Resolves once every agent has answered, or is known not to; rejects with the signal's reason. */
+  /** Resolves once every agent has answered, or is known not to, and every machine's interfaces are known; rejects with the signal's reason. */
   async answered(signal: AbortSignal): Promise<void> {
-    const hasAnswered = ({ isAnswering }: AgentFollower): boolean => isAnswering !== undefined;
-    await this.#conditions.until(() => [...this.#agents.values()].every(hasAnswered), signal);
+    const isWhole = (): boolean =>
+      this.#agents.values().every(({ isAnswering }) => isAnswering !== undefined) &&
+      this.#links.values().every(({ hasLooked }) => hasLooked);
+    await this.#conditions.until(isWhole, signal);
   }
 
   /** Reads counters of the machines that no agent reads them of; tells whether any has changed. */

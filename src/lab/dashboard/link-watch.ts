@@ -22,10 +22,16 @@ export class LinkWatch implements AsyncDisposable {
   readonly #links = new Map<string, Link>();
   readonly #watching: Promise<void>;
   #rtnetlink: Rtnetlink | undefined;
+  #hasLooked = false;
 
   constructor(options: LinkWatchOptions) {
     this.#options = options;
     this.#watching = this.#goOn().catch(() => undefined);
+  }
+
+  /** Whether it is known what is there, or that this cannot be known. */
+  get hasLooked(): boolean {
+    return this.#hasLooked;
   }
 
   /** Switched on, and with a carrier; `null` where the namespace cannot be looked into. */
@@ -58,6 +64,7 @@ export class LinkWatch implements AsyncDisposable {
     while (!signal.aborted) {
       await this.#watch(signal).catch(() => undefined);
       this.#rtnetlink = undefined;
+      this.#hasLooked = true;
       onChange();
       await clock.sleep(RETRY_MS, { signal });
     }
@@ -69,6 +76,7 @@ export class LinkWatch implements AsyncDisposable {
     const events = rtnetlink.events(["link"], { signal });
     await this.#list(rtnetlink);
     this.#rtnetlink = rtnetlink;
+    this.#hasLooked = true;
     this.#options.onChange();
     for await (const batch of events) {
       for (const event of batch) await this.#note(event, rtnetlink);
