@@ -168,6 +168,13 @@ export async function createGuardedNode({ nft }: GuardedNodeOptions = {}): Promi
   };
 }
 
+/** Resolves once the link waits for something else. */
+export async function eventuallyBlocked(node: GuardedNode, link: string): Promise<void> {
+  const isBlocked = (): boolean =>
+    node.status().blocked.some(({ kind, key }) => kind === "link" && key === link);
+  await eventually(() => Promise.resolve(isBlocked()), `"${link}" waiting`);
+}
+
 /** Takes down what is asked for of a table, by whatever way it goes. */
 export function recordingNft(nft: Nft, name: string, transactions: string[]): Nft {
   const record = (transaction: NftTransaction): void => {

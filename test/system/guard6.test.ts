@@ -16,6 +16,7 @@ import {
   PORT,
   STRANGER6,
   createGuardedNode,
+  eventuallyBlocked,
   factsWith,
   nodeFact,
   nodeFact6,
@@ -197,10 +198,9 @@ describe("the table of IPv6", () => {
     await using node = await createGuardedNode({ nft: "/nonexistent/nft" });
     node.learn(...vxlan6Facts(), { kind: "underlay", mtu: 1500 });
     await node.start();
-    await eventually(() => Promise.resolve(node.status().faults.length > 0), "a fault");
-    const { faults, blocked } = node.status();
+    await eventuallyBlocked(node, "vxlan-v6.calico");
+    const { faults } = node.status();
     assert.ok(faults.some(({ kind, reason }) => kind === "guard6" && reason.includes('"ip6 margay"')));
-    assert.ok(blocked.some(({ kind, key }) => kind === "link" && key === "vxlan-v6.calico"));
     assert.doesNotMatch(node.run("ip", "link"), /vxlan/);
   });
 });
