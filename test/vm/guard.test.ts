@@ -12,9 +12,9 @@ import {
   PORT,
   STRANGER,
   createGuardedNode,
+  eventuallyBlocked,
   factsWith,
 } from "../system/guard-harness.ts";
-import { eventually } from "../system/harness.ts";
 
 /** Sends a datagram to the container inside another packet, which comes from an address of the other machine. */
 function sendInside(node: GuardedNode, outer: Ipv4, text: string): void {
@@ -57,7 +57,6 @@ it("has no device open where there is no nft", async () => {
   await using node = await createGuardedNode({ nft: "/nonexistent/nft" });
   node.learn(...factsWith("ipip"));
   await node.start();
-  await eventually(() => Promise.resolve(node.status().faults.length > 0), "a fault");
-  assert.ok(node.status().blocked.some(({ kind, key }) => kind === "link" && key === "tunl0"));
+  await eventuallyBlocked(node, "tunl0");
   assert.doesNotMatch(node.run("ip", "link", "show", "type", "ipip"), /[<,]UP[,>]/);
 });
