@@ -18,7 +18,7 @@ export function alignTimes(
   if (other === undefined) return { sightings: own.sightings, resolutions: own.resolutions };
   const offsetUs = offsetOf({ probe, ...own }, other);
   const moved = (list: readonly Sighting[]): readonly Sighting[] =>
-    list.map((sighting) => ({ ...sighting, atUs: sighting.atUs + offsetUs }));
+    list.map((sighting) => ({ ...sighting, atUs: inWholeNs(sighting.atUs + offsetUs) }));
   return {
     sightings: inOrder([...own.sightings, ...moved(other.sightings)]),
     resolutions: inOrder([...own.resolutions, ...moved(other.resolutions)]),
@@ -37,6 +37,11 @@ function offsetOf({ probe, sightings }: Sightings, other: OtherSightings): numbe
   const betweenUs =
     returned === undefined || answered === undefined ? 0 : (returned - left - (answered - came)) / 2;
   return left - came + Math.max(0, betweenUs);
+}
+
+/** As stamps are: what is moved to a time must not come before it by a rounding error. */
+function inWholeNs(us: number): number {
+  return Math.round(us * 1000) / 1000;
 }
 
 /** Stable, so that of the same time comes first what stands first. */
