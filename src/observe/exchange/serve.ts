@@ -4,12 +4,7 @@ import type { Change, Store } from "../../datastore/store.ts";
 import type { Ip } from "../../net/ip.ts";
 import type { Clock } from "../../system/clock.ts";
 import { type Log, describeError } from "../../system/log.ts";
-import { relevantPart } from "../../trace/relevant.ts";
-import { findLocalPlaces } from "../local-places.ts";
-import { sorted } from "../observe.ts";
-import type { StationPlace } from "../place.ts";
-import { type Post, type PostTools, openPost } from "../post.ts";
-import { watch } from "../watch.ts";
+import type { PostTools } from "../post.ts";
 import {
   LIFETIME_MS,
   MOST_ANSWER_BYTES,
@@ -47,14 +42,12 @@ export function serveTraces(
   return new TraceService(collaborators, options);
 }
 
-/** Of frames that tell nothing of the probe, an answer has no more than these. */
-const MOST_RESOLUTIONS = 64;
-const MOST_SIGHTINGS = 256;
+type TraceOutcome = NonNullable<TraceRequest["outcome"]>;
 
 interface Session {
   readonly stop: AbortController;
   /** Resolves once the asker says what came of its probe. */
-  readonly outcome: PromiseWithResolvers<NonNullable<TraceRequest["outcome"]>>;
+  readonly outcome: PromiseWithResolvers<TraceOutcome>;
   readonly done: Promise<void>;
 }
 
@@ -108,7 +101,7 @@ class TraceService implements AsyncDisposable {
 
   #begin(id: string, request: TraceRequest | undefined): void {
     const stop = new AbortController();
-    const outcome = Promise.withResolvers<NonNullable<TraceRequest["outcome"]>>();
+    const outcome = Promise.withResolvers<TraceOutcome>();
     const refusal = this.#refusal(request);
     const lifetime = AbortSignal.any([this.#abort.signal, stop.signal, AbortSignal.timeout(LIFETIME_MS)]);
     const work =
@@ -139,48 +132,15 @@ class TraceService implements AsyncDisposable {
     outcome: Session["outcome"]["promise"],
     signal: AbortSignal,
   ): Promise<void> {
-    const { nodeName, wireguardDirectory } = this.#options;
-    const { node, container } = await findLocalPlaces(nodeName, [marker.src, marker.dst]);
-    const ends = [container(marker.src), container(marker.dst)].filter((one) => one !== undefined);
-    await using post = await openPost(
+    // Few agents are ever asked, and each has to start.
+    const { takePart } = await import("./take-part.ts");
+    const listening = (): Promise<void> => this.#answer(id, { phase: "listening" }, signal);
+    const answer = await takePart(
       this.#collaborators,
-      [{ ...node, wireguardDirectory }, ...ends],
-      marker,
+      { ...this.#options, marker, outcome, listening },
+      { signal },
     );
-    const sent = new AbortController();
-    const told = outcome.finally(() => {
-      sent.abort();
-    });
-    const until = AbortSignal.any([signal, sent.signal]);
-    let answered: Promise<void> = Promise.resolve();
-    const begin = (): void => {
-      answered = this.#answer(id, { phase: "listening" }, signal);
-    };
-    const { stations, vxlanPorts } = post;
-    const all = await watch(stations, begin, { vxlanPorts, until });
-    await answered;
-    signal.throwIfAborted();
-    const answer = await this.#report(post, all, await told, ends, container(marker.dst));
     await this.#answer(id, answer, signal);
-  }
-
-  async #report(
-    post: Post,
-    all: Awaited<ReturnType<typeof watch>>,
-    { probe, isAnswered }: NonNullable<TraceRequest["outcome"]>,
-    ends: readonly StationPlace[],
-    destination: StationPlace | undefined,
-  ): Promise<TraceAnswer> {
-    const { sightings, resolutions } = sorted(all, probe);
-    const names = ends.flatMap(({ attachment }) => attachment?.ifName ?? []);
-    const stations = await post.explain({ probe, sightings, isAnswered });
-    return {
-      phase: "report",
-      stations: stations.map((station) => relevantPart(station, probe, sightings, names)),
-      sightings: sightings.slice(0, MOST_SIGHTINGS),
-      resolutions: resolutions.slice(0, MOST_RESOLUTIONS),
-      ...(destination !== undefined && { destination: destination.name }),
-    };
   }
 
   async #answer(id: string, answer: TraceAnswer, signal: AbortSignal): Promise<void> {
