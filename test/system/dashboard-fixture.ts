@@ -6,6 +6,7 @@ import { type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { containerItem, nodeItem, sessionItem } from "../../src/web/view/view-fixtures.ts";
 import type { Item, LogEvent, View, ViewChange } from "../../src/web/view/view.ts";
 
 const PAGE = fileURLToPath(new URL("../../dist/dashboard", import.meta.url));
@@ -78,49 +79,18 @@ export function generateView({ hosts, containersPerHost }: GeneratedNetwork): Vi
 
 function container(node: string, host: number, index: number): Item<"containers"> {
   const name = `c${host + 1}-${index + 1}`;
-  return {
-    id: name,
-    name,
-    node,
-    interface: `cali${String(host).padStart(5, "0")}${String(index).padStart(6, "0")}`,
-    addresses: [`10.1.${host}.${index}`],
-    isReady: true,
-    missing: [],
-  };
+  const ifName = `cali${String(host).padStart(5, "0")}${String(index).padStart(6, "0")}`;
+  const addresses = [`10.1.${host}.${index}`];
+  return containerItem({ id: name, name, node, interface: ifName, addresses });
 }
 
 function node(id: string, address: string): Item<"nodes"> {
-  return {
-    id,
-    machine: id,
-    addresses: [address],
-    isOwn: true,
-    isAnswering: true,
-    isReady: true,
-    version: "0.1.0",
-    reasons: [],
-    degraded: [],
-    routeSource: "bird",
-    encapsulations: [],
-    routesByOrigin: { agent: 4, bird: 3, kernel: 4, other: 0 },
-  };
+  const routesByOrigin = { agent: 4, bird: 3, kernel: 4, other: 0 };
+  return nodeItem({ id, machine: id, addresses: [address], routesByOrigin });
 }
 
 function session(from: string, to: string, address: string): Item<"sessions"> {
-  return {
-    id: `${from} ${to}`,
-    from,
-    to,
-    with: to,
-    address,
-    family: 4,
-    state: "Established",
-    isWanted: true,
-    sinceMs: Date.now(),
-    imported: 1,
-    exported: 1,
-    lastError: null,
-  };
+  return sessionItem({ id: `${from} ${to}`, from, to, with: to, address, sinceMs: Date.now() });
 }
 
 function counters(id: string, packets: number): Item<"counters"> {
