@@ -36,15 +36,21 @@ export function inspectHosts(layout: Layout, hosts: readonly string[]): Readonly
   return new Map(
     hosts.map((host) => {
       const own = occupants.filter(({ netnsId }) => netnsId === ids.get(host));
-      const { agentConfig } = layout.host(host);
-      const agentPid = own.find((occupant) => isAgent(occupant, agentConfig))?.pid;
-      return [host, { agentPid, birdPid: own.find(({ command }) => command === "bird")?.pid }];
+      return [host, processesAmong(own, layout.host(host).agentConfig)];
     }),
   );
 }
 
-function isAgent({ args }: Occupant, agentConfig: string): boolean {
-  return args.includes("agent") && args.includes(agentConfig);
+/** Which of a host's occupants are its agent, started with the configuration file, and its BIRD. */
+export function processesAmong(own: readonly Occupant[], agentConfig: string): HostProcesses {
+  const agents = own.filter(({ args }) => args.includes("agent") && args.includes(agentConfig));
+  const agentPids = new Set(agents.map(({ pid }) => pid));
+  return {
+    // What an agent is about to start is a copy of it, arguments included, until execve(2).
+    agentPid: agents.find(({ parentPid }) => !agentPids.has(parentPid))?.pid,
+    // Without a control socket it is one that reads a new configuration for its faults, and ends.
+    birdPid: own.find(({ command, args }) => command === "bird" && args.includes("-s"))?.pid,
+  };
 }
 
 /** Starts the host's agent unless it runs, and waits until it answers on its socket. */

@@ -6,6 +6,7 @@ import { LabError } from "./error.ts";
 /** A process that runs in one of the lab's network namespaces. */
 export interface Occupant {
   readonly pid: number;
+  readonly parentPid: number;
   /** `<device>:<inode>` of its network namespace. */
   readonly netnsId: string;
   /** The kernel's short name of its program. */
@@ -57,11 +58,16 @@ function readOccupant(pid: number, netnsIds: ReadonlySet<string>): Occupant | un
     if (netnsId === undefined || !netnsIds.has(netnsId)) return undefined;
     const command = readFileSync(`/proc/${pid}/comm`, "utf8").trim();
     const args = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
-    return { pid, netnsId, command, args };
+    return { pid, parentPid: readParent(pid), netnsId, command, args };
   } catch {
     // It ended meanwhile; and what has ended but was not waited for has no namespace any more.
     return undefined;
   }
+}
+
+/** Its parent, as proc_pid_status(5) has it. */
+function readParent(pid: number): number {
+  return Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
 }
 
 function kill(pid: number): void {
