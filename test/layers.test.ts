@@ -93,6 +93,24 @@ test("every import follows the layer table", () => {
   assert.deepEqual(wrong, []);
 });
 
+test("ARCHITECTURE.md shows the same table", () => {
+  const rows = Array.from(
+    readFileSync("ARCHITECTURE.md", "utf8").matchAll(/^\| `(\w+)` +\| (P?) +\| .* \| ([a-z ]*?) *\|$/gm),
+    ([, folder = "", pure, imports = ""]) => ({ folder, isPure: pure === "P", imports }),
+  ).filter(({ folder }) => folder in LAYERS);
+  const above: string[] = [];
+  const shown = rows.map(({ folder, isPure, imports }) => {
+    const allowed = imports === "all above" ? [...above] : imports.split(" ").filter((name) => name !== "");
+    above.push(folder);
+    return [folder, { isPure, imports: allowed.sort() }];
+  });
+  const enforced = Object.entries(LAYERS).map(([folder, imports]) => [
+    folder,
+    { isPure: PURE.includes(folder), imports: imports.toSorted() },
+  ]);
+  assert.deepEqual(Object.fromEntries(shown), Object.fromEntries(enforced));
+});
+
 test("pure layers touch nothing outside themselves", () => {
   const wrong = sources
     .filter(({ path }) => PURE.includes(layerOf(path)) && !path.endsWith(".test.ts"))
