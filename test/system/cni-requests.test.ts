@@ -122,6 +122,9 @@ describe("CHECK beyond the container", () => {
     const result = await runtime.add();
     const dst = addressOf(result);
     await lab.exec("host1", "ip", "route", "replace", dst, "dev", "lo", "proto", "static");
+    const isNoticed = async (): Promise<boolean> =>
+      (await runtime.call("CHECK", { prevResult: result })).code !== 0;
+    await eventually(isNoticed, "the other's route being noticed");
     const { code, msg } = await runtime.fails("CHECK", { prevResult: result });
     assert.equal(code, 101, msg);
     assert.ok(msg.includes(`${dst}/32`), msg);
