@@ -6,7 +6,7 @@ import { statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { after, before, describe, it } from "node:test";
 import { DATAGRAMS, PORT } from "./guard-harness.ts";
-import { type Lab, MARGAY, agentStatus, createLab, eventually, succeed } from "./harness.ts";
+import { type Lab, MARGAY, createLab, eventually, succeed } from "./harness.ts";
 import { PING_PATIENCE_S } from "./patience.ts";
 import { failedPairs } from "./tunnel-harness.ts";
 
