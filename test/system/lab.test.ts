@@ -89,8 +89,8 @@ function withoutLifetimes(text: string): string {
 }
 
 /** Starts a lab command, and waits until it has said `line` on standard error. */
-async function startUntil(line: string, ...args: readonly string[]): Promise<ChildProcess> {
-  const child = spawn(MARGAY, ["lab", ...args, "--name", NAME], { stdio: ["ignore", "pipe", "pipe"] });
+async function startUntil(line: string, command: string, env = process.env): Promise<ChildProcess> {
+  const child = spawn(MARGAY, ["lab", command, "--name", NAME], { env, stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   // Leaving the loop closes the pipe: the command must clean up even when nobody hears it any more.
   for await (const text of child.stderr.setEncoding("utf8")) {
@@ -259,6 +259,16 @@ describe("lab check", () => {
 });
 
 describe("a lab's end", () => {
+  const PATH = process.env["PATH"] ?? "";
+  /** A folder with a BIRD that never comes up. */
+  let endless: string;
+  before(async () => {
+    endless = await mkdtemp(join(tmpdir(), "margay-bird-"));
+    await writeFile(join(endless, "bird"), "#!/bin/sh\nexec sleep 1000\n", { mode: 0o755 });
+  });
+  after(async () => {
+    await rm(endless, { recursive: true });
+  });
   afterEach(async () => {
     await must("down");
   });
@@ -279,7 +289,8 @@ describe("a lab's end", () => {
 
   for (const moment of ["wiring", "starting the agents", "waiting for routes"]) {
     it(`cleans up after itself when interrupted while it says "${moment}"`, async () => {
-      const child = await startUntil(moment, "up");
+      // It would be through before it is interrupted, now and then.
+      const child = await startUntil(moment, "up", { ...process.env, PATH: `${endless}:${PATH}` });
       using held = holdNamespacesOf(NAME);
       child.kill("SIGINT");
       assert.equal(await endOf(child), 130);
