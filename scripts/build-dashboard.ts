@@ -4,9 +4,7 @@
 //   node scripts/build-dashboard.ts
 import { type Metafile, build } from "esbuild";
 import {
-  chmodSync,
   cpSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -15,7 +13,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 
 process.chdir(dirname(import.meta.dirname));
 const SOURCES = "src/dashboard/page";
@@ -23,8 +21,6 @@ const TARGET = "dist/dashboard";
 
 mkdirSync(dirname(TARGET), { recursive: true });
 const unfinished = mkdtempSync(`${TARGET}.`);
-// mkdtemp gives a folder to its owner alone.
-chmodSync(unfinished, 0o755);
 try {
   const { metafile } = await build({
     entryPoints: { app: join(SOURCES, "main.tsx") },
@@ -44,12 +40,25 @@ try {
   });
   for (const name of ["index.html", "icon.svg"]) cpSync(join(SOURCES, name), join(unfinished, name));
   writeFileSync(join(unfinished, "licences.txt"), licences(metafile));
-  // Whoever reads it meanwhile finds the one or the other.
-  if (existsSync(TARGET)) renameSync(TARGET, `${unfinished}.old`);
-  renameSync(unfinished, TARGET);
+  replaceFiles(unfinished, TARGET);
 } finally {
-  rmSync(`${unfinished}.old`, { recursive: true, force: true });
   rmSync(unfinished, { recursive: true, force: true });
+}
+
+/** One by one: whoever reads meanwhile, or makes the same beside this, finds each of them whole. */
+function replaceFiles(from: string, to: string): void {
+  const files = filesIn(from);
+  for (const file of files) {
+    mkdirSync(dirname(join(to, file)), { recursive: true });
+    renameSync(join(from, file), join(to, file));
+  }
+  for (const file of filesIn(to)) if (!files.includes(file)) rmSync(join(to, file), { force: true });
+}
+
+function filesIn(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
 }
 
 /** Those of the packages that are part of the files, as they ask for. */

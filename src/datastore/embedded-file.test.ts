@@ -154,6 +154,8 @@ test(
           other.child.kill("SIGKILL");
         }
       }
+      // Its output ends before its lock does.
+      await other.exited;
       await using store = openEmbeddedStore({ path });
       const { entries } = await store.list("/round/");
       const stored = new Map(entries.map(({ key, revision }) => [key, revision]));

@@ -22,6 +22,7 @@ const report = await ipamStorm({
   allocators: Number(values.allocators),
   processes: Number(values.processes),
   assignments: Number(values.assignments),
+  faults: 0,
 });
 const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
 console.log(

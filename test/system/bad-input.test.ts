@@ -6,6 +6,7 @@ import { afterEach, after, before, describe, it } from "node:test";
 import { connectStore } from "../../src/datastore/client.ts";
 import { resourceKey } from "../../src/model/keys.ts";
 import { type Lab, createLab, eventually, node } from "./harness.ts";
+import { PING_PATIENCE_S } from "./patience.ts";
 import { patch, setMode } from "./tunnel-harness.ts";
 
 const FELIX_KEY = resourceKey("FelixConfiguration", "default");
@@ -46,13 +47,14 @@ describe("a node with bad input", () => {
     let outcome = await nodeStatus();
     const isSo = async (): Promise<boolean> => {
       outcome = await nodeStatus();
-      return what.test(outcome.stdout);
+      // What it is told of has an effect of its own, a moment later.
+      return what.test(outcome.stdout) && outcome.code === (ready ? 0 : 1);
     };
     await eventually(isSo, String(what)).catch(() => {
       assert.match(outcome.stdout, what);
     });
     assert.equal(outcome.code, ready ? 0 : 1, outcome.stdout);
-    await lab.exec("a", "ping", "-n", "-c", "1", "-W", "2", await lab.address("c"));
+    await lab.exec("a", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, await lab.address("c"));
   }
 
   /** Stores a resource as another tool may, while `during` runs. */

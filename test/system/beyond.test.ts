@@ -6,7 +6,8 @@ import { statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { after, before, describe, it } from "node:test";
 import { DATAGRAMS, PORT } from "./guard-harness.ts";
-import { type Lab, MARGAY, agentStatus, createLab, eventually, succeed } from "./harness.ts";
+import { type Lab, MARGAY, createLab, eventually, succeed } from "./harness.ts";
+import { PING_PATIENCE_S } from "./patience.ts";
 import { failedPairs } from "./tunnel-harness.ts";
 
 const TOPOLOGY = fileURLToPath(new URL("../../src/lab/topologies/beyond.yaml", import.meta.url));
@@ -22,14 +23,15 @@ describe("containers beyond which there is a router that does not know them", ()
     await lab[Symbol.asyncDispose]();
   });
 
-  const ping = (from: string): Promise<string> => lab.exec(from, "ping", "-c", "1", "-W", "5", SERVER);
+  const ping = (from: string): Promise<string> =>
+    lab.exec(from, "ping", "-c", "1", "-W", PING_PATIENCE_S, SERVER);
 
   async function setNatOutgoing(natOutgoing: boolean): Promise<void> {
     const patch = JSON.stringify({ spec: { natOutgoing } });
     await succeed(MARGAY, ["patch", "ippool", POOL, "-p", patch, "--socket", lab.agentSocket("host1")]);
     for (const host of ["host1", "host2"])
       await eventually(
-        async () => (await agentStatus(lab, host)).dataplane.wanted["nat"] === (natOutgoing ? 3 : 0),
+        async () => (await lab.exec(host, "nft", "list", "tables")).includes("margay-nat") === natOutgoing,
         `natOutgoing ${natOutgoing} on ${host}`,
       );
   }

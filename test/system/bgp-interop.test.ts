@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Routers that are not BIRD: what they hear of containers, and what hosts believe of them.
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { apply, reaches, remove, resource, routeTo, sessionWith, told, writeSecret } from "./bgp-harness.ts";
@@ -51,18 +51,13 @@ const ROUTERS: Readonly<Record<"frr" | "gobgp", Router>> = {
       writeFileSync(file, others + neighbors.join(""));
       const { stdout } = await execute("ip", ["netns", "pids", `margay-${lab.name}-tor`]);
       const isGobgp = (pid: string): boolean => readFileSync(`/proc/${pid}/comm`, "utf8") === "gobgpd\n";
-      for (const pid of stdout.trim().split("\n").filter(isGobgp)) process.kill(Number(pid));
-      lab.start(
-        "tor",
-        "gobgpd",
-        "-f",
-        file,
-        "-t",
-        "toml",
-        "--api-hosts",
-        "127.0.0.1:50051",
-        "--pprof-disable",
-      );
+      const pids = stdout.trim().split("\n").filter(isGobgp);
+      for (const pid of pids) process.kill(Number(pid));
+      // Until then it has the ports.
+      await eventually(() => Promise.resolve(!pids.some((pid) => existsSync(`/proc/${pid}`))), "its end");
+      const options = ["-f", file, "-t", "toml", "--api-hosts", "127.0.0.1:50051", "--pprof-disable"];
+      const next = lab.start("tor", "gobgpd", ...options);
+      for (const output of [next.stdout, next.stderr]) output?.resume();
     },
     async routes(lab) {
       const rib = JSON.parse(await lab.exec("tor", "gobgp", "global", "rib", "-j")) as Record<
@@ -124,7 +119,7 @@ for (const [kind, router] of Object.entries(ROUTERS)) {
       for (const container of ["a", "b"]) {
         const address = await lab.address(container);
         await eventually(() => reaches(lab, "client", address), `client to ${container}`);
-        assert.ok(await reaches(lab, container, "203.0.113.10"));
+        await eventually(() => reaches(lab, container, "203.0.113.10"), `${container} to client`);
       }
       assert.equal((await router.routes(lab)).size, 2);
     });
@@ -251,7 +246,8 @@ for (const [kind, router] of Object.entries(ROUTERS)) {
           /no session with BGPPeer "tor".*Bad peer AS/.test(line),
         );
       await eventually(said, "being told");
-      assert.ok(await reaches(lab, "a", await lab.address("b")));
+      const b = await lab.address("b");
+      await eventually(() => reaches(lab, "a", b), "a to b");
       await apply(lab, resource("BGPPeer", "tor", PEER));
       await eventually(speaks, "the session");
     });

@@ -71,7 +71,9 @@ describe("IPv6 beside IPv4", () => {
       const via = `via ${ADDRESSES[other] ?? ""} dev eth0 proto bird metric 32`;
       await hasRoute(host, blocks[other] ?? "", via);
       const own = blocks[host] ?? "";
-      assert.match(await routeTo(lab, host, own), new RegExp(`^blackhole ${own} dev lo proto 80 `));
+      const isOwn = async (): Promise<boolean> =>
+        (await routeTo(lab, host, own)).startsWith(`blackhole ${own} dev lo proto 80 `);
+      await eventually(isOwn, `${host}'s own block`);
     }
   });
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { apply, patch, remove, resource, routeTo, sessionWith, told, writeSecret } from "./bgp-harness.ts";
+import { apply, patch, remove, resource, routeTo, told, writeSecret } from "./bgp-harness.ts";
 import {
   type Lab,
   MARGAY,
@@ -60,12 +60,8 @@ describe("nodes and BGP", () => {
     const nodeMeshPassword = { secretKeyRef: { name: "bgp", key: "mesh" } };
     await losesNothing(lab, async () => {
       await apply(lab, resource("BGPConfiguration", "default", { nodeMeshPassword }));
-      for (const host of HOSTS)
-        await eventually(
-          async () => (await established(lab, host)).split(" ").length === 3,
-          `the mesh of ${host}`,
-        );
-      await isWhole(lab);
+      await hasConfig((text) => text.includes("tell nobody"));
+      await isMeshed();
     });
     const directory = `/run/margay/lab/${lab.name}`;
     const { stdout } = await execute("grep", ["-rl", "tell nobody", directory]);
@@ -130,8 +126,10 @@ describe("nodes and BGP", () => {
     const bfd = { minReceiveInterval: 100, minTransmitInterval: 100 };
     await apply(lab, resource("BGPPeer", "quick", { nodeSelector: "all()", peerSelector: "all()", bfd }));
     await speaks(lab, "host1", "peer_192_168_0_102 peer_192_168_0_103 peer_192_168_0_104");
-    await eventually(async () => (await sessionWith(lab, "host1", "192.168.0.104"))?.bfd === "Up", "BFD");
-    assert.match((await node(lab, "host1", "status")).stdout, /192\.168\.0\.104 {2}Established {2}BFD Up$/m);
+    // Three packets that are late end a session, which comes back.
+    const isTold = async (): Promise<boolean> =>
+      /192\.168\.0\.104 {2}Established {2}BFD Up$/m.test((await node(lab, "host1", "status")).stdout);
+    await eventually(isTold, "BFD");
     await lab.exec("underlay", "ip", "link", "set", "host4", "down");
     const isNoticed = async (): Promise<boolean> => {
       const { bird } = await told(lab, "host1");

@@ -15,8 +15,10 @@ import { parseIfName } from "../../src/net/if-name.ts";
 import { parseIpv4 } from "../../src/net/ipv4.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { Conditions } from "../../src/system/conditions.ts";
+import { hasCode } from "../../src/system/error-code.ts";
 import { silentLog } from "../../src/system/log.ts";
 import { type ProcessRunner, systemProcesses } from "../../src/system/process.ts";
+import { eventually } from "./harness.ts";
 import { PATIENCE_MS } from "./patience.ts";
 
 const ADDRESSES = ["192.168.0.101", "192.168.0.102"] as const;
@@ -118,7 +120,7 @@ function createNetns(netns: string, stack: AsyncDisposableStack): void {
     const pids = execFileSync("ip", ["netns", "pids", netns], { encoding: "utf8" })
       .split("\n")
       .filter(Boolean);
-    for (const pid of pids) process.kill(Number(pid), "SIGKILL");
+    for (const pid of pids) killIfThere(Number(pid));
   });
 }
 
@@ -208,6 +210,20 @@ async function statusWhere(
   } finally {
     off();
   }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!hasCode(error, "ESRCH")) throw error;
+  }
+}
+
+/** Resolves once it is gone: until then it may still be found running. */
+async function killForGood(pid: number): Promise<void> {
+  process.kill(pid, "SIGKILL");
+  await eventually(() => Promise.resolve(!existsSync(`/proc/${pid}`)), `the end of process ${pid}`);
 }
 
 function pidOf({ bird }: Host): number {
@@ -344,7 +360,7 @@ describe("a BIRD that was killed", () => {
     await connect(network, signal);
     const pid = pidOf(a);
     await a.bird[Symbol.asyncDispose]();
-    process.kill(pid, "SIGKILL");
+    await killForGood(pid);
     a.monitor.clear();
     await using next = createBird({ processes: a.processes, clock: systemClock, log: silentLog }, a);
     assert.deepEqual(await next.configure(renderBirdConfig(a.input), { signal }), { kind: "started" });
@@ -415,7 +431,7 @@ describe("the supervision of BIRD", () => {
     await a.configure();
     const pid = pidOf(a);
     await a.bird[Symbol.asyncDispose]();
-    process.kill(pid, "SIGKILL");
+    await killForGood(pid);
     // The number now is someone else's.
     writeFileSync(birdFiles(a.directory).pid, `${process.pid}\n`);
     await using next = createBird({ processes: a.processes, clock: systemClock, log: silentLog }, a);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // IPIP by BPF programs between hosts: namespaces with an underlay that is a bridge, and a container each.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { R0, assemble, exit, mov64 } from "../../src/dataplane/bpf/assembler.ts";
@@ -13,14 +13,17 @@ import { replaceBpfFilter } from "../../src/dataplane/netlink/traffic-control.ts
 import { parseCidr } from "../../src/net/cidr.ts";
 import { parseIfName } from "../../src/net/if-name.ts";
 import { type Ipv4, parseIpv4 } from "../../src/net/ipv4.ts";
-import { type Outcome, execute, succeed } from "./harness.ts";
+import { type Outcome, execute, lossOf, succeed } from "./harness.ts";
 import { succeed as carryOut, linkNamed } from "./netlink-harness.ts";
+import { PING_PATIENCE_S } from "./patience.ts";
 import { STREAM, capture, startReceiver } from "./traffic.ts";
 
 const CHILD = fileURLToPath(new URL("./bpf-ipip.child.ts", import.meta.url));
 const PREFIX = `mbp${process.pid}`;
 /** What is left of the underlay's 1500. */
 const MTU = 1480;
+/** How often programs are replaced while packets flow. */
+const REPLACEMENTS = 25;
 
 const nodeOf = (number: number): Ipv4 => parseIpv4(`192.168.0.10${number}`);
 const containerOf = (number: number): string => `10.1.${number}.2`;
@@ -109,7 +112,17 @@ async function withTunnel<T>(
 }
 
 function ping(from: number, to: number, ...options: readonly string[]): Promise<Outcome> {
-  const args = ["netns", "exec", container(from), "ping", "-n", "-W", "2", ...options, containerOf(to)];
+  const args = [
+    "netns",
+    "exec",
+    container(from),
+    "ping",
+    "-n",
+    "-W",
+    PING_PATIENCE_S,
+    ...options,
+    containerOf(to),
+  ];
   return execute("ip", args);
 }
 
@@ -155,7 +168,7 @@ describe("IPIP by BPF programs", () => {
   });
 
   it("carries a stream in packets larger than the interface's MTU", async () => {
-    using receiver = await startReceiver(container(2));
+    await using receiver = await startReceiver(container(2));
     const start = await sent(1);
     const line = receiver.line();
     const told = await inside(container(1), process.execPath, STREAM, "tcp", containerOf(2), "64");
@@ -167,7 +180,7 @@ describe("IPIP by BPF programs", () => {
   it("carries a stream that is cut into segments behind the programs", async () => {
     await inside(host(1), "ethtool", "-K", "eth0", "tso", "off", "gso", "off", "tx", "off");
     try {
-      using receiver = await startReceiver(container(2));
+      await using receiver = await startReceiver(container(2));
       const captured = await capture(host(2), 20, "proto 4 and src 192.168.0.101 and greater 1500");
       const line = receiver.line();
       const told = await inside(container(1), process.execPath, STREAM, "tcp", containerOf(2), "16");
@@ -183,7 +196,7 @@ describe("IPIP by BPF programs", () => {
   });
 
   it("carries datagrams that were sent as one large packet", async () => {
-    using receiver = await startReceiver(container(2));
+    await using receiver = await startReceiver(container(2));
     const start = await sent(1);
     const line = receiver.line();
     await inside(container(1), process.execPath, STREAM, "udp", containerOf(2), "1200");
@@ -203,7 +216,7 @@ describe("IPIP by BPF programs", () => {
         `-n ${container(from)} link set vxlan0 up`,
       );
     await inside(container(1), "ethtool", "-K", "vxlan0", "gso", "off", "tso", "off");
-    using receiver = await startReceiver(container(2));
+    await using receiver = await startReceiver(container(2));
     const line = receiver.line();
     const told = await inside(container(1), process.execPath, STREAM, "tcp", "172.16.0.2", "4");
     assert.equal(await line, told.trim());
@@ -254,17 +267,17 @@ describe("IPIP by BPF programs", () => {
   });
 
   it("loses nothing while its programs are replaced", async () => {
-    const over = new AbortController();
-    const finished = ping(1, 2, "-c", "300", "-i", "0.005").finally(() => {
-      over.abort();
+    const command = ["ping", "-n", "-i", "0.005", containerOf(2)];
+    const pinging = spawn("ip", ["netns", "exec", container(1), ...command], {
+      stdio: ["ignore", "pipe", "inherit"],
     });
-    let count = 0;
-    for (; !over.signal.aborted; count++) {
-      await withTunnel(1, (tunnel) => tunnel.attach(nodeOf(1)));
-      await withTunnel(2, (tunnel) => tunnel.attach(nodeOf(2)));
-    }
-    assert.ok(count > 5, `replaced ${count} times only`);
-    assert.match((await finished).stdout, /300 packets transmitted, 300 received/);
+    const { lost } = await lossOf(pinging, async () => {
+      for (let count = 0; count < REPLACEMENTS; count++) {
+        await withTunnel(1, (tunnel) => tunnel.attach(nodeOf(1)));
+        await withTunnel(2, (tunnel) => tunnel.attach(nodeOf(2)));
+      }
+    });
+    assert.equal(lost, 0);
     const filters = await inside(host(1), "tc", "filter", "show", "dev", "eth0", "egress");
     assert.equal(filters.match(/handle .* margay_ipip_out/g)?.length, 1, filters);
   });

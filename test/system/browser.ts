@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { type Browser, type BrowserContextOptions, type Page, chromium } from "playwright-core";
+import { PATIENCE_MS } from "./patience.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 const ARTEFACTS = fileURLToPath(new URL("../../artefacts/dashboard", import.meta.url));
@@ -26,10 +27,15 @@ export interface TestPage extends AsyncDisposable {
 export async function openBrowser(): Promise<TestBrowser> {
   mkdirSync(ARTEFACTS, { recursive: true });
   // It refuses to run as root with its sandbox; it sees nothing but pages of these tests.
-  const browser: Browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  const browser: Browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ["--no-sandbox"],
+    timeout: PATIENCE_MS,
+  });
   return {
     async open(url, options = {}) {
       const context = await browser.newContext({ viewport: { width: 1360, height: 820 }, ...options });
+      context.setDefaultTimeout(PATIENCE_MS);
       const page = await context.newPage();
       const complaints: string[] = [];
       page.on("console", (message) => {
@@ -37,8 +43,10 @@ export async function openBrowser(): Promise<TestBrowser> {
       });
       page.on("pageerror", (error) => complaints.push(String(error)));
       page.on("requestfailed", (request) => {
-        // A page that is closed gives up what it follows.
-        if (!page.isClosed()) complaints.push(`${request.url()}: ${request.failure()?.errorText ?? ""}`);
+        const { errorText = "" } = request.failure() ?? {};
+        // A page gives up what it asks for again and again once it shows something else, and all that it follows once it is closed.
+        if (errorText !== "net::ERR_ABORTED" && !page.isClosed())
+          complaints.push(`${request.url()}: ${errorText}`);
       });
       await page.goto(url);
       return {

@@ -10,7 +10,7 @@ import {
   callPlugin,
   createChain,
 } from "./cni-chain.ts";
-import { type Lab, type Outcome, createLab, eventually, succeed } from "./harness.ts";
+import { type Lab, type Outcome, createLab, eventually, settled, succeed } from "./harness.ts";
 import { type RuntimeHost, openRuntimeHost } from "./runtime-host.ts";
 import { setMode } from "./tunnel-harness.ts";
 
@@ -87,7 +87,7 @@ describe("a chain of plugins", () => {
       look,
     }: { complaints?: readonly string[]; look?: (result: ChainResult) => Promise<void> } = {},
   ): Promise<void> => {
-    const start = await inventory();
+    const start = await settled(inventory);
     const result = await tested.add();
     try {
       assert.deepEqual(await tested.check(), complaints);
@@ -172,7 +172,7 @@ describe("a chain of plugins", () => {
   });
 
   it("goes on from a result of another: that of loopback", async () => {
-    const start = await inventory();
+    const start = await settled(inventory);
     const tested = createChain(host, attachment, "1.0.0", [{ type: "loopback" }, margay(), TUNING, FIREWALL]);
     const { interfaces, ips } = await tested.add();
     try {
@@ -190,7 +190,7 @@ describe("a chain of plugins", () => {
     const other = createChain(host, attachment, "1.0.0", [PTP]);
     const prevResult = await other.add();
     try {
-      const start = await inventory();
+      const start = await settled(inventory);
       const call = (command: string): Promise<Outcome> =>
         callPlugin(host, command, attachment, {
           cniVersion: "1.0.0",

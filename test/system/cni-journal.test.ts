@@ -10,10 +10,12 @@ import {
   agentStatus,
   createLab,
   eventually,
+  eventuallyEqual,
   killAgent,
   readStore,
   succeed,
 } from "./harness.ts";
+import { PING_PATIENCE_S } from "./patience.ts";
 
 const TOPOLOGY = fileURLToPath(new URL("../../src/lab/topologies/three-hosts-etcd.yaml", import.meta.url));
 
@@ -119,7 +121,16 @@ it("an attachment of a container that the datastore still knows as gone is a new
   await lab.repair();
   const result = await runtime.add();
   await runtime.succeeds("CHECK", { prevResult: result });
-  await lab.exec("c", "ping", "-n", "-c", "1", "-W", "5", result.ips[0]?.address.replace("/32", "") ?? "");
+  await lab.exec(
+    "c",
+    "ping",
+    "-n",
+    "-c",
+    "1",
+    "-W",
+    PING_PATIENCE_S,
+    result.ips[0]?.address.replace("/32", "") ?? "",
+  );
   await runtime.succeeds("DEL");
   await isClean();
 });
@@ -132,6 +143,6 @@ it("after a reboot, what containers held is given back when the agent starts, th
   await succeed("ip", ["netns", "del", runtime.netns]);
   await lab.repair();
   await isForgotten(runtime, "rebooted");
-  assert.deepEqual(await isUnwell(), []);
+  await eventuallyEqual(async () => (await isUnwell()).join("; "), "");
   await isClean();
 });

@@ -16,6 +16,7 @@ import {
   eventually,
   execute,
   readStore,
+  settled,
   succeed,
 } from "./harness.ts";
 
@@ -82,7 +83,7 @@ it("mutated calls are answered, and leave nothing", async () => {
     command === "GC" ? { ...common, "cni.dev/valid-attachments": attachments } : config;
   const { agent } = await lab.host("host1");
   const before = await agentStatus(lab, "host1");
-  const start = await inventory(lab);
+  const start = await settled(() => inventory(lab));
   const random = createRandom(SEED);
   const outcomes = new Map<string, number>();
   for (let number = 1; number <= CALLS; number++) {

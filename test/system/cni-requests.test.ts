@@ -6,6 +6,7 @@ import { connectStore } from "../../src/datastore/client.ts";
 import { resourceKey } from "../../src/model/keys.ts";
 import { type Result, createRuntime } from "./cni-runtime.ts";
 import { type Lab, MARGAY, createLab, eventually, killAgent, readStore, succeed } from "./harness.ts";
+import { PING_PATIENCE_S } from "./patience.ts";
 import { patch } from "./tunnel-harness.ts";
 
 let lab: Lab;
@@ -17,7 +18,7 @@ after(async () => {
 });
 
 const isReached = async (address: string): Promise<void> => {
-  await lab.exec("d", "ping", "-n", "-c", "1", "-W", "5", address);
+  await lab.exec("d", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, address);
 };
 const addressOf = ({ ips }: Result): string =>
   ips[0]?.address.replace("/32", "") ?? assert.fail("no address");
@@ -121,6 +122,9 @@ describe("CHECK beyond the container", () => {
     const result = await runtime.add();
     const dst = addressOf(result);
     await lab.exec("host1", "ip", "route", "replace", dst, "dev", "lo", "proto", "static");
+    const isNoticed = async (): Promise<boolean> =>
+      (await runtime.call("CHECK", { prevResult: result })).code !== 0;
+    await eventually(isNoticed, "the other's route being noticed");
     const { code, msg } = await runtime.fails("CHECK", { prevResult: result });
     assert.equal(code, 101, msg);
     assert.ok(msg.includes(`${dst}/32`), msg);

@@ -18,7 +18,9 @@ import {
   createLab,
   eventually,
   execute,
+  killAgent,
   readStore,
+  settled,
   succeed,
 } from "./harness.ts";
 import { patch } from "./tunnel-harness.ts";
@@ -65,13 +67,11 @@ describe("the CNI plugin", () => {
   };
   /** Carries out what must leave the host, the kernel's part and the datastore's, exactly as it was. */
   const changingNothing = async (action: () => Promise<void>): Promise<void> => {
-    const look = async (): Promise<readonly string[]> => [
-      await inventory(),
-      ...Array.from(await readStore(lab), (entry) => entry.join(" ")),
-    ];
-    const start = await look();
+    const look = async (): Promise<string> =>
+      [await inventory(), ...Array.from(await readStore(lab), (entry) => entry.join(" "))].join("\n");
+    const start = await settled(look);
     await action();
-    assert.deepEqual(await look(), start);
+    assert.equal(await look(), start);
   };
   /** An ADD that changes nothing and fails. */
   const refusesToAdd = async (
@@ -101,7 +101,7 @@ describe("the CNI plugin", () => {
 
   for (const cniVersion of ["0.4.0", "1.0.0", "1.1.0"]) {
     it(`adds, checks and deletes with results of ${cniVersion}`, async () => {
-      const start = await inventory();
+      const start = await settled(inventory);
       const result = await add({ cniVersion });
       assert.equal(result.cniVersion, cniVersion);
       assert.match(result.ips[0]?.address ?? "", /^10\.1\.\d+\.\d+\/32$/);
@@ -126,7 +126,7 @@ describe("the CNI plugin", () => {
   });
 
   it("deletes a container whose namespace went away with its interface", async () => {
-    const start = await inventory();
+    const start = await settled(inventory);
     await add();
     await succeed("ip", ["netns", "del", netns]);
     assert.equal((await call("DEL")).code, 0);
@@ -325,8 +325,7 @@ describe("the CNI plugin", () => {
   });
 
   it("answers at once with code 11 and a remedy while the agent is down, and containers go on talking", async () => {
-    const { agent } = await lab.host("host1");
-    process.kill(agent?.pid ?? assert.fail(), "SIGKILL");
+    await killAgent(lab, "host1");
     const ping = lab.start("a", "ping", "-n", "-c", "20", "-i", "0.05", await lab.address("d"));
     const refused = failure(await call("ADD"));
     assert.equal(refused.code, 11);

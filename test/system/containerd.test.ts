@@ -10,7 +10,16 @@ import { resourceKey, resourcePrefix } from "../../src/model/keys.ts";
 import type { CniCall } from "./cni-recorder.ts";
 import { type Containerd, startContainerd } from "./containerd.ts";
 import type { PodSandboxConfig, PodSandboxId, PodSandboxStatus } from "./cri.ts";
-import { type Lab, MARGAY, createLab, eventually, readStore, succeed } from "./harness.ts";
+import {
+  type Lab,
+  MARGAY,
+  createLab,
+  eventually,
+  eventuallyEqual,
+  readStore,
+  settled,
+  succeed,
+} from "./harness.ts";
 import { patch } from "./tunnel-harness.ts";
 
 const USUAL_POOL = resourceKey("IPPool", "default-ipv4-ippool");
@@ -25,7 +34,7 @@ describe("containerd", () => {
     lab = stack.use(await createLab({ routeSource: "datastore" }));
     one = await startContainerd(stack, lab, "host1");
     two = await startContainerd(stack, lab, "host2");
-    start = await inventory();
+    start = await settled(inventory);
   });
   after(async () => {
     await stack.disposeAsync();
@@ -183,7 +192,7 @@ describe("containerd", () => {
     const sandbox = await runSandbox(first(), "e");
     const { cri } = first();
     await cri.stopPodSandbox(idOf(sandbox));
-    assert.equal(await inventory(), start);
+    await eventuallyEqual(inventory, start);
     const { status } = await cri.podSandboxStatus(idOf(sandbox));
     assert.deepEqual([status.state, status.network.ip], ["SANDBOX_NOTREADY", ""]);
     await cri.stopPodSandbox(idOf(sandbox));

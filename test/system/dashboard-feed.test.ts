@@ -17,7 +17,7 @@ import {
   logEventSchema,
   viewSchema,
 } from "../../src/web/view/view.ts";
-import { type Lab, MARGAY, createLab, killAgent } from "./harness.ts";
+import { type Lab, MARGAY, createLab, eventually, killAgent } from "./harness.ts";
 import { PATIENCE_MS } from "./patience.ts";
 
 /** `margay dashboard`, until it is disposed. */
@@ -168,7 +168,12 @@ describe("the feed of the dashboard", () => {
     after(() => dashboard[Symbol.asyncDispose]());
 
     it("is all of it, as the lab has it", async () => {
-      const view = await dashboard.view();
+      let view = await dashboard.view();
+      // An agent that is kept from running is not waited for longer than a person would.
+      await eventually(async () => {
+        view = await dashboard.view();
+        return view.nodes.every(({ isAnswering, isReady }) => isAnswering && isReady === true);
+      }, "answers of all agents");
       const status = await lab.status();
       assert.deepEqual([view.scope, view.name], ["lab", lab.name]);
       assert.deepEqual(
@@ -316,9 +321,17 @@ describe("the feed of the dashboard", () => {
     });
 
     it("traces between any two containers, one at a time", async () => {
-      const traces = await Promise.all(
-        [1, 2].map(() => dashboard.fetch("/api/v1/trace?source=a&destination=d&proto=udp&port=9")),
-      );
+      const traceTwice = (): Promise<readonly Response[]> =>
+        Promise.all(
+          [1, 2].map(() => dashboard.fetch("/api/v1/trace?source=a&destination=d&proto=udp&port=9")),
+        );
+      let traces = await traceTwice();
+      const areBothTraced = (): boolean => traces.every(({ status }) => status === 200);
+      // The one may be over before the other has come.
+      await eventually(async () => {
+        if (areBothTraced()) traces = await traceTwice();
+        return !areBothTraced();
+      }, "a trace beside another");
       const statuses = traces.map(({ status }) => status).sort();
       assert.deepEqual(statuses, [200, 503]);
       for (const response of traces) {

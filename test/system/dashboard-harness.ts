@@ -3,8 +3,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { MARGAY, succeed } from "./harness.ts";
@@ -22,8 +20,7 @@ export interface Dashboard extends AsyncDisposable {
 
 /** Serves a lab's dashboard, and ends it when disposed. */
 export async function startDashboard(lab: string): Promise<Dashboard> {
-  const port = await freePort();
-  const child = spawn(MARGAY, ["dashboard", "--lab", lab, "--port", String(port), "--json"], {
+  const child = spawn(MARGAY, ["dashboard", "--lab", lab, "--json"], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ended = once(child, "close");
@@ -40,13 +37,4 @@ export async function startDashboard(lab: string): Promise<Dashboard> {
       await ended;
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

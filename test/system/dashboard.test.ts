@@ -13,9 +13,11 @@ import {
 } from "./browser.ts";
 import { countersAfter, generateView, serveView } from "./dashboard-fixture.ts";
 import { type Dashboard, buildPage, startDashboard } from "./dashboard-harness.ts";
-import { FAST_PING, type Lab, createLab, succeed, MARGAY } from "./harness.ts";
+import { FAST_PING, type Lab, createLab, eventually, eventuallyEqual, succeed, MARGAY } from "./harness.ts";
 
 const THEMES = ["light", "dark"] as const;
+/** How often a packet is looked at on its way, where it is seen too seldom. */
+const ROUNDS = 5;
 const VIEWS = ["map", "trace", "nodes", "nodes/host1", "addresses", "events"] as const;
 
 let browser: TestBrowser;
@@ -71,17 +73,20 @@ describe("the dashboard of a lab", () => {
     await using opened = await open();
     const { page, complaints, picture } = opened;
     assert.doesNotMatch(page.url(), /token/);
-    const names = await page.locator(".map .item").evaluateAll((all) => all.map((item) => item.ariaLabel));
+    let names: readonly (string | null)[] = [];
+    const isDrawn = async (wanted: RegExp): Promise<boolean> => {
+      names = await page.locator(".map .item").evaluateAll((all) => all.map((item) => item.ariaLabel));
+      return names.some((name) => wanted.test(name ?? ""));
+    };
     for (const wanted of [
       /^underlay0 192\.168\.0\.0\/24, segment of the underlay$/,
       /^host1 192\.168\.0\.101, host, BIRD, 2 containers, ready$/,
       /^a 10\.1\.\S+, container on host1, ready$/,
       /^BGP: session host1 – host2, Established$/,
     ])
-      assert.ok(
-        names.some((name) => wanted.test(name ?? "")),
-        `nothing like ${String(wanted)} among ${names.join("; ")}`,
-      );
+      await eventually(() => isDrawn(wanted), String(wanted)).catch(() => {
+        assert.fail(`nothing like ${String(wanted)} among ${names.join("; ")}`);
+      });
     await page.getByRole("heading", { name: "All is well" }).waitFor();
 
     const ping = lab.start("a", ...FAST_PING, await lab.address("d"));
@@ -109,19 +114,31 @@ describe("the dashboard of a lab", () => {
     await traceFrom(page, "a", "d");
     await page.getByText("The path works.").waitFor();
     const places = new Set<string>();
-    while ((await stepShown(page)) < 9) {
-      places.add(await attributeOf(page, ".packet", "transform"));
-      if (places.size === 12) await picture("trace-moving");
+    // More than there are steps: it moves between them. It does so in its time, however seldom it is looked at: then again.
+    for (let round = 0; places.size <= 12 && round < ROUNDS; round += 1) {
+      if (round > 0) {
+        await page.getByLabel("Step", { exact: true }).fill("0");
+        await page.getByRole("button", { name: "Play", exact: true }).click();
+      }
+      while ((await stepShown(page)) < 9) {
+        places.add(await attributeOf(page, ".packet", "transform"));
+        if (places.size === 12) await picture("trace-moving");
+      }
     }
-    // More than there are steps: it moves between them.
     assert.ok(places.size > 12, `the packet was seen at ${places.size} places`);
-    await page.getByRole("button", { name: "Pause" }).click();
+    await page.getByLabel("Step", { exact: true }).fill("9");
     await picture("trace");
 
     const told = JSON.parse(await succeed(MARGAY, ["trace", "a", "d", "--lab", lab.name, "--json"])) as {
-      readonly steps: readonly { readonly station: string; readonly text: string }[];
+      readonly steps: readonly {
+        readonly station: string;
+        readonly text: string;
+        readonly fact: { readonly kind: string };
+      }[];
     };
-    const shown = await page.locator(".steps li").evaluateAll((lines) =>
+    // Who had to be asked for a MAC address, that was known to the next probe.
+    const steps = told.steps.filter(({ fact }) => fact.kind !== "resolution");
+    const shown = await page.locator(".steps li:not(.resolution)").evaluateAll((lines) =>
       lines.map((line) => ({
         station: line.querySelector(".where")?.textContent,
         text: line.querySelector(".text")?.textContent,
@@ -131,10 +148,10 @@ describe("the dashboard of a lab", () => {
     const places2 = (
       steps: readonly { readonly station?: string | null | undefined }[],
     ): readonly unknown[] => steps.map(({ station }) => station);
-    assert.deepEqual(places2(shown), places2(told.steps));
+    assert.deepEqual(places2(shown), places2(steps));
     const routes = (steps: readonly { readonly text?: string | null | undefined }[]): readonly unknown[] =>
       steps.map(({ text }) => text).filter((text) => text?.startsWith("looks up"));
-    assert.deepEqual(routes(shown), routes(told.steps));
+    assert.deepEqual(routes(shown), routes(steps));
     assert.deepEqual(complaints, []);
   });
 
@@ -178,7 +195,7 @@ describe("the dashboard of a lab", () => {
     await press("Space", "ArrowRight", "ArrowRight", "ArrowLeft");
     const before = await stepShown(page);
     await press("ArrowRight");
-    assert.equal(await stepShown(page), before + 1);
+    await eventuallyEqual(async () => String(await stepShown(page)), String(before + 1));
     assert.deepEqual(complaints, []);
   });
 
@@ -256,7 +273,7 @@ describe("the dashboard of a lab", () => {
 
     await show(page, "map");
     await lab.exec("host2", "ip", "link", "set", "eth0", "up");
-    await page.getByRole("heading", { name: "All is well" }).waitFor({ timeout: 60_000 });
+    await page.getByRole("heading", { name: "All is well" }).waitFor();
     await show(page, "events");
     await page.getByLabel("Text").fill("eth0");
     await page.locator(".events li").nth(1).waitFor();

@@ -84,6 +84,8 @@ describe("the dataplane", () => {
     node.learn(...NODES, container("a", NODE_END, "10.1.1.2"));
     await node.dataplane.start();
     await node.dataplane.programmed(NODE_END, { signal: AbortSignal.timeout(PATIENCE_MS) });
+    // Other nodes' blocks are not waited for there.
+    await node.settled();
     assert.match(node.ip(`link show ${NODE_END}`), /ee:ee:ee:ee:ee:ee/);
     assert.match(node.ip(`neigh show dev ${NODE_END}`), /10\.1\.1\.2 lladdr 02:00:00:00:00:01 PERMANENT/);
     assert.match(node.ip("route"), /10\.1\.1\.2 dev cali0123456789a proto 80 scope link/);

@@ -129,7 +129,8 @@ describe("margay node diags", () => {
       "--socket",
       lab.agentSocket("host1"),
     );
-    // The agent has written the configuration anew for that.
+    // The agent writes the configuration anew for that.
+    await lab.repair();
     await appendFile(join(state, "bird", "bird.conf"), `\n# password "${PASSWORD}";\n`);
     await appendFile(join(state, "bird", "bird.log"), `somebody wrote ${PASSWORD} here\n`);
 

@@ -14,11 +14,14 @@ import {
   callCni,
   createLab,
   eventually,
+  eventuallyEqual,
   execute,
   node,
   readStore,
+  settled,
   succeed,
 } from "./harness.ts";
+import { PING_PATIENCE_S } from "./patience.ts";
 import { FELIX_KEY, patch } from "./tunnel-harness.ts";
 
 const TOPOLOGY = fileURLToPath(new URL("../../src/lab/topologies/dual-stack.yaml", import.meta.url));
@@ -60,7 +63,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
     const inside = (...command: readonly string[]): Promise<string> =>
       succeed("ip", ["netns", "exec", netns, ...command]);
     /** What there is of containers on the host, in its datastore's words and the kernel's. */
-    const look = async (): Promise<readonly string[]> => [
+    const views = async (): Promise<readonly string[]> => [
       await lab.exec("host1", "ip", "route"),
       await lab.exec("host1", "ip", "-6", "route"),
       await lab.exec("host1", "ip", "-6", "neigh", "show", "nud", "permanent"),
@@ -71,9 +74,10 @@ for (const routeSource of ["bird", "datastore"] as const) {
       ...Array.from(await readStore(lab, resourcePrefix("WorkloadEndpoint")), (entry) => entry.join(" ")),
     ];
     const changingNothing = async (action: () => Promise<void>): Promise<void> => {
-      const start = await look();
+      const look = async (): Promise<string> => (await views()).join("\n");
+      const start = await settled(look);
       await action();
-      assert.deepEqual(await look(), start);
+      await eventuallyEqual(look, start);
     };
     const addressesOf = ({ ips }: Result): readonly string[] =>
       ips.map(({ address }) => address.split("/")[0] ?? "");
@@ -118,7 +122,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
         [GATEWAY],
       );
       assert.equal(await inside("ip", "-4", "route"), "");
-      await lab.exec("c", "ping", "-6", "-c", "1", "-W", "2", addressesOf(six)[0] ?? "");
+      await lab.exec("c", "ping", "-6", "-c", "1", "-W", PING_PATIENCE_S, addressesOf(six)[0] ?? "");
       await remove();
       const four = await add({ ipam: undefined });
       assert.deepEqual(
@@ -137,7 +141,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
         for (const ip of [six, four]) {
           const { code } = await execute("ip", [
             ...["netns", "exec", `margay-${lab.name}-c`],
-            ...["ping", "-c", "1", "-W", "1", ip],
+            ...["ping", "-c", "1", "-W", PING_PATIENCE_S, ip],
           ]);
           if (code !== 0) lost.push(ip);
         }
@@ -151,7 +155,17 @@ for (const routeSource of ["bird", "datastore"] as const) {
       const lost: number[] = [];
       for (let round = 0; round < 10; round++) {
         await add();
-        const { code } = await execute("ip", ["netns", "exec", netns, "ping", "-c", "1", "-W", "1", target]);
+        const { code } = await execute("ip", [
+          "netns",
+          "exec",
+          netns,
+          "ping",
+          "-c",
+          "1",
+          "-W",
+          PING_PATIENCE_S,
+          target,
+        ]);
         if (code !== 0) lost.push(round);
         await remove();
       }
@@ -162,13 +176,13 @@ for (const routeSource of ["bird", "datastore"] as const) {
       await add();
       await inside("ip", "-6", "neigh", "flush", "dev", "eth0", "nud", "permanent");
       const target = (await lab.container("c")).addresses[1]?.split("/")[0] ?? "";
-      await inside("ping", "-6", "-c", "1", "-W", "5", target);
+      await inside("ping", "-6", "-c", "1", "-W", PING_PATIENCE_S, target);
       await remove();
     });
 
     it("are attached once other nodes' routes of both families are there, where a network wants that", async () => {
       const result = await add({ routeReadiness: "peers" });
-      for (const ip of addressesOf(result)) await lab.exec("c", "ping", "-c", "1", "-W", "1", ip);
+      for (const ip of addressesOf(result)) await lab.exec("c", "ping", "-c", "1", "-W", PING_PATIENCE_S, ip);
       await remove();
     });
 
@@ -264,7 +278,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
       await eventually(async () => (await routeTo(four)).includes("wireguard.cali"), "encryption of IPv4");
       assert.doesNotMatch(await routeTo(six), /wireguard/);
       const said = "wireguard: packets are not encrypted: those of IPv6, for it carries IPv4 alone";
-      assert.deepEqual((await agentStatus(lab, "host1")).degraded, [said]);
+      await eventuallyEqual(async () => (await agentStatus(lab, "host1")).degraded.join("; "), said);
       assert.match((await node(lab, "host1", "status")).stdout, new RegExp(said));
     });
   });

@@ -12,6 +12,7 @@ import {
   lossDuring,
   pause,
 } from "./harness.ts";
+import { watchRoutes } from "./route-watch.ts";
 
 for (const routeSource of ["bird", "datastore"] as const) {
   describe(`when parts die, with routes from ${routeSource}`, () => {
@@ -45,10 +46,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
       await lab.exec("host1", "ip", "neigh", "del", own, "dev", nodeEnd);
       await lab.exec("host1", "ip", "route", "add", "10.98.0.0/24", "via", "192.168.0.102", "proto", "80");
       await lab.exec("host1", "ip", "route", "add", "10.99.0.0/24", "dev", nodeEnd);
-      // Whatever is deleted from here on is told.
-      const monitor = lab.start("host1", "ip", "monitor", "route");
-      let told = "";
-      monitor.stdout?.setEncoding("utf8").on("data", (text: string) => (told += text));
+      await using watch = await watchRoutes(lab, "host1");
       await lab.repair();
       await eventuallyEqual(() => lab.exec("host1", "ip", "route"), whole);
       assert.equal((await lab.exec("host1", "cat", forwarding)).trim(), "1");
@@ -56,9 +54,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
         await lab.exec("host1", "ip", "neigh", "show", "dev", nodeEnd),
         new RegExp(`${own} .* PERMANENT`),
       );
-      monitor.kill();
-      const deleted = told.split("\n").filter((line) => line.startsWith("Deleted"));
-      assert.deepEqual(deleted.map((line) => line.split(" ")[1]).sort(), ["10.98.0.0/24", "10.99.0.0/24"]);
+      assert.deepEqual((await watch.deleted()).toSorted(), ["10.98.0.0/24", "10.99.0.0/24"]);
       await lab.exec("host1", "ip", "route", "del", "10.97.0.0/24");
     });
 

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Lab, createLab, eventually, eventuallyEqual, killAgent, lossDuring } from "./harness.ts";
+import { PING_PATIENCE_S } from "./patience.ts";
 import { captureOf, setMode } from "./tunnel-harness.ts";
 
 const TOPOLOGY = new URL("two-subnets-ipip.yaml", import.meta.url).pathname;
@@ -60,7 +61,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
 
     it("has the node itself send from its address inside the tunnel", async () => {
       const c = await lab.address("c");
-      await lab.exec("host1", "ping", "-n", "-c", "1", "-W", "2", c);
+      await lab.exec("host1", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, c);
       const route = await lab.exec("host1", "ip", "route", "get", c);
       const [, source = ""] = / src (\S+)/.exec(route) ?? [];
       assert.match(source, /^10\.1\./);
@@ -68,7 +69,20 @@ for (const routeSource of ["bird", "datastore"] as const) {
 
     it("tells containers of packets that are too large, and lets those pass that fit", async () => {
       const c = await lab.address("c");
-      const fits = await lab.exec("a", "ping", "-n", "-c", "1", "-M", "do", "-s", "1452", "-W", "2", c);
+      const fits = await lab.exec(
+        "a",
+        "ping",
+        "-n",
+        "-c",
+        "1",
+        "-M",
+        "do",
+        "-s",
+        "1452",
+        "-W",
+        PING_PATIENCE_S,
+        c,
+      );
       assert.match(fits, / 0% packet loss/);
       const refused = await lab.exec("a", "sh", "-c", `ping -n -c 1 -M do -s 1453 -W 2 ${c} 2>&1 || true`);
       assert.match(refused, /mtu ?= ?1480/);
@@ -88,7 +102,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
         const whole = await stateOf(lab, "host1");
         await lab.exec("host1", ...damage(await hasDevice(lab), ip).split(" "));
         await eventuallyEqual(() => stateOf(lab, "host1"), whole);
-        await lab.exec("a", "ping", "-n", "-c", "1", "-W", "2", c);
+        await lab.exec("a", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, c);
       });
     }
 
@@ -108,7 +122,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
         const state = await stateOf(lab, "host1");
         return !/margay|mtu 1480|tunl0.*UP/.test(state);
       }, "its end");
-      await lab.exec("a", "ping", "-n", "-c", "1", "-W", "2", await lab.address("c"));
+      await lab.exec("a", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, await lab.address("c"));
     });
   });
 }

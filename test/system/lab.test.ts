@@ -3,13 +3,14 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import type { LabStatus } from "../../src/lab/lab.ts";
 import { type Outcome, MARGAY, eventually, execute, succeed } from "./harness.ts";
+import { PING_PATIENCE_S } from "./patience.ts";
 
 const NAME = `life${process.pid}`;
 const OTHER = `other${process.pid}`;
@@ -43,8 +44,19 @@ function processesOf(name: string, netnsIds: readonly string[] = []): readonly s
   });
 }
 
-function netnsIdsOf(name: string): readonly string[] {
-  return namespacesOf(name).map((entry) => `net:[${statSync(`/run/netns/${entry}`).ino}]`);
+interface HeldNamespaces extends Disposable {
+  readonly ids: readonly string[];
+}
+
+/** Held until it is disposed of: the kernel gives the number of a namespace that is gone to the next, which may be another test's. */
+function holdNamespacesOf(name: string): HeldNamespaces {
+  const fds = namespacesOf(name).map((entry) => openSync(`/run/netns/${entry}`, "r"));
+  return {
+    ids: fds.map((fd) => `net:[${fstatSync(fd).ino}]`),
+    [Symbol.dispose]() {
+      for (const fd of fds) closeSync(fd);
+    },
+  };
 }
 
 function assertNoTrace(name: string, netnsIds: readonly string[] = []): void {
@@ -60,24 +72,25 @@ async function machineNetwork(): Promise<readonly string[]> {
     ["-o", "address"],
     ["route", "show", "table", "all"],
     ["rule"],
-    ["neighbour"],
+    // The machine's own conversations bring others, and let go of them.
+    ["neighbour", "show", "nud", "permanent"],
   ];
   const outputs = await Promise.all(views.map((view) => succeed("ip", view)));
   const sysctls = ["ip_forward", "conf/all/rp_filter", "conf/default/forwarding", "conf/all/proxy_arp"];
   return [
-    ...outputs.map(withoutNeighbourStates),
+    ...outputs.map(withoutLifetimes),
     ...sysctls.map((key) => readFileSync(`/proc/sys/net/ipv4/${key}`, "utf8")),
   ];
 }
 
-/** Lifetimes and the machine's own conversations change by themselves. */
-function withoutNeighbourStates(text: string): string {
-  return text.replaceAll(/ (REACHABLE|STALE|DELAY|PROBE)\b/g, "").replaceAll(/_lft \d+sec/g, "_lft");
+/** They change by themselves. */
+function withoutLifetimes(text: string): string {
+  return text.replaceAll(/(_lft|expires) \d+sec/g, "$1");
 }
 
 /** Starts a lab command, and waits until it has said `line` on standard error. */
-async function startUntil(line: string, ...args: readonly string[]): Promise<ChildProcess> {
-  const child = spawn(MARGAY, ["lab", ...args, "--name", NAME], { stdio: ["ignore", "pipe", "pipe"] });
+async function startUntil(line: string, command: string, env = process.env): Promise<ChildProcess> {
+  const child = spawn(MARGAY, ["lab", command, "--name", NAME], { env, stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   // Leaving the loop closes the pipe: the command must clean up even when nobody hears it any more.
   for await (const text of child.stderr.setEncoding("utf8")) {
@@ -246,37 +259,51 @@ describe("lab check", () => {
 });
 
 describe("a lab's end", () => {
+  const PATH = process.env["PATH"] ?? "";
+  /** A folder with a BIRD that never comes up. */
+  let endless: string;
+  before(async () => {
+    endless = await mkdtemp(join(tmpdir(), "margay-bird-"));
+    await writeFile(join(endless, "bird"), "#!/bin/sh\nexec sleep 1000\n", { mode: 0o755 });
+  });
+  after(async () => {
+    await rm(endless, { recursive: true });
+  });
   afterEach(async () => {
     await must("down");
   });
 
   it("leaves nothing, and can be repeated", async () => {
     await must("up");
-    const netnsIds = netnsIdsOf(NAME);
+    using held = holdNamespacesOf(NAME);
     const sleeper = spawn("ip", ["netns", "exec", `margay-${NAME}-a`, "sleep", "1000"], { detached: true });
     sleeper.unref();
+    const isThere = (): boolean =>
+      readFileSync(`/proc/${sleeper.pid ?? assert.fail()}/cmdline`, "utf8") === "sleep\0" + "1000\0";
+    await eventually(() => Promise.resolve(isThere()), "a process in there");
     assert.deepEqual(JSON.parse(await must("down", "--json")), { removed: true });
-    assertNoTrace(NAME, netnsIds);
+    assertNoTrace(NAME, held.ids);
     assert.deepEqual(JSON.parse(await must("down", "--json")), { removed: false });
     assert.equal((await margay("status")).code, 1);
   });
 
   for (const moment of ["wiring", "starting the agents", "waiting for routes"]) {
     it(`cleans up after itself when interrupted while it says "${moment}"`, async () => {
-      const child = await startUntil(moment, "up");
-      const netnsIds = netnsIdsOf(NAME);
+      // It would be through before it is interrupted, now and then.
+      const child = await startUntil(moment, "up", { ...process.env, PATH: `${endless}:${PATH}` });
+      using held = holdNamespacesOf(NAME);
       child.kill("SIGINT");
       assert.equal(await endOf(child), 130);
-      assertNoTrace(NAME, netnsIds);
+      assertNoTrace(NAME, held.ids);
     });
 
     it(`leaves nothing when the lab was killed while it said "${moment}"`, async () => {
       const child = await startUntil(moment, "up");
       child.kill("SIGKILL");
       await endOf(child);
-      const netnsIds = netnsIdsOf(NAME);
+      using held = holdNamespacesOf(NAME);
       await must("down");
-      assertNoTrace(NAME, netnsIds);
+      assertNoTrace(NAME, held.ids);
     });
   }
 
@@ -301,11 +328,11 @@ describe("a lab's end", () => {
 
   it("comes by Ctrl-C where the lab lasts as long as its command", async () => {
     const child = await startUntil("in a browser of this machine:\n  http://127.0.0.1:", "run");
-    const netnsIds = netnsIdsOf(NAME);
-    assert.ok(netnsIds.length > 0);
+    using held = holdNamespacesOf(NAME);
+    assert.ok(held.ids.length > 0);
     child.kill("SIGINT");
     assert.equal(await endOf(child), 0);
-    assertNoTrace(NAME, netnsIds);
+    assertNoTrace(NAME, held.ids);
   });
 
   it("comes by itself after a report, where that was asked for", async () => {
@@ -363,7 +390,7 @@ pools: [{ name: pool, cidr: 10.1.0.0/16 }]
     try {
       await must("up", "--topology", file);
       assert.match(
-        await must("exec", "host1", "--", "ping", "-c", "1", "-W", "2", "192.168.1.102"),
+        await must("exec", "host1", "--", "ping", "-c", "1", "-W", PING_PATIENCE_S, "192.168.1.102"),
         / ttl=63 /,
       );
       await assert.rejects(

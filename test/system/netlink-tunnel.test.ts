@@ -53,6 +53,7 @@ import {
   linkNamed,
   succeed,
 } from "./netlink-harness.ts";
+import { PING_PATIENCE_S } from "./patience.ts";
 
 const VXLAN = parseIfName("vxlan.calico");
 const ETH0 = parseIfName("eth0");
@@ -334,6 +335,6 @@ test("with an address, a route, a neighbour and a forwarding entry on both ends,
     );
     assert.deepEqual(ofTunnel, [{ ...neighbour, family: 4, flags: 0 }]);
   }
-  const ping = ["-c", "1", "-W", "5", tunnelIp(2)];
+  const ping = ["-c", "1", "-W", PING_PATIENCE_S, tunnelIp(2)];
   execFileSync("ip", ["netns", "exec", a.name, "ping", "-q", ...ping], { stdio: "pipe" });
 });

@@ -5,11 +5,12 @@ import { execFileSync } from "node:child_process";
 import { it } from "node:test";
 import { type Result, callInProcess, callVariables, networkConfig } from "./cni-runtime.ts";
 import { type Lab, MARGAY, agentStatus, createLab, eventuallyEqual, readStore, succeed } from "./harness.ts";
+import { PING_PATIENCE_S } from "./patience.ts";
 
 const CONTAINERS = 250;
 
 /** Prints the addresses among its arguments that do not answer. */
-const PING_EACH = 'for address; do ping -n -q -c 1 -W 5 "$address" >/dev/null || echo "$address"; done';
+const PING_EACH = `for address; do ping -n -q -c 1 -W ${PING_PATIENCE_S} "$address" >/dev/null || echo "$address"; done`;
 
 async function call(
   lab: Lab,
@@ -33,6 +34,12 @@ async function inventory(lab: Lab): Promise<string> {
   ].join("\n");
 }
 
+/** How much of each kind the agent wants, and what is amiss. */
+async function stateOf(lab: Lab): Promise<string> {
+  const { dataplane, reasons } = await agentStatus(lab, "host1");
+  return JSON.stringify([dataplane.wanted, dataplane.faults, reasons]);
+}
+
 function changeNamespaces(action: "add" | "del", names: readonly string[]): void {
   execFileSync("ip", ["-batch", "-"], { input: names.map((name) => `netns ${action} ${name}\n`).join("") });
 }
@@ -40,7 +47,7 @@ function changeNamespaces(action: "add" | "del", names: readonly string[]): void
 it(`a node takes ${CONTAINERS} containers at once, reaches all of them, and lets go of all`, async () => {
   await using lab = await createLab({ routeSource: "datastore" });
   const before = await inventory(lab);
-  const { dataplane } = await agentStatus(lab, "host1");
+  const state = await stateOf(lab);
   const names = Array.from({ length: CONTAINERS }, (_, index) => `${lab.name}c${index}`);
   changeNamespaces("add", names);
   try {
@@ -56,8 +63,7 @@ it(`a node takes ${CONTAINERS} containers at once, reaches all of them, and lets
     await succeed(MARGAY, ["ipam", "check", "--socket", lab.agentSocket("host1")]);
     await Promise.all(names.map((name) => call(lab, "DEL", name)));
     await eventuallyEqual(() => inventory(lab), before);
-    const { dataplane: after, reasons } = await agentStatus(lab, "host1");
-    assert.deepEqual([after.wanted, after.faults, reasons], [dataplane.wanted, [], []]);
+    await eventuallyEqual(() => stateOf(lab), state);
   } finally {
     changeNamespaces("del", names);
   }

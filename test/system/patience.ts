@@ -4,3 +4,6 @@
  * times slower than others: no test's expectation.
  */
 export const PATIENCE_MS = 240_000;
+
+/** What `ping -W` is told, in seconds, where an answer has to come: less than its process has. */
+export const PING_PATIENCE_S = String(PATIENCE_MS / 2000);

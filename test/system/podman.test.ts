@@ -5,7 +5,17 @@ import { readdir } from "node:fs/promises";
 import { after, before, describe, it } from "node:test";
 import { resourcePrefix } from "../../src/model/keys.ts";
 import { GREETING } from "./busybox-image.ts";
-import { type Lab, MARGAY, createLab, eventually, killAgent, readStore, succeed } from "./harness.ts";
+import {
+  type Lab,
+  MARGAY,
+  createLab,
+  eventually,
+  eventuallyEqual,
+  killAgent,
+  readStore,
+  settled,
+  succeed,
+} from "./harness.ts";
 import { NETWORK } from "./network-list.ts";
 import { IMAGE, type Podman, setUpPodman } from "./podman.ts";
 import { setMode } from "./tunnel-harness.ts";
@@ -19,7 +29,7 @@ describe("podman", () => {
     lab = stack.use(await createLab({ routeSource: "datastore" }));
     one = await setUpPodman(stack, lab, "host1");
     two = await setUpPodman(stack, lab, "host2");
-    start = await inventory();
+    start = await settled(inventory);
   });
   after(async () => {
     await stack.disposeAsync();
@@ -39,8 +49,9 @@ describe("podman", () => {
   };
   const addressOf = async (podman: typeof podman1, name: string): Promise<string> =>
     (await podman("inspect", "--format", "{{.NetworkSettings.IPAddress}}", name)).trim();
-  const fetch = (from: string, url: string): Promise<string> =>
-    podman2("exec", from, "wget", "-q", "-O", "-", url);
+  /** A container that runs may not have come to listening yet. */
+  const isServed = (from: string, url: string): Promise<void> =>
+    eventuallyEqual(() => podman2("exec", from, "wget", "-q", "-O", "-", url).catch(String), GREETING);
   const ping = (podman: typeof podman1, from: string, to: string): Promise<string> =>
     podman("exec", from, "ping", "-c", "3", "-i", "0.2", to);
   const check = (): Promise<string> =>
@@ -69,14 +80,14 @@ describe("podman", () => {
     const client = await run(podman2, "client", [], ["sleep", "infinity"]);
     assert.match(await ping(podman2, "client", web), /3 packets received/);
     assert.match(await ping(podman1, "web", client), /3 packets received/);
-    assert.equal(await fetch("client", `http://${web}/`), GREETING);
+    await isServed("client", `http://${web}/`);
     const endpoints = [...(await readStore(lab, resourcePrefix("WorkloadEndpoint"))).values()].join();
     for (const address of [web, client]) assert.match(endpoints, new RegExp(`"${address}/32"`));
   });
 
   it("publishes a port, to the other host's containers and to the host itself", async () => {
     const { address } = await lab.host("host1");
-    assert.equal(await fetch("client", `http://${address}:8080/`), GREETING);
+    await isServed("client", `http://${address}:8080/`);
     for (const at of [address, "127.0.0.1"])
       assert.equal(
         await lab.exec("host1", "busybox", "wget", "-q", "-O", "-", `http://${at}:8080/`),
@@ -89,8 +100,8 @@ describe("podman", () => {
     await podman1("restart", "--time", "0", "web");
     const now = await addressOf(podman1, "web");
     assert.match(await ping(podman2, "client", now), /3 packets received/);
-    assert.equal(await fetch("client", `http://${(await lab.host("host1")).address}:8080/`), GREETING);
-    assert.equal(await check(), counted);
+    await isServed("client", `http://${(await lab.host("host1")).address}:8080/`);
+    await eventuallyEqual(check, counted);
     assert.ok(now === before || !(await forwards()).includes(before), "a port leads to the address before");
   });
 
@@ -122,7 +133,13 @@ describe("podman", () => {
     const mac = "02:00:00:00:00:09";
     assert.equal(await run(podman1, "fixed", ["--ip", ip, "--mac-address", mac]), ip);
     assert.match(await podman1("exec", "fixed", "ip", "link", "show", "eth0"), new RegExp(`ether ${mac}`));
-    assert.match(await ping(podman2, "client", ip), /3 packets received/);
+    // It is in no block of its node's, so the other has to hear of it first.
+    const isReached = (): Promise<boolean> =>
+      ping(podman2, "client", ip).then(
+        (text) => text.includes("3 packets received"),
+        () => false,
+      );
+    await eventually(isReached, "the address being reached");
     // A container has one address of a family.
     const network = `${NETWORK}:ip=${ip},ip=${other},interface_name=net7`;
     const several = await (one ?? assert.fail()).execute("run", "--network", network, IMAGE, "ip", "address");

@@ -25,7 +25,8 @@ import {
   readStore,
   succeed,
 } from "./harness.ts";
-import { PATIENCE_MS } from "./patience.ts";
+import { PATIENCE_MS, PING_PATIENCE_S } from "./patience.ts";
+import { watchRoutes } from "./route-watch.ts";
 
 const SMALL_BLOCKS = fileURLToPath(new URL("small-blocks.yaml", import.meta.url));
 const THREE_HOSTS = fileURLToPath(new URL("three-hosts.yaml", import.meta.url));
@@ -36,45 +37,8 @@ function blockOf(address: string): string {
   return `${start}${Number(last) & ~3}/30`;
 }
 
-/** Notes the routes that a host's kernel tells of as deleted. */
-interface Watch extends AsyncDisposable {
-  /** The destinations of all deletions up to now. */
-  deleted(): Promise<readonly string[]>;
-}
-
-async function watchRoutes(lab: Lab, host: string): Promise<Watch> {
-  const monitor = lab.start(host, "ip", "-oneline", "monitor", "route");
-  const ended = once(monitor, "close");
-  let told = "";
-  let marks = 0;
-  monitor.stdout?.setEncoding("utf8").on("data", (text: string) => (told += text));
-  /** Resolves once the monitor has told of a route of ours, and so of all before it; until it has subscribed, it tells of none. */
-  const reach = async (): Promise<void> => {
-    await eventually(async () => {
-      const mark = `198.18.0.${++marks}`;
-      for (const verb of ["add", "del"]) await lab.exec(host, "ip", "route", verb, "blackhole", mark);
-      return told.includes(`Deleted blackhole ${mark} `);
-    }, `word from the monitor on ${host}`);
-  };
-  await reach();
-  return {
-    async deleted() {
-      await reach();
-      const lines = told.split("\n").filter((line) => line.startsWith("Deleted "));
-      const destinations = lines.map(
-        (line) => line.replace(/^Deleted (blackhole )?/, "").split(" ")[0] ?? "",
-      );
-      return destinations.filter((dst) => !dst.startsWith("198.18.0."));
-    },
-    async [Symbol.asyncDispose]() {
-      monitor.kill();
-      await ended;
-    },
-  };
-}
-
 async function ping(lab: Lab, from: string, to: string): Promise<void> {
-  await lab.exec(from, "ping", "-n", "-c", "3", "-i", "0.05", "-W", "5", await lab.address(to));
+  await lab.exec(from, "ping", "-n", "-c", "3", "-i", "0.05", "-W", PING_PATIENCE_S, await lab.address(to));
 }
 
 describe("an agent that was restarted", () => {
@@ -122,7 +86,10 @@ describe("a host whose agent and BIRD died", () => {
     await killHost(lab, "host2");
     await lab.margay("up", "--route-source", "datastore");
     for (const host of ["host1", "host2"])
-      assert.doesNotMatch(await lab.exec(host, "ip", "route"), /proto bird/);
+      await eventually(
+        async () => !(await lab.exec(host, "ip", "route")).includes("proto bird"),
+        `the end of BIRD's routes on ${host}`,
+      );
     await ping(lab, "a", "d");
     await ping(lab, "d", "a");
   });

@@ -37,6 +37,22 @@ describe("a trace", () => {
     await lab[Symbol.asyncDispose]();
   });
 
+  const HOSTS = ["host1", "host2"];
+  const forgetNeighbours = async (): Promise<void> => {
+    for (const host of HOSTS) await lab.exec(host, "ip", "neigh", "flush", "dev", "eth0");
+  };
+  /** BIRDs ask for each other's addresses as well, whenever they have something to say. */
+  const silenceBgp = async (): Promise<AsyncDisposable> => {
+    const drop = "tcp dport 179 drop; tcp sport 179 drop";
+    const table = `table inet silence { chain output { type filter hook output priority 0; ${drop}; }; }`;
+    for (const host of HOSTS) await lab.exec(host, "nft", table);
+    return {
+      async [Symbol.asyncDispose]() {
+        for (const host of HOSTS) await lab.exec(host, "nft", "delete", "table", "inet", "silence");
+      },
+    };
+  };
+
   it("from a container to another on its node is what the live network does", async () => {
     const trace = await traceThatWorks(lab, "a", "b");
     assert.deepEqual(await pointsOf(lab, trace, "there"), [
@@ -131,11 +147,12 @@ describe("a trace", () => {
   });
 
   it("shows the question that had to be asked, and who answered", async () => {
-    for (const host of ["host1", "host2"]) await lab.exec(host, "ip", "neigh", "flush", "dev", "eth0");
+    await using _silence = await silenceBgp();
     for (const [family, kind] of [
       [4, "arp"],
       [6, "nd"],
     ] as const) {
+      await forgetNeighbours();
       const trace = await traceThatWorks(lab, "a", "d", { family });
       const asked = factsOf(trace, "resolution", { station: "host1", direction: "there" });
       assert.deepEqual(
@@ -151,8 +168,7 @@ describe("a trace", () => {
       assert.equal(told?.kind === "arp" || told?.kind === "nd" ? told.mac : undefined, known.mac);
     }
     // Whom the neighbour has asked, that knows it from the question.
-    await lab.exec("host1", "ip", "neigh", "flush", "dev", "eth0");
-    await lab.exec("host2", "ip", "neigh", "flush", "dev", "eth0");
+    await forgetNeighbours();
     const { origin } = factsOf(await traceThatWorks(lab, "a", "d"), "neighbour", {
       station: "host2",
       direction: "back",
@@ -274,6 +290,8 @@ describe("a trace", () => {
     const { bird } = await lab.host("host2");
     await killAgent(lab, "host2");
     process.kill(bird?.pid ?? assert.fail(), "SIGTERM");
+    // It has withdrawn its routes a moment before it has ended.
+    await eventually(async () => (await lab.host("host2")).bird === null, "the end of BIRD");
     await eventually(
       async () => (await traceOf(lab, "a", "d")).fault?.cause === "noRoute",
       "the route withdrawn",

@@ -27,7 +27,7 @@ export async function capture(
 }
 
 /** A program that takes what `stream.ts` sends. */
-export interface Receiver extends Disposable {
+export interface Receiver extends AsyncDisposable {
   /** The next line that it prints. */
   line(): Promise<string>;
 }
@@ -42,5 +42,13 @@ export async function startReceiver(namespace: string): Promise<Receiver> {
     return text.trim();
   };
   assert.equal(await line(), "ready");
-  return { line, [Symbol.dispose]: () => void child.kill() };
+  const ended = once(child, "close");
+  return {
+    line,
+    // Until then it has the port.
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      await ended;
+    },
+  };
 }

@@ -8,6 +8,7 @@ import { connectStore } from "../../src/datastore/client.ts";
 import { mergePatch } from "../../src/model/merge-patch.ts";
 import type { CheckReport } from "../../src/lab/check.ts";
 import { type Lab, MARGAY, eventually, execute } from "./harness.ts";
+import { PING_PATIENCE_S } from "./patience.ts";
 
 export const TWO_SUBNETS = new URL("../../src/lab/topologies/two-subnets.yaml", import.meta.url).pathname;
 /** The same with IPv6 beside IPv4. */
@@ -52,7 +53,7 @@ export async function captureOf(lab: Lab, host: string, from: string, to: string
   let seen = "";
   capture.stdout?.setEncoding("utf8").on("data", (text: string) => (seen += text));
   await once(capture.stderr ?? assert.fail(), "data");
-  await lab.exec(from, "ping", "-n", "-c", "2", "-i", "0.05", "-W", "2", to);
+  await lab.exec(from, "ping", "-n", "-c", "2", "-i", "0.05", "-W", PING_PATIENCE_S, to);
   await eventually(() => Promise.resolve(countOf(seen, /echo reply/g) >= 2), "two answers");
   capture.kill("SIGINT");
   await once(capture, "close");

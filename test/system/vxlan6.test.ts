@@ -17,6 +17,7 @@ import {
   pause,
   readStore,
 } from "./harness.ts";
+import { PING_PATIENCE_S } from "./patience.ts";
 import { type Mode, failedPairs, setMode, streamDuring } from "./tunnel-harness.ts";
 
 const TOPOLOGY = fileURLToPath(new URL("../../src/lab/topologies/dual-stack.yaml", import.meta.url));
@@ -90,7 +91,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
       const seen = await capture(
         lab,
         async () => {
-          await lab.exec("a", "ping", "-6", "-n", "-c", "2", "-i", "0.05", "-W", "2", d);
+          await lab.exec("a", "ping", "-6", "-n", "-c", "2", "-i", "0.05", "-W", PING_PATIENCE_S, d);
         },
         (text) => (text.match(/echo reply/g) ?? []).length >= 2,
       );
@@ -131,9 +132,23 @@ for (const routeSource of ["bird", "datastore"] as const) {
       // Local containers hear the node by its own address, as in IPv4.
       assert.match(shown, new RegExp(`inet6 ${end.address}/128 scope global .*deprecated`));
       const d = await address6(lab, "d");
-      await lab.exec("a", "ping", "-6", "-n", "-c", "1", "-W", "2", "-M", "do", "-s", String(1430 - 48), d);
+      await lab.exec(
+        "a",
+        "ping",
+        "-6",
+        "-n",
+        "-c",
+        "1",
+        "-W",
+        PING_PATIENCE_S,
+        "-M",
+        "do",
+        "-s",
+        String(1430 - 48),
+        d,
+      );
       // The node itself sends from its end.
-      await lab.exec("host1", "ping", "-6", "-n", "-c", "1", "-W", "2", d);
+      await lab.exec("host1", "ping", "-6", "-n", "-c", "1", "-W", PING_PATIENCE_S, d);
       assert.match(await lab.exec("host1", "ip", "-6", "route", "get", d), new RegExp(`src ${end.address} `));
     });
 
@@ -157,7 +172,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
         const whole = await look();
         await damage(lab, "host1", command);
         await eventuallyEqual(look, whole);
-        await lab.exec("a", "ping", "-6", "-n", "-c", "1", "-W", "5", await address6(lab, "d"));
+        await lab.exec("a", "ping", "-6", "-n", "-c", "1", "-W", PING_PATIENCE_S, await address6(lab, "d"));
       });
     }
 

@@ -42,6 +42,7 @@ import {
   linkNamed,
   succeed,
 } from "../system/netlink-harness.ts";
+import { PING_PATIENCE_S } from "../system/patience.ts";
 
 const ETH0 = parseIfName("eth0");
 const TUNL0 = parseIfName("tunl0");
@@ -88,7 +89,7 @@ const nodeIp = (n: number): Ip => parseIp(`192.168.0.10${n}`);
 const tunnelIp = (n: number): Ip => parseIp(`10.1.10${n}.0`);
 
 function ping(from: Node, to: Ip): void {
-  const command = ["netns", "exec", from.namespace.name, "ping", "-q", "-c", "1", "-W", "10", to];
+  const command = ["netns", "exec", from.namespace.name, "ping", "-q", "-c", "1", "-W", PING_PATIENCE_S, to];
   execFileSync("ip", command, { stdio: "pipe" });
 }
 

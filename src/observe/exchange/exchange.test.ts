@@ -120,8 +120,9 @@ describe("asking another node", () => {
   });
   const keys = async (): Promise<readonly string[]> =>
     (await store.list("/margay/")).entries.map(({ key }) => key);
-  const ask = (node: string) =>
-    askNode({ store, clock: systemClock }, { node, asker: "host1", timeoutMs: 300 });
+  /** @param timeoutMs by default, short, for what is not answered */
+  const ask = (node: string, timeoutMs = 300) =>
+    askNode({ store, clock: systemClock }, { node, asker: "host1", timeoutMs });
 
   /** Stands in for an agent: answers each state of a request with the next of `answers`. */
   async function answering(node: string, answers: readonly string[], until: AbortSignal): Promise<void> {
@@ -155,7 +156,7 @@ describe("asking another node", () => {
       stop.signal,
     );
     {
-      await using remote = ask("host2");
+      await using remote = ask("host2", 60_000);
       const capture = await remote.begin(MARKER, { signal });
       if (capture.kind !== "listens") assert.fail(capture.reason);
       const report = await capture.collect(OUTCOME, { signal });
@@ -174,7 +175,8 @@ describe("asking another node", () => {
       const stop = new AbortController();
       const agent = answering(node, [JSON.stringify({ phase: "listening" }), wrong], stop.signal);
       {
-        await using remote = ask(node);
+        // Long enough for the first answer on a busy machine; the second is waited for in vain.
+        await using remote = ask(node, 5000);
         const capture = await remote.begin(MARKER, { signal });
         if (capture.kind !== "listens") assert.fail(capture.reason);
         assert.equal((await capture.collect(OUTCOME, { signal })).kind, "silent");
