@@ -5,7 +5,7 @@ import { type NodeStatus, nodeCheck, nodeDifferences } from "../../agent/answers
 import { parseIp } from "../../net/ip.ts";
 import { type Check, isAmiss } from "../check.ts";
 import { SESSION, STATUS } from "../fixtures.ts";
-import type { BirdSeen, ClusterSeen, Known, NodeSeen } from "../observation.ts";
+import type { BirdSeen, ClusterSeen, Known, MachineSeen, NodeSeen } from "../observation.ts";
 import { judgeAgent } from "./agent.ts";
 import { judgeBgp } from "./bgp.ts";
 import { judgeCluster } from "./cluster.ts";
@@ -152,19 +152,24 @@ it("a firewall's chains drop all that is forwarded, or may", () => {
   assert.deepEqual(judge(true, false, false), ["fault firewall: inet fw forward"]);
 });
 
-it("a disk is full, and NetworkManager manages what is not its own", () => {
-  const judge = (free: number, freeFiles: number, managed: readonly string[] = []): readonly string[] =>
+it("a disk is full, NetworkManager manages what is not its own, and nobody keeps the clock", () => {
+  const clock = (isKept: boolean) => known({ isKept, maxErrorMs: 12.5 });
+  const judge = (free: number, freeFiles: number, more: Partial<MachineSeen> = {}): readonly string[] =>
     notWell(
       judgeMachine({
         disks: [{ directory: "/state", space: known({ free, size: 2 ** 40, freeFiles, files: 10_000 }) }],
-        managed: known(managed),
+        managed: known([]),
+        clock: clock(true),
+        ...more,
       }),
     );
   assert.deepEqual(judge(2 ** 30, 5000), []);
   assert.deepEqual(judge(2 ** 26, 5000), ["warning disk: /state"]);
   assert.deepEqual(judge(2 ** 20, 5000), ["fault disk: /state"]);
   assert.deepEqual(judge(2 ** 30, 10), ["fault disk: /state"]);
-  assert.deepEqual(judge(2 ** 30, 5000, ["tunl0"]), ["fault NetworkManager: tunl0"]);
+  assert.deepEqual(judge(2 ** 30, 5000, { managed: known(["tunl0"]) }), ["fault NetworkManager: tunl0"]);
+  assert.deepEqual(judge(2 ** 30, 5000, { clock: clock(false) }), ["warning clock: synchronisation"]);
+  assert.deepEqual(judge(2 ** 30, 5000, { clock: UNKNOWN }), ["skipped clock: synchronisation"]);
 });
 
 describe("a cluster", () => {
