@@ -55,11 +55,11 @@ export function judgeDifferences(known: Known<NodeDifferences>): readonly Check[
     return [BY_RTNETLINK, ...MORE].map((group) => checkedIn(group).skipped(known.reason));
   const { differences, unseen } = known.value;
   const own = withoutEchoes(differences);
-  const others = own.filter(({ kind }) => !MORE.some(({ kinds }) => kind in kinds));
+  const others = own.filter(({ kind }) => !MORE.some(({ kinds }) => Object.hasOwn(kinds, kind)));
   return [
     ...judgeGroup(BY_RTNETLINK, others, []),
     ...MORE.flatMap((group) => {
-      const isOf = ({ kind }: { readonly kind: string }): boolean => kind in group.kinds;
+      const isOf = ({ kind }: { readonly kind: string }): boolean => Object.hasOwn(group.kinds, kind);
       if (unseen === undefined)
         return [checkedIn(group).skipped("this version of the agent does not look at it")];
       return judgeGroup(group, own.filter(isOf), unseen.filter(isOf));
