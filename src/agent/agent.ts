@@ -3,7 +3,7 @@ import type { NodeView } from "../cni/collaborators.ts";
 import { CniError } from "../cni/error.ts";
 import { createStoreHandler } from "../datastore/server.ts";
 import type { WaitOptions } from "../datastore/store.ts";
-import type { Difference } from "../dataplane/differences.ts";
+import type { Differences } from "../dataplane/differences.ts";
 import type { DesiredDelta } from "../desired/wanted.ts";
 import { type Allocator, createAllocator } from "../ipam/allocator.ts";
 import type { IPPool } from "../model/ip-pool.ts";
@@ -75,9 +75,8 @@ export async function startAgent(
 }
 
 /** What `GET /differences` answers. */
-interface DifferenceReport {
+interface DifferenceReport extends Differences {
   readonly nodeName: string;
-  readonly differences: readonly Difference[];
 }
 
 /** This node's end of one kind of tunnel. */
@@ -388,10 +387,10 @@ class Agent implements AsyncDisposable {
   async #differences({ signal }: { readonly signal: AbortSignal }): Promise<DifferenceReport> {
     const { notReady, nodeName } = this.#node;
     if (notReady !== undefined) throw new Error(notReady);
-    const differences = await this.#parts.dataplane.differences({
+    const found = await this.#parts.dataplane.differences({
       signal: AbortSignal.any([signal, this.#stopping.signal]),
     });
-    return { nodeName, differences };
+    return { nodeName, ...found };
   }
 
   #updateTunnelEnds(): void {

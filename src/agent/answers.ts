@@ -80,5 +80,7 @@ export const nodeDifferences = z.looseObject({
       what: z.string(),
     }),
   ),
+  /** The kinds that could not be looked at; absent from agents that look at what rtnetlink tells of alone. */
+  unseen: z.array(z.looseObject({ kind: z.string(), reason: z.string() })).exactOptional(),
 });
 export type NodeDifferences = Readonly<z.output<typeof nodeDifferences>>;

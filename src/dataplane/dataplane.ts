@@ -4,7 +4,7 @@ import type { Cidr } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
 import { Conditions } from "../system/conditions.ts";
 import { applyAll } from "./apply.ts";
-import { type Difference, differencesOfBoth, listDifferences } from "./differences.ts";
+import { type Differences, differencesOfBoth, listDifferences } from "./differences.ts";
 import type { Kernel } from "./kernel.ts";
 import type { RtEvent } from "./netlink/rtnetlink.ts";
 import {
@@ -124,7 +124,7 @@ export interface Dataplane extends AsyncDisposable {
   hasAddress(ip: Ip): boolean;
   status(): DataplaneStatus;
   /** What is not as it should be by two fresh looks at the kernel; changes nothing. Rejects with `KernelError`, or the signal's reason. */
-  differences(options: WaitOptions): Promise<readonly Difference[]>;
+  differences(options: WaitOptions): Promise<Differences>;
   measures(): DataplaneMeasures;
   /** The routes of the main table and of the agent's own, as far as has been seen, and those that are missing. */
   routes(): readonly RouteView[];
@@ -285,9 +285,9 @@ class KernelDataplane implements Dataplane {
     return statusOf(this.#tables);
   }
 
-  async differences({ signal }: WaitOptions): Promise<readonly Difference[]> {
+  async differences({ signal }: WaitOptions): Promise<Differences> {
     const first = await listDifferences(this.#tables, this.#kernel);
-    if (first.length === 0) return first;
+    if (first.differences.length === 0) return first;
     await this.#kernel.clock.sleep(SECOND_LOOK_MS, { signal });
     return differencesOfBoth(first, await listDifferences(this.#tables, this.#kernel));
   }

@@ -5,10 +5,20 @@ import { IPIP_PROGRAMS_KEY, type WantedIpip, ipipKey } from "../desired/wanted.t
 import type { AddressTable } from "./address.ts";
 import { type Request, applyTable, failureOf } from "./apply-table.ts";
 import { type IpipTunnel, listIpipTunnels, openIpipTunnel, removeIpipTunnel } from "./bpf/ipip-tunnel.ts";
+import { type ItemDifference, compareItems } from "./compare-items.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Rtnetlink } from "./netlink/rtnetlink.ts";
 import { DONE, type Plan } from "./plan.ts";
 import { ReconcileTable } from "./table.ts";
+
+/** Where programs of ours are, and are to be. */
+interface Places {
+  readonly place: number | undefined;
+  /** Whether the programs there are those that were attached last. */
+  readonly isIntact: boolean;
+  /** The interfaces that have programs of ours, or one of the two. */
+  readonly found: readonly number[];
+}
 
 /** Something to be done to programs or their tables. */
 interface Step extends Request {
@@ -69,6 +79,19 @@ export class IpipPrograms implements Disposable {
     this.#places = new Set(this.#opened && [this.#opened.ifIndex]);
   }
 
+  /**
+   * How the programs and their tables, read afresh, differ from what is wanted; changes nothing. `place` is the interface that has the node's
+   * address. Rejects with `KernelError`.
+   */
+  async differences(rtnetlink: Rtnetlink, place: number | undefined): Promise<readonly ItemDifference[]> {
+    const wanted = new Map(this.table.wantedEntries());
+    const opened = this.#opened?.ifIndex === place ? this.#opened : undefined;
+    // Before anything is waited for: meanwhile the tunnel may be let go.
+    const seen = new Map(seenIn(opened));
+    const isIntact = (await opened?.tunnel.isAttached()) === true;
+    return compareIpip(wanted, seen, { place, isIntact, found: await listIpipTunnels(rtnetlink) });
+  }
+
   [Symbol.dispose](): void {
     this.#opened?.tunnel[Symbol.dispose]();
     this.#opened = undefined;
@@ -105,10 +128,7 @@ export class IpipPrograms implements Disposable {
     const wanted = this.table.wanted(key);
     const seen = this.table.seen(key);
     const opened = this.#opened;
-    if (opened === undefined)
-      return wanted === undefined
-        ? DONE
-        : { kind: "blocked", reason: "the node's address is on no interface" };
+    if (opened === undefined) return wanted === undefined ? DONE : { kind: "blocked", reason: NO_PLACE };
     if (wanted === undefined) return this.#planRemoval(key, seen, opened, kernel);
     if (isSame(seen, wanted)) return DONE;
     return { kind: "change", requests: [addition(wanted, opened)], after: wanted };
@@ -130,6 +150,8 @@ export class IpipPrograms implements Disposable {
   }
 }
 
+const NO_PLACE = "the node's address is on no interface";
+
 function seenIn(opened: Opened | undefined): ReadonlyMap<string, WantedIpip> {
   if (opened === undefined) return new Map();
   const { tunnel, attached } = opened;
@@ -143,10 +165,11 @@ function seenIn(opened: Opened | undefined): ReadonlyMap<string, WantedIpip> {
 
 function addition(item: WantedIpip, opened: Opened): Step {
   const { tunnel, ifIndex } = opened;
+  const description = describeAddition(item, ifIndex);
   switch (item.kind) {
     case "programs":
       return {
-        description: `attach IPIP to link ${ifIndex}`,
+        description,
         async run() {
           await tunnel.attach(item.nodeAddress);
           opened.attached = item;
@@ -154,14 +177,14 @@ function addition(item: WantedIpip, opened: Opened): Step {
       };
     case "block":
       return {
-        description: `send ${item.dst} inside IPIP to ${item.node}`,
+        description,
         run() {
           tunnel.setBlock(item.dst, item.node);
         },
       };
     case "node":
       return {
-        description: `take IPIP from ${item.address}`,
+        description,
         run() {
           tunnel.addNode(item.address);
         },
@@ -169,13 +192,58 @@ function addition(item: WantedIpip, opened: Opened): Step {
   }
 }
 
+function describeAddition(item: WantedIpip, ifIndex: number): string {
+  switch (item.kind) {
+    case "programs":
+      return `attach IPIP to link ${ifIndex}`;
+    case "block":
+      return `send ${item.dst} inside IPIP to ${item.node}`;
+    case "node":
+      return `take IPIP from ${item.address}`;
+  }
+}
+
+function describeRemoval(item: WantedIpip): string {
+  return `take ${ipipKey(item)} out of IPIP`;
+}
+
 function deletion(item: WantedIpip, tunnel: IpipTunnel): Step {
   return {
-    description: `take ${ipipKey(item)} out of IPIP`,
+    description: describeRemoval(item),
     run() {
       if (item.kind === "block") tunnel.deleteBlock(item.dst);
       if (item.kind === "node") tunnel.deleteNode(item.address);
     },
+  };
+}
+
+/** Without the programs, tables are of no account. */
+function compareIpip(
+  wanted: ReadonlyMap<string, WantedIpip>,
+  seen: ReadonlyMap<string, WantedIpip>,
+  { place, isIntact, found }: Places,
+): readonly ItemDifference[] {
+  const strays = found.filter((ifIndex) => ifIndex !== place).map(strayOn);
+  const [key, programs] = [IPIP_PROGRAMS_KEY, wanted.get(IPIP_PROGRAMS_KEY)];
+  if (programs === undefined) return found.map(strayOn);
+  if (place === undefined) return [{ key, state: "waiting", what: NO_PLACE }, ...strays];
+  if (!isIntact || !isSame(seen.get(key), programs)) {
+    const state = found.includes(place) ? "wrong" : "missing";
+    return [{ key, state, what: describeAddition(programs, place) }, ...strays];
+  }
+  const words = {
+    isSame: (item: WantedIpip, there: WantedIpip) => isSame(there, item),
+    describeAddition: (item: WantedIpip) => describeAddition(item, place),
+    describeRemoval,
+  };
+  return [...compareItems(wanted, seen, words), ...strays];
+}
+
+function strayOn(ifIndex: number): ItemDifference {
+  return {
+    key: `${IPIP_PROGRAMS_KEY} on link ${ifIndex}`,
+    state: "foreign",
+    what: `remove IPIP from link ${ifIndex}`,
   };
 }
 

@@ -89,9 +89,31 @@ function change(
   seen: SeenPeer | undefined,
   { begins }: { readonly begins: boolean },
 ): Plan<SeenPeer, PeerStep> {
-  const description = `set WireGuard peer "${publicKey}"`;
+  const description = describeChange({ publicKey, endpoint, allowedIps }, seen);
   const after = { publicKey, endpoint, allowedIps };
   return { kind: "change", requests: [{ kind: "set", description, seen, wanted: after, begins }], after };
+}
+
+function describeChange({ publicKey, endpoint, allowedIps }: SeenPeer, seen: SeenPeer | undefined): string {
+  const peer = `WireGuard peer "${publicKey}"`;
+  if (seen === undefined) return `add ${peer} at ${describeEndpoint(endpoint)}`;
+  const [has, needs] = [new Set(seen.allowedIps), new Set(allowedIps)];
+  const [from, to] = [describeEndpoint(seen.endpoint), describeEndpoint(endpoint)];
+  const parts = [
+    from === to ? "" : `move it from ${from} to ${to}`,
+    describeList("give it", needs.difference(has)),
+    describeList("take from it", has.difference(needs)),
+  ].filter((part) => part !== "");
+  return `set ${peer}${parts.length === 0 ? "" : `: ${parts.join("; ")}`}`;
+}
+
+function describeList(verb: string, cidrs: ReadonlySet<Cidr>): string {
+  return cidrs.size === 0 ? "" : `${verb} ${[...cidrs].sort().join(", ")}`;
+}
+
+/** Those of nodes are of IPv4. */
+function describeEndpoint(endpoint: SeenPeer["endpoint"]): string {
+  return endpoint === undefined ? "nowhere" : `${endpoint.ip} port ${endpoint.port}`;
 }
 
 function isSame(seen: SeenPeer | undefined, { endpoint, allowedIps }: WantedPeer): boolean {

@@ -2,6 +2,7 @@
 import { BLOCK_METRIC, MAIN_TABLE, WIREGUARD_TABLE, type WantedRoute, routeKey } from "../desired/wanted.ts";
 import { type Cidr, cidrContains, cidrFamily } from "../net/cidr.ts";
 import type { Ip } from "../net/ip.ts";
+import { Ipv6Routes, isForOnlookers } from "./ipv6-routes.ts";
 import { type LinkTable, missing } from "./link.ts";
 import {
   type KernelRoute,
@@ -23,7 +24,7 @@ export const RTPROT_MARGAY = 80;
 /** Routes of our protocol in other tables are not ours. */
 const OUR_TABLES: readonly number[] = [MAIN_TABLE, WIREGUARD_TABLE];
 
-/** Routes: ours to be reconciled, the destinations that BIRD has brought, and the ways of the underlay. */
+/** Routes: ours to be reconciled, the destinations that BIRD has brought, the ways of the underlay, and those that are only looked at. */
 export class RouteTable {
   readonly table = new ReconcileTable<WantedRoute, KernelRoute>((wanted) =>
     "ifName" in wanted.target ? wanted.target.ifName : undefined,
@@ -31,6 +32,7 @@ export class RouteTable {
   /** destination -> metric -> BIRD's route; more than one only until it is known which of them BIRD means */
   readonly #birds = new Map<Cidr, Map<number, KernelRoute>>();
   readonly #underlay = new UnderlayRoutes();
+  readonly #ipv6 = new Ipv6Routes();
   readonly standIns = new StandIns();
 
   isBirds(dst: Cidr): boolean {
@@ -57,9 +59,9 @@ export class RouteTable {
     return this.#birds.values().some((routes) => routes.size > 1);
   }
 
-  /** Those that are not ours: BIRD's, and the underlay's. */
+  /** Those that are not ours: BIRD's, and others'. */
   others(): readonly KernelRoute[] {
-    return [...this.#birdRoutes(), ...this.#underlay.all()];
+    return [...this.#birdRoutes(), ...this.#underlay.all(), ...this.#ipv6.all()];
   }
 
   /** Has every route that BIRD is to bring stand of ours too; those that stand so already stay as they are. */
@@ -77,7 +79,12 @@ export class RouteTable {
     for (const key of this.standIns.release()) this.table.mark(key);
   }
 
-  see(route: KernelRoute, links: LinkTable): void {
+  /** `replaces` is what the event says. */
+  see(
+    route: KernelRoute,
+    links: LinkTable,
+    { replaces = false }: { readonly replaces?: boolean } = {},
+  ): void {
     if (isOurs(route, links)) {
       this.table.see(seenRouteKey(route), route);
       return;
@@ -89,7 +96,7 @@ export class RouteTable {
     else if (isForUnderlay(route)) {
       this.#underlay.see(route);
       this.#markUnderlay();
-    }
+    } else if (isForOnlookers(route)) this.#ipv6.see(route, { replaces });
   }
 
   remove(route: KernelRoute, links: LinkTable): void {
@@ -104,18 +111,20 @@ export class RouteTable {
     else if (isForUnderlay(route)) {
       this.#underlay.remove(route);
       this.#markUnderlay();
-    }
+    } else if (isForOnlookers(route)) this.#ipv6.remove(route);
   }
 
   reset(routes: readonly KernelRoute[], links: LinkTable): void {
     this.#birds.clear();
     this.#underlay.clear();
+    this.#ipv6.clear();
     const ours = routes.filter((route) => isOurs(route, links));
     for (const route of routes) {
       if (route.table !== MAIN_TABLE || isOurs(route, links)) continue;
       if (route.protocol === RTPROT_BIRD)
         this.#birds.set(route.dst, new Map(this.#birds.get(route.dst)).set(route.metric, route));
       else if (isForUnderlay(route)) this.#underlay.see(route);
+      else if (isForOnlookers(route)) this.#ipv6.see(route, { replaces: false });
     }
     this.table.reset(new Map(ours.map((route) => [seenRouteKey(route), route])));
     this.standIns.keepSeen((key) => this.table.seen(key) !== undefined);
@@ -126,6 +135,7 @@ export class RouteTable {
     this.table.forget((route) => route.ifIndex === index);
     for (const route of this.#birdRoutes()) if (route.ifIndex === index) this.#forgetBird(route);
     this.#underlay.forgetInterface(index);
+    this.#ipv6.forgetInterface(index);
     this.#markUnderlay();
   }
 

@@ -3,34 +3,29 @@
 import type { Kind } from "../desired/wanted.ts";
 import { describeError } from "../system/log.ts";
 import { type Request, applyTable, failureOf } from "./apply-table.ts";
+import type { ItemDifference } from "./compare-items.ts";
 import type { Kernel } from "./kernel.ts";
 import { setTypes } from "./nft/element-message.ts";
 import type { NftEvent } from "./nft/event.ts";
+import type { NftListing } from "./nft/listing.ts";
 import { MOST_ELEMENTS, type Nft } from "./nft/nft.ts";
-import {
-  type NftElement,
-  type NftFrame,
-  type NftStatement,
-  type NftTable,
-  nftTableName,
-} from "./nft/statement.ts";
+import { type NftFrame, type NftStatement, type NftTable, nftTableName } from "./nft/statement.ts";
 import { DONE, type Plan } from "./plan.ts";
+import {
+  type RulesetItems,
+  type Written,
+  compareRuleset,
+  describeAddition,
+  describeRemoval,
+  frameOf,
+  isSame,
+} from "./ruleset-items.ts";
 import { ReconcileTable } from "./table.ts";
 
-/** A table itself, without what changes often, or an element of one of its sets. */
-export type Written = { readonly kind: "table"; readonly frame: NftFrame } | NftElement;
-
 /** How what is wanted of one kind is written in nftables. */
-export interface RulesetForm<W> {
+export interface RulesetForm<W> extends RulesetItems<W> {
   readonly kind: Kind;
-  /** What people know it by. */
-  readonly title: string;
   readonly table: NftTable;
-  /** Where the table itself is wanted. */
-  readonly tableKey: string;
-  write(wanted: W): Written;
-  /** The key of the item that an element is. One that is not made here has a key that nothing is wanted at. */
-  keyOf(element: NftElement): string;
 }
 
 interface RulesetRequest extends Request {
@@ -115,11 +110,21 @@ export class Ruleset<W extends object> {
     }
   }
 
+  /** How what stands in the kernel, listed afresh, differs from what is wanted; changes nothing here or there. Rejects with `NftError` or `KernelError`. */
+  async differences(nft: Nft): Promise<readonly ItemDifference[]> {
+    return compareRuleset(this.#form, new Map(this.table.wantedEntries()), await this.#listing(nft));
+  }
+
+  /** Most nodes neither want nor have most of the tables, and each is looked for now and then. */
+  async #listing(nft: Nft): Promise<NftListing | undefined> {
+    const { table } = this.#form;
+    return this.#wantedFrame() !== undefined || (await nft.has(table)) ? await nft.list(table) : undefined;
+  }
+
   async #seen(nft: Nft): Promise<ReadonlyMap<string, Written>> {
-    const { table, tableKey, title } = this.#form;
+    const { tableKey, title } = this.#form;
     const wanted = this.#wantedFrame();
-    // Most nodes neither want nor have most of the tables, and each is looked for now and then.
-    const listing = wanted !== undefined || (await nft.has(table)) ? await nft.list(table) : undefined;
+    const listing = await this.#listing(nft);
     const isWhole = listing?.frame !== undefined && (wanted === undefined || isSame(listing.frame, wanted));
     const isInVain = this.#isUnproven && !isWhole;
     this.#isUnproven = false;
@@ -137,13 +142,12 @@ export class Ruleset<W extends object> {
 
   #wantedFrame(): NftFrame | undefined {
     const wanted = this.table.wanted(this.#form.tableKey);
-    const written = wanted && this.#form.write(wanted);
-    return written?.kind === "table" ? written.frame : undefined;
+    return wanted && frameOf(this.#form.write(wanted));
   }
 
   #seenFrame(): NftFrame | undefined {
     const seen = this.table.seen(this.#form.tableKey);
-    return seen?.kind === "table" ? seen.frame : undefined;
+    return seen && frameOf(seen);
   }
 
   #isOutdated(): boolean {
@@ -178,17 +182,16 @@ export class Ruleset<W extends object> {
 
   #addition(written: Written): RulesetRequest {
     const { title } = this.#form;
+    const description = describeAddition(title, written);
     if (written.kind === "table")
-      return { description: `make the ${title}`, statement: { kind: "replaceTable", frame: written.frame } };
-    const description = `add ${written.value} to "${written.set}" of the ${title}`;
+      return { description, statement: { kind: "replaceTable", frame: written.frame } };
     return { description, statement: { kind: "addElement", element: written } };
   }
 
   #removal(seen: Written): RulesetRequest {
     const { title } = this.#form;
-    if (seen.kind === "table")
-      return { description: `remove the ${title}`, statement: { kind: "deleteTable" } };
-    const description = `remove ${seen.value} from "${seen.set}" of the ${title}`;
+    const description = describeRemoval(title, seen);
+    if (seen.kind === "table") return { description, statement: { kind: "deleteTable" } };
     return { description, statement: { kind: "deleteElement", element: seen } };
   }
 
@@ -219,9 +222,4 @@ function inOrder(statements: readonly NftStatement[]): readonly NftStatement[] {
     statements.filter(({ kind }) => kind === wanted);
   const last = of("deleteTable");
   return last.length > 0 ? last : [...of("replaceTable"), ...of("deleteElement"), ...of("addElement")];
-}
-
-/** Objects are plain data whose fields stand in one order; nft lists them in the order in which they were made. */
-function isSame(a: NftFrame, b: NftFrame): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -183,7 +183,7 @@ export function noteEvent(tables: Tables, event: RtEvent): "noted" | "overrun" {
       noteLink(tables, event.change, event.link);
       return "noted";
     case "route":
-      if (isNew) route.see(event.route, links);
+      if (isNew) route.see(event.route, links, event);
       else route.remove(event.route, links);
       return "noted";
     case "neighbour":

@@ -9,10 +9,12 @@ import type { Kernel } from "./kernel.ts";
 import { type LinkTable, missing } from "./link.ts";
 import { KernelError, isKernelError } from "./netlink/kernel-error.ts";
 import type { WireguardChange } from "./netlink/wireguard-change.ts";
+import type { WireguardDevice } from "./netlink/wireguard-device.ts";
 import type { PeerTable } from "./peer.ts";
 import { DONE, type Plan } from "./plan.ts";
 import { ReconcileTable } from "./table.ts";
-import { type SeenPeer, startHandshake } from "./wireguard/peer-change.ts";
+import type { WireguardDriver } from "./wireguard/driver.ts";
+import { startHandshake } from "./wireguard/peer-change.ts";
 
 /** As {@link WantedWireguard}, of a device that may have no key. */
 export type SeenWireguard = Omit<WantedWireguard, "publicKey"> & Partial<Pick<WantedWireguard, "publicKey">>;
@@ -31,36 +33,33 @@ export function createWireguardTable(): WireguardTable {
 
 /** Reads the device anew, if there is one. One that does not answer is set up as a new one would be, and what is wrong with it shows there. */
 export async function listWireguard(
-  { link, wireguard, peer }: Tables,
-  { driver, log }: Listing,
+  tables: Tables,
+  { driver, log }: { readonly driver: WireguardDriver; readonly log: Kernel["log"] },
 ): Promise<void> {
-  const [ifName, devices, peers] = [
-    WIREGUARD_DEVICE,
-    new Map<string, SeenWireguard>(),
-    new Map<string, SeenPeer>(),
-  ];
   try {
-    const device = link.byName(ifName) && (await driver.get(ifName));
-    if (device !== undefined) {
-      const { publicKey, listenPort, fwmark: mark } = device;
-      devices.set(wireguardKey(ifName), { ifName, ...(publicKey && { publicKey }), listenPort, mark });
-    }
-    for (const seen of device?.peers ?? [])
-      peers.set(peerKey(ifName, seen.publicKey), {
-        publicKey: seen.publicKey,
-        endpoint: seen.endpoint,
-        allowedIps: seen.allowedIps.toSorted(),
-      });
+    await readWireguard(tables, driver);
   } catch (error) {
-    log.warn("Cannot read WireGuard device", { ifName, error });
+    log.warn("Cannot read WireGuard device", { ifName: WIREGUARD_DEVICE, error });
+    for (const table of [tables.wireguard, tables.peer.table]) table.reset(new Map());
   }
-  wireguard.reset(devices);
-  peer.table.reset(peers);
 }
 
-interface Listing {
-  readonly driver: Kernel["wireguard"]["driver"];
-  readonly log: Kernel["log"];
+/** Likewise. Rejects with `KernelError` where it does not answer. */
+export async function readWireguard(
+  { link, wireguard, peer }: Tables,
+  driver: WireguardDriver,
+): Promise<void> {
+  const ifName = WIREGUARD_DEVICE;
+  const device = link.byName(ifName) && (await driver.get(ifName));
+  const peers = device?.peers.map(({ publicKey, endpoint, allowedIps }) => {
+    return [peerKey(ifName, publicKey), { publicKey, endpoint, allowedIps: allowedIps.toSorted() }] as const;
+  });
+  wireguard.reset(new Map(device && [[wireguardKey(ifName), seenDevice(device)]]));
+  peer.table.reset(new Map(peers));
+}
+
+function seenDevice({ publicKey, listenPort, fwmark: mark }: WireguardDevice): SeenWireguard {
+  return { ifName: WIREGUARD_DEVICE, ...(publicKey && { publicKey }), listenPort, mark };
 }
 
 /** All that was in a device that is gone. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { birdDirectory } from "../agent/config.ts";
+import { birdDirectory, wireguardDirectory } from "../agent/config.ts";
 import type { NodeStatus } from "../agent/answers.ts";
 import { connectStore } from "../datastore/client.ts";
 import type { Clock } from "../system/clock.ts";
@@ -9,11 +9,13 @@ import { judgeAgent } from "./judge/agent.ts";
 import { judgeBgp } from "./judge/bgp.ts";
 import { judgeCluster } from "./judge/cluster.ts";
 import { judgeDevices } from "./judge/devices.ts";
+import { judgeDifferences } from "./judge/differences.ts";
 import { judgeFirewall } from "./judge/firewall.ts";
 import { judgeMachine } from "./judge/machine.ts";
 import { judgePaths } from "./judge/paths.ts";
-import { judgeDifferences, judgeRoutes } from "./judge/routes.ts";
+import { judgeRoutes } from "./judge/routes.ts";
 import { judgeSysctls } from "./judge/sysctls.ts";
+import { judgeHandshakes } from "./judge/wireguard.ts";
 import { type KernelSeen, type Known, type NodeSeen, valueOf } from "./observation.ts";
 import { readAgent } from "./read/agent.ts";
 import { readBird } from "./read/bird.ts";
@@ -113,10 +115,11 @@ export function locate(where: string, checks: readonly Check[]): readonly Locate
 }
 
 async function lookAtKernel(
-  { netnsPath = "/proc/self/ns/net" }: Patient,
+  { netnsPath = "/proc/self/ns/net", stateDirectory }: Patient,
   { signal }: Wait,
 ): Promise<Known<KernelSeen>> {
-  return await ask((wait) => readKernel(netnsPath, { signal: wait }), { signal });
+  const place = { netnsPath, wireguardDirectory: wireguardDirectory({ stateDirectory }) };
+  return await ask((wait) => readKernel(place, { signal: wait }), { signal });
 }
 
 async function lookAtNode(
@@ -148,5 +151,6 @@ function judgeKernel(kernel: Known<KernelSeen>, { agent }: NodeSeen): readonly C
     ...judgeSysctls(kernel.value, status),
     ...judgeDevices(kernel.value, status),
     ...judgeRoutes(kernel.value),
+    ...judgeHandshakes(kernel.value),
   ];
 }

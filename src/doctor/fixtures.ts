@@ -61,6 +61,7 @@ export const KERNEL: KernelSeen = {
     [NODE_END.name, { link: link(2, "eth0", { mtu: 1450, mac: CONTAINER_MAC }), netnsPath: "/run/netns/a" }],
   ]),
   offloads: new Map([["vxlan.calico", true]]),
+  wireguardPeers: undefined,
 };
 
 export const STATUS: NodeStatus = nodeStatus.parse({

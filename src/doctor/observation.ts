@@ -3,6 +3,7 @@ import type { NodeCheck, NodeDifferences, NodeStatus } from "../agent/answers.ts
 import type { Session } from "../bird/sessions.ts";
 import type { LinkAddress } from "../dataplane/netlink/address.ts";
 import type { Link } from "../dataplane/netlink/link.ts";
+import type { WireguardPeer } from "../dataplane/netlink/wireguard-device.ts";
 import type { IpamLook } from "../ipam/check-twice.ts";
 import type { Ip } from "../net/ip.ts";
 import type { Neighbour } from "../dataplane/netlink/neighbour.ts";
@@ -24,6 +25,8 @@ export interface KernelSeen {
   readonly containerEnds: ReadonlyMap<string, ContainerEnd>;
   /** tunnel device -> whether checksums of what is sent are left to the network card, where the kernel tells */
   readonly offloads: ReadonlyMap<string, boolean>;
+  /** Of the WireGuard device; `undefined` where there is none. */
+  readonly wireguardPeers: Known<readonly WireguardPeer[]> | undefined;
 }
 
 /** The container's end of its link. */
@@ -71,6 +74,15 @@ export interface MachineSeen {
   readonly disks: readonly { readonly directory: string; readonly space: Known<DiskSpace> }[];
   /** The interfaces of ours that NetworkManager takes for its own. */
   readonly managed: Known<readonly string[]>;
+  readonly clock: Known<ClockSeen>;
+}
+
+/** What the kernel knows of its clock. */
+export interface ClockSeen {
+  /** Whether somebody has told it lately that they keep it in step. */
+  readonly isKept: boolean;
+  /** What it may be wrong by at most, in milliseconds, as those who keep it see it. */
+  readonly maxErrorMs: number;
 }
 
 export interface DiskSpace {

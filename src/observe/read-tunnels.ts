@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { listForwardingEntries } from "../dataplane/netlink/fdb.ts";
-import { openGenetlink } from "../dataplane/netlink/genetlink.ts";
 import { KernelError } from "../dataplane/netlink/kernel-error.ts";
 import type { Netns } from "../dataplane/netlink/netns.ts";
 import type { Rtnetlink } from "../dataplane/netlink/rtnetlink.ts";
-import { getWireguard, joinWireguard, type WireguardDevice } from "../dataplane/netlink/wireguard-device.ts";
-import { WG_GENL_NAME } from "../dataplane/netlink/wireguard-message.ts";
-import { readUserspaceWireguard } from "../dataplane/wireguard/userspace-driver.ts";
+import type { WireguardDevice } from "../dataplane/netlink/wireguard-device.ts";
+import { readWireguardPeers } from "../dataplane/wireguard/read-device.ts";
 import { familyOf } from "../net/ip.ts";
 import type { LinkFacts, PeerFacts, Station } from "../trace/observation.ts";
 import type { StationPlace } from "./place.ts";
@@ -47,8 +45,9 @@ function isWireguard({ kind, name }: LinkFacts): boolean {
 /** None where they cannot be read: a trace does without. */
 async function readPeers(namespace: Namespace, link: LinkFacts): Promise<readonly PeerFacts[]> {
   try {
-    const device = await readDevice(namespace, link);
-    return (device?.peers ?? []).map(({ publicKey, allowedIps, endpoint }) => ({
+    const { netns, place } = namespace;
+    const peers = await readWireguardPeers({ netns, link, directory: place.wireguardDirectory });
+    return (peers ?? []).map(({ publicKey, allowedIps, endpoint }) => ({
       ifIndex: link.index,
       publicKey,
       allowedIps,
@@ -58,19 +57,6 @@ async function readPeers(namespace: Namespace, link: LinkFacts): Promise<readonl
     if (error instanceof KernelError) return [];
     throw error;
   }
-}
-
-async function readDevice(
-  { netns, place }: Namespace,
-  { index, kind, name }: LinkFacts,
-): Promise<Pick<WireguardDevice, "peers"> | undefined> {
-  if (kind === "wireguard") {
-    await using genetlink = openGenetlink({ netns });
-    const family = await genetlink.family(WG_GENL_NAME);
-    return joinWireguard(await genetlink.list(getWireguard(family, { index })));
-  }
-  const { wireguardDirectory } = place;
-  return wireguardDirectory === undefined ? undefined : readUserspaceWireguard(wireguardDirectory, name);
 }
 
 function endpointText({ ip, port }: NonNullable<WireguardDevice["peers"][number]["endpoint"]>): string {

@@ -111,21 +111,23 @@ export const ANSWERS = {
     ),
   }),
   routes: z.strictObject({
-    routes: z.array(
-      z.strictObject({
-        dst: cidr,
-        table: z.int().describe("254 is the main table"),
-        metric: count.describe("lower is preferred"),
-        type: text.describe("as ip-route(8) has it"),
-        origin: z.enum(["agent", "bird", "kernel", "other"]).describe("who has brought it"),
-        gateway: ip.optional(),
-        interface: ifName.optional(),
-        source: ip.optional().describe("the source address of the node's own packets"),
-        mtu: octets.optional(),
-        present: z.boolean().describe("false for one that is wanted and not in the kernel"),
-        pending: text.optional().describe("why it is not as it should be"),
-      }),
-    ),
+    routes: z
+      .array(
+        z.strictObject({
+          dst: cidr,
+          table: z.int().describe("254 is the main table"),
+          metric: count.describe("lower is preferred"),
+          type: text.describe("as ip-route(8) has it"),
+          origin: z.enum(["agent", "bird", "kernel", "other"]).describe("who has brought it"),
+          gateway: ip.optional(),
+          interface: ifName.optional(),
+          source: ip.optional().describe("the source address of the node's own packets"),
+          mtu: octets.optional(),
+          present: z.boolean().describe("false for one that is wanted and not in the kernel"),
+          pending: text.optional().describe("why it is not as it should be"),
+        }),
+      )
+      .describe("the main table, of IPv6 without link-local prefixes, and the agent's own table"),
     unroutable: z
       .array(z.strictObject({ dst: cidr, reason: text }))
       .describe("destinations of the cluster that have no route"),

@@ -12,7 +12,7 @@ export const RESOURCES: Readonly<Record<AnswerName, Resource>> = {
   readiness: { path: "/readyz", summary: "Whether the node does its work, part by part, and why not" },
   status: { path: "/api/v1/status", summary: "The node as a whole" },
   endpoints: { path: "/api/v1/endpoints", summary: "The node's containers" },
-  routes: { path: "/api/v1/routes", summary: "The node's routes, and who has brought each" },
+  routes: { path: "/api/v1/routes", summary: "The node's routes of both families, and who has brought each" },
   neighbours: { path: "/api/v1/neighbours", summary: "The neighbours on the node's own interfaces" },
   bgp: { path: "/api/v1/bgp", summary: "This node's BIRD, and its sessions" },
   ipam: { path: "/api/v1/ipam", summary: "Pools and blocks of addresses, and how much of them is in use" },

@@ -42,6 +42,12 @@ const logLine = z.strictObject({
   ...Object.fromEntries(LOG_FIELDS.map((field) => [field, z.unknown().optional()])),
 });
 
+/** What ip(8) says of a route. */
+interface Listed {
+  readonly dst: string;
+  readonly protocol: string;
+}
+
 describe("the API of an agent", () => {
   let lab: Lab;
   before(async () => {
@@ -89,14 +95,18 @@ describe("the API of an agent", () => {
 
   it("tells the routes that ip(8) tells, and who has brought each", async () => {
     const origins: Readonly<Record<string, string>> = { "80": "agent", bird: "bird", kernel: "kernel" };
-    const listed = async (): Promise<readonly string[]> => {
-      const text = await lab.exec("host1", "ip", "-j", "-d", "-4", "route", "show", "table", "main");
-      const routes = JSON.parse(text) as readonly { readonly dst: string; readonly protocol: string }[];
-      return routes.map(({ dst, protocol }) => {
-        const cidr = dst === "default" ? "0.0.0.0/0" : dst.includes("/") ? dst : `${dst}/32`;
-        return [cidr, origins[protocol] ?? "other", true].join(" ");
-      });
-    };
+    const list = async (family: string): Promise<readonly Listed[]> =>
+      JSON.parse(
+        await lab.exec("host1", "ip", "-j", "-d", family, "route", "show", "table", "main"),
+      ) as Listed[];
+    const listed = async (): Promise<readonly string[]> =>
+      [...(await list("-4")), ...(await list("-6")).filter(({ dst }) => !dst.startsWith("fe80::"))].map(
+        ({ dst, protocol }) => {
+          const length = dst.includes(":") ? 128 : 32;
+          const cidr = dst === "default" ? "0.0.0.0/0" : dst.includes("/") ? dst : `${dst}/${length}`;
+          return [cidr, origins[protocol] ?? "other", true].join(" ");
+        },
+      );
     // The agent's own give way to BIRD's once those are there.
     await settled(async () => (await listed()).join("\n"));
     const { routes, unroutable } = await ask("routes");

@@ -68,6 +68,36 @@ async function start(node: Node): Promise<void> {
 const routes = (node: Node): string => node.ip("-6 route show proto 80").replaceAll(/ +/g, " ");
 const gateway = (node: Node): string => node.ip(`-6 addr show dev ${NODE_END} scope link`);
 
+interface Listed {
+  readonly dst: string;
+  readonly metric: number;
+  readonly protocol: string;
+  readonly gateway?: string;
+}
+
+/** What ip(8) says of the main table, but for link-local prefixes: `<destination> <metric> <origin> <gateway>`. */
+function listed(node: Node): string {
+  const origins: Readonly<Record<string, string>> = { "80": "agent", kernel: "kernel" };
+  return (JSON.parse(node.ip("-j -d -6 route show table main")) as readonly Listed[])
+    .filter(({ dst }) => !dst.startsWith("fe80::"))
+    .map(({ dst, metric, protocol, gateway: by }) => {
+      const cidr = dst === "default" ? "::/0" : dst.includes("/") ? dst : `${dst}/128`;
+      return [cidr, metric, origins[protocol] ?? "other", by ?? ""].join(" ");
+    })
+    .sort()
+    .join("\n");
+}
+
+/** The same as those are told who look on. */
+function told(node: Node): string {
+  return node.dataplane
+    .routes()
+    .filter(({ dst }) => dst.includes(":"))
+    .map(({ dst, metric, origin, gateway: by }) => [dst, metric, origin, by ?? ""].join(" "))
+    .sort()
+    .join("\n");
+}
+
 describe("the dataplane of a container with IPv6", () => {
   it("programs its node end: the gateway's address, sysctls, neighbour and routes", async () => {
     await using node = await createNodeWithIpv6();
@@ -113,6 +143,33 @@ describe("the dataplane of a container with IPv6", () => {
     await eventually(() => gateway(node).includes(GATEWAY), "the gateway's address");
     await node.settled();
     assert.equal(routes(node), whole);
+  });
+
+  it("tells others' routes as they come and go", async () => {
+    await using node = await createNodeWithIpv6();
+    node.ip("-6 route add fd70::/64 via fd00:1::1");
+    await start(node);
+    assert.equal(told(node), listed(node));
+    assert.match(told(node), /^fd70::\/64 1024 other fd00:1::1$/m);
+    assert.match(told(node), /^fd00:1::\/64 256 kernel $/m);
+    for (const [command, seen] of [
+      ["-6 route add default via fd00:1::1 metric 7", /^::\/0 7 other fd00:1::1$/m],
+      ["-6 route replace default via fd00:1::2 metric 7", /^::\/0 7 other fd00:1::2$/m],
+      ["-6 route append default via fd00:1::3 metric 7", /^::\/0 7 other $/m],
+      ["-6 route del default via fd00:1::2 metric 7", /^::\/0 7 other fd00:1::3$/m],
+      ["-6 route add blackhole fd71::/64", /^fd71::\/64 1024 other $/m],
+      ["-6 route del fd70::/64", /^(?!.*fd70)/s],
+      ["link add other type veth peer name far", undefined],
+      ["link set far up", undefined],
+      ["link set other up", undefined],
+      ["-6 addr add fd72::1/64 dev other nodad", /^fd72::\/64 256 kernel $/m],
+      ["-6 route add fd73::/64 via fd72::2", /^fd73::\/64 1024 other fd72::2$/m],
+      ["link set other down", /^(?!.*fd7[23])/s],
+    ] as const) {
+      node.ip(command);
+      await eventually(() => told(node) === listed(node), `what "${command}" has changed`);
+      if (seen !== undefined) assert.match(told(node), seen);
+    }
   });
 
   it("takes an interface on which IPv6 is off", async () => {

@@ -54,10 +54,11 @@ describe("the dataplane", () => {
     node.setSysctl("net/ipv4/ip_forward", "0");
     node.learn(...NODES, container("a", NODE_END, "10.1.1.2"), container("b", OTHER_END, "10.1.1.3"));
     const before = node.ip("route");
-    const differences = async (): Promise<readonly string[]> =>
-      (await node.dataplane.differences({ signal: AbortSignal.timeout(PATIENCE_MS) })).map(
-        ({ kind, key, state }) => `${kind} ${key}: ${state}`,
-      );
+    const differences = async (): Promise<readonly string[]> => {
+      const found = await node.dataplane.differences({ signal: AbortSignal.timeout(PATIENCE_MS) });
+      assert.deepEqual(found.unseen, []);
+      return found.differences.map(({ kind, key, state }) => `${kind} ${key}: ${state}`);
+    };
     const found = await differences();
     for (const wanted of [
       `link ${NODE_END}: wrong`,

@@ -1,9 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // `margay doctor`: labs that are well are never accused; faults that are made one by one are named, each with a remedy that works.
 import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
 import { connectStore } from "../../src/datastore/client.ts";
-import { type Lab, MARGAY, createLab, eventually, eventuallyEqual, execute, killAgent } from "./harness.ts";
+import { R0, assemble, exit, mov64 } from "../../src/dataplane/bpf/assembler.ts";
+import { loadProgram } from "../../src/dataplane/bpf/program.ts";
+import { openGenetlink } from "../../src/dataplane/netlink/genetlink.ts";
+import { openNetns } from "../../src/dataplane/netlink/netns.ts";
+import { openRtnetlink } from "../../src/dataplane/netlink/rtnetlink.ts";
+import { replaceBpfFilter } from "../../src/dataplane/netlink/traffic-control.ts";
+import { createWireguardDriver } from "../../src/dataplane/wireguard/any-driver.ts";
+import type { WireguardDriver } from "../../src/dataplane/wireguard/driver.ts";
+import { WIREGUARD_DEVICE } from "../../src/desired/wanted.ts";
+import { parseIfName } from "../../src/net/if-name.ts";
+import { systemClock } from "../../src/system/clock.ts";
+import { systemProcesses } from "../../src/system/process.ts";
+import {
+  type Lab,
+  MARGAY,
+  createLab,
+  eventually,
+  eventuallyEqual,
+  execute,
+  killAgent,
+  succeed,
+} from "./harness.ts";
+import { succeed as applyRequests, linkNamed } from "./netlink-harness.ts";
 import { TWO_SUBNETS, failedPairs } from "./tunnel-harness.ts";
 
 interface Check {
@@ -25,8 +49,16 @@ function describeCheck({ result, where, name, lookedAt }: Check): string {
   return `${result} ${where} ${name}: ${lookedAt}`;
 }
 
+/** busybox, which asks the kernel as well, says in words what it makes of the answer. */
+const IS_CLOCK_KEPT = !execFileSync("busybox", ["adjtimex"], { encoding: "utf8" }).includes("UNSYNC");
+
+/** Without what is said of the clock of the machine that the test runs on, which has to be true. */
 function amiss({ ok, checks }: Report, code: number): readonly Check[] {
-  const found = checks.filter(({ result }) => result === "fault" || result === "warning");
+  const clock = checks.find(({ name, lookedAt }) => name === "clock" && lookedAt === "synchronisation");
+  assert.equal(clock?.result, IS_CLOCK_KEPT ? "ok" : "warning");
+  const found = checks.filter(
+    (check) => check !== clock && (check.result === "fault" || check.result === "warning"),
+  );
   assert.equal(
     ok,
     found.every(({ result }) => result !== "fault"),
@@ -56,6 +88,71 @@ async function onHost(lab: Lab, host: string): Promise<string> {
   return (await examineHost(lab, host)).map(describeCheck).join("\n");
 }
 
+/** Waits until the line is among what is amiss on the host. */
+async function untilNamed(lab: Lab, host: string, line: string): Promise<void> {
+  await eventually(async () => (await onHost(lab, host)).split("\n").includes(line), line);
+}
+
+/** Somebody else's filter in the place of the programs for what comes in. The agent leaves it alone. */
+async function putFilterInPlace(lab: Lab, host: string): Promise<void> {
+  using netns = openNetns(`/run/netns/${(await lab.host(host)).netns}`);
+  await using rtnetlink = openRtnetlink({ netns });
+  const { index: ifIndex } = await linkNamed(rtnetlink, parseIfName("eth0"));
+  using program = loadProgram("other", assemble([mov64(R0, 0), exit()], {}));
+  const place = { ifIndex, direction: "ingress", priority: 80, handle: 1 } as const;
+  await applyRequests(rtnetlink, replaceBpfFilter({ ...place, name: program.name, programFd: program.fd }));
+}
+
+async function namesForeignFilter(lab: Lab): Promise<void> {
+  const device = await lab.exec("host1", "ip", "-br", "link", "show", "type", "ipip");
+  // A kernel that has a device for IPIP needs no programs.
+  if (device !== "") return;
+  await putFilterInPlace(lab, "host1");
+  await untilNamed(lab, "host1", "fault host1 desired ipip: programs");
+  await lab.exec("host1", "tc", "filter", "del", "dev", "eth0", "ingress", "prio", "80");
+  await eventuallyEqual(() => examineLab(lab), "");
+}
+
+/** The host's WireGuard device, by kernel or `wireguard-go`. */
+async function withWireguard(
+  lab: Lab,
+  host: string,
+  action: (driver: WireguardDriver) => Promise<void>,
+): Promise<void> {
+  using netns = openNetns(`/run/netns/${(await lab.host(host)).netns}`);
+  await using rtnetlink = openRtnetlink({ netns });
+  await using genetlink = openGenetlink({ netns });
+  const collaborators = { rtnetlink, genetlink, processes: systemProcesses, clock: systemClock };
+  const directory = `/run/margay/lab/${lab.name}/${host}/wireguard`;
+  await action(createWireguardDriver(collaborators, { directory }));
+}
+
+/** The agent does not hear of it before its audit. */
+async function namesMissingPeer(lab: Lab): Promise<void> {
+  await withWireguard(lab, "host2", async (driver) => {
+    const whole = (await driver.get(WIREGUARD_DEVICE)) ?? assert.fail("no device");
+    const [peer] = whole.peers;
+    const { publicKey, allowedIps, endpoint } = peer ?? assert.fail("no peer");
+    await eventually(async () => {
+      await driver.change(WIREGUARD_DEVICE, { peers: [{ kind: "remove", publicKey }] });
+      const line = `fault host2 desired peer: ${publicKey} dev ${WIREGUARD_DEVICE}`;
+      return (await onHost(lab, "host2")).split("\n").includes(line);
+    }, "the peer's name");
+    const back = { kind: "set", publicKey, allowedIps, ...(endpoint && { endpoint }) } as const;
+    await driver.change(WIREGUARD_DEVICE, { peers: [back] });
+  });
+  await eventuallyEqual(() => examineLab(lab), "");
+}
+
+async function namesUnansweredPeer(lab: Lab): Promise<void> {
+  const rule = "table inet mmt { chain input { type filter hook input priority 0; udp dport 51820 drop; }; }";
+  await lab.exec("host2", "nft", rule);
+  await succeed(MARGAY, ["node", "rotate-keys", "--socket", lab.agentSocket("host1")]);
+  await untilNamed(lab, "host2", "warning host2 WireGuard handshake: 192.168.0.101");
+  await lab.exec("host2", "nft", "delete", "table", "inet", "mmt");
+  await eventuallyEqual(() => examineLab(lab), "");
+}
+
 describe("margay doctor", () => {
   let lab: Lab;
   let end: string;
@@ -78,7 +175,7 @@ describe("margay doctor", () => {
     assert.equal(await examineLab(lab), "");
     assert.equal(await onHost(lab, "host3"), "");
     const text = await lab.margay("doctor");
-    assert.match(text, /^\d+ checks? skipped, \d+ checks are well\n/);
+    assert.match(text, /^(1 warning, )?\d+ checks? skipped, \d+ checks are well\n/);
     assert.match(text, /^ok +host1 +path +all nodes +3 ways take what may be sent$/m);
     assert.match(text, /^ok +host2 +BGP session +all peers +2 established$/m);
     assert.match(text, /^ok +cluster +version +agents of all nodes +\d+\.\d+\.\d+/m);
@@ -200,6 +297,22 @@ describe("margay doctor", () => {
     assert.equal(await onHost(lab, "host2"), "");
   });
 
+  it("names a table of nftables that somebody keeps from the agent", async () => {
+    const { netns } = await lab.host("host1");
+    const stdio = ["pipe", "ignore", "ignore"] as const;
+    // What a process owns, nobody else may change; it goes with the process (nft(8), "owner").
+    const owner = spawn("ip", ["netns", "exec", netns, "nft", "-i"], { stdio: [...stdio] });
+    try {
+      owner.stdin.write("delete table inet margay-source; add table inet margay-source { flags owner; }\n");
+      await untilNamed(lab, "host1", "fault host1 desired source: source check");
+    } finally {
+      const ended = once(owner, "close");
+      owner.stdin.end();
+      await ended;
+    }
+    await eventuallyEqual(() => onHost(lab, "host1"), "");
+  });
+
   it("names a network that carries less than it is thought to", async () => {
     const setRouter = async (mtu: number): Promise<void> => {
       for (const link of ["eth0", "eth1"])
@@ -273,17 +386,28 @@ describe("margay doctor", () => {
 describe("margay doctor accuses nobody", () => {
   const file = (name: string): string => new URL(name, import.meta.url).pathname;
   const rows = [
-    ["where routes come from the datastore", undefined, "datastore"],
-    ["where containers have addresses of both families", "../../src/lab/topologies/dual-stack.yaml", "bird"],
-    ["where packets travel by IPIP", "two-subnets-ipip.yaml", "bird"],
-    ["where packets are encrypted", "three-hosts-wireguard.yaml", "bird"],
+    ["where routes come from the datastore", undefined, "datastore", []],
+    [
+      "where containers have addresses of both families",
+      "../../src/lab/topologies/dual-stack.yaml",
+      "bird",
+      [],
+    ],
+    ["where packets travel by IPIP", "two-subnets-ipip.yaml", "bird", [namesForeignFilter]],
+    [
+      "where packets are encrypted",
+      "three-hosts-wireguard.yaml",
+      "bird",
+      [namesMissingPeer, namesUnansweredPeer],
+    ],
   ] as const;
-  for (const [what, topology, routeSource] of rows)
-    it(what, async () => {
+  for (const [what, topology, routeSource, damages] of rows)
+    it(`${what}${damages.length > 0 ? ", and names what is damaged there" : ""}`, async () => {
       await using lab = await createLab({
         routeSource,
         ...(topology !== undefined && { topology: file(topology) }),
       });
       assert.equal(await examineLab(lab), "");
+      for (const damage of damages) await damage(lab);
     });
 });

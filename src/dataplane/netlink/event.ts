@@ -3,7 +3,7 @@ import { type LinkAddress, RTM_DELADDR, RTM_NEWADDR, decodeAddress } from "./add
 import { type ForwardingEntry, decodeForwardingEntry } from "./fdb.ts";
 import { RTM_NEWLINK } from "./link-message.ts";
 import { type Link, RTM_DELLINK, decodeLink } from "./link.ts";
-import type { NetlinkMessage } from "./message.ts";
+import { NLM_F_REPLACE, type NetlinkMessage } from "./message.ts";
 import { type Neighbour, RTM_DELNEIGH, RTM_NEWNEIGH, decodeNeighbour } from "./neighbour.ts";
 import { type KernelRoute, RTM_DELROUTE, RTM_NEWROUTE, decodeRoute } from "./route.ts";
 import { type Rule, RTM_DELRULE, RTM_NEWRULE, decodeRule } from "./rule.ts";
@@ -26,7 +26,13 @@ export type ChangeKind = "new" | "deleted";
 export type RtEvent =
   | { readonly kind: "link"; readonly change: ChangeKind; readonly link: Link }
   | { readonly kind: "address"; readonly change: ChangeKind; readonly address: LinkAddress }
-  | { readonly kind: "route"; readonly change: ChangeKind; readonly route: KernelRoute }
+  | {
+      readonly kind: "route";
+      readonly change: ChangeKind;
+      readonly route: KernelRoute;
+      /** Whether it has come in the place of another, of which nothing else tells. */
+      readonly replaces?: true;
+    }
   | { readonly kind: "neighbour"; readonly change: ChangeKind; readonly neighbour: Neighbour }
   /** Comes with the group `neighbour`. */
   | { readonly kind: "fdb"; readonly change: ChangeKind; readonly entry: ForwardingEntry }
@@ -89,7 +95,8 @@ function addressEvent(change: ChangeKind): EventDecoder<RtEvent> {
 function routeEvent(change: ChangeKind): EventDecoder<RtEvent> {
   return (message) => {
     const route = decodeRoute(message);
-    return route && { kind: "route", change, route };
+    const replaces = (message.flags & NLM_F_REPLACE) !== 0;
+    return route && { kind: "route", change, route, ...(replaces && { replaces }) };
   };
 }
 

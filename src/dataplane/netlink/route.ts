@@ -40,6 +40,7 @@ export const RTPROT_UNSPEC = 0;
 export const RTPROT_KERNEL = 2;
 export const RTPROT_BOOT = 3;
 export const RTPROT_STATIC = 4;
+export const RTPROT_RA = 9;
 export const RTPROT_BIRD = 12;
 
 // enum rt_scope_t (linux/rtnetlink.h)

@@ -15,6 +15,7 @@ const libcSetsockopt: ForeignFunction = libc.func(
 );
 const libcRecvmsg: ForeignFunction = libc.func("long recvmsg(int fd, void *message, int flags)");
 const libcSetns: ForeignFunction = libc.func("int setns(int fd, int nstype)");
+const libcAdjtimex: ForeignFunction = libc.func("int adjtimex(void *timex)");
 /** Variable in C; the machines that Margay runs on pass a fixed number of integers in the same way. */
 const libcSyscall: ForeignFunction = libc.func(
   "long syscall(long number, int command, void *attributes, uint32_t size)",
@@ -109,6 +110,11 @@ export function setns(fd: number, type: number): void {
  */
 export function bpf(op: string, command: number, attributes: Uint8Array): number {
   return checked(op, libcSyscall(NR_BPF, command, attributes, attributes.length));
+}
+
+/** adjtimex(2) with a `struct timex`, which the kernel fills in: the state of the clock, `TIME_*`. Throws `KernelError`. */
+export function adjtimex(timex: Uint8Array): number {
+  return checked("read the clock's state", libcAdjtimex(timex));
 }
 
 /** Where the bytes lie, for a structure that points to them. They stay there for as long as the caller holds them. */

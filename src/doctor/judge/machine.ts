@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Check, orWell, subject } from "../check.ts";
-import type { DiskSpace, Known, MachineSeen } from "../observation.ts";
+import type { ClockSeen, DiskSpace, Known, MachineSeen } from "../observation.ts";
 
 const MIB = 1024 * 1024;
 /** What is written is small: journal, BIRD's files, and an embedded datastore, which is written whole as it is compacted. */
@@ -9,10 +9,11 @@ const FULL_BYTES = 16 * MIB;
 const SCARCE_FILES = 1000;
 const FULL_FILES = 50;
 
-export function judgeMachine({ disks, managed }: MachineSeen): readonly Check[] {
+export function judgeMachine({ disks, managed, clock }: MachineSeen): readonly Check[] {
   return [
     ...disks.map(({ directory, space }) => judgeDisk(directory, space)),
     ...judgeNetworkManager(managed),
+    judgeClock(clock),
   ];
 }
 
@@ -28,6 +29,18 @@ function judgeDisk(directory: string, known: Known<DiskSpace>): Check {
     free < bytes || (files !== 0 && freeFiles < count);
   if (isBelow(FULL_BYTES, FULL_FILES)) return checked.fault(reason, advice);
   return isBelow(SCARCE_BYTES, SCARCE_FILES) ? checked.warning(reason, advice) : checked.ok(reason);
+}
+
+/** No fault: the clock may be right all the same, and no packet's way depends on it. */
+function judgeClock(known: Known<ClockSeen>): Check {
+  const checked = subject("clock", "synchronisation");
+  if (known.kind === "unknown") return checked.skipped(known.reason);
+  const { isKept, maxErrorMs } = known.value;
+  if (isKept) return checked.ok(`kept in step, and wrong by ${Math.ceil(maxErrorMs)} ms at most`);
+  return checked.warning(
+    "nobody has told the kernel lately that the clock is kept in step (STA_UNSYNC, adjtimex(2)); times that nodes store and log cannot be relied on to compare",
+    'keep it in step by NTP, as systemd-timesyncd does, or chronyd with "rtcsync"; where something else keeps it that does not tell the kernel, all is well',
+  );
 }
 
 function judgeNetworkManager(known: Known<readonly string[]>): readonly Check[] {

@@ -5,14 +5,14 @@ import { type NodeStatus, nodeCheck, nodeDifferences } from "../../agent/answers
 import { parseIp } from "../../net/ip.ts";
 import { type Check, isAmiss } from "../check.ts";
 import { SESSION, STATUS } from "../fixtures.ts";
-import type { BirdSeen, ClusterSeen, Known, NodeSeen } from "../observation.ts";
+import type { BirdSeen, ClusterSeen, Known, MachineSeen, NodeSeen } from "../observation.ts";
 import { judgeAgent } from "./agent.ts";
 import { judgeBgp } from "./bgp.ts";
 import { judgeCluster } from "./cluster.ts";
+import { judgeDifferences } from "./differences.ts";
 import { judgeFirewall } from "./firewall.ts";
 import { judgeMachine } from "./machine.ts";
 import { judgePaths } from "./paths.ts";
-import { judgeDifferences } from "./routes.ts";
 
 function known<T>(value: T): Known<T> {
   return { kind: "known", value };
@@ -98,17 +98,48 @@ it("ways to nodes are too small, or lead nowhere", () => {
   assert.deepEqual(notWell(judgePaths(UNKNOWN)), ["skipped path: all nodes"]);
 });
 
-it("what differs from the desired state is named one by one", () => {
-  const report = (...differences: readonly object[]) => known(nodeDifferences.parse({ differences }));
-  assert.deepEqual(notWell(judgeDifferences(report())), []);
-  assert.deepEqual(
-    notWell(
-      judgeDifferences(
-        report({ kind: "route", key: "10.1.0.0/26 metric 1024", state: "missing", what: "add route" }),
-      ),
-    ),
-    ["fault desired route: 10.1.0.0/26 metric 1024"],
-  );
+describe("what differs from the desired state", () => {
+  const report = (differences: readonly object[], more: object = { unseen: [] }) =>
+    judgeDifferences(known(nodeDifferences.parse({ differences, ...more })));
+  const difference = (kind: string, key: string, state = "missing") => ({ kind, key, state, what: "add it" });
+
+  it("is nothing on a node that is well, and each group says so", () => {
+    assert.deepEqual(notWell(report([])), []);
+    assert.equal(report([]).length, 4);
+  });
+  it("is named one by one", () => {
+    const found = report([
+      difference("route", "10.1.0.0/26 metric 1024"),
+      difference("source", "source check"),
+      difference("ipip", "programs", "wrong"),
+      difference("peer", "key dev wireguard.cali", "foreign"),
+    ]);
+    assert.deepEqual(notWell(found), [
+      "fault desired route: 10.1.0.0/26 metric 1024",
+      "fault desired source: source check",
+      "fault desired ipip: programs",
+      "fault desired peer: key dev wireguard.cali",
+    ]);
+    for (const { remedy } of found) assert.match(remedy?.advice ?? "", /agent repairs this by itself/);
+    assert.equal(found[0]?.reason, "it is missing: add it");
+    assert.match(
+      found[1]?.reason ?? "",
+      /^it is missing: add it; without it whole, containers may send from/,
+    );
+  });
+  it("may be kept from being seen, kind by kind, or by an agent of another version", () => {
+    const unseen = [{ kind: "nat", reason: "no nft" }];
+    assert.deepEqual(notWell(report([difference("guard", "guard")], { unseen })), [
+      "fault desired guard: guard",
+      "skipped desired nat: tables of nftables",
+    ]);
+    assert.deepEqual(notWell(report([], {})), [
+      "skipped desired state: tables of nftables",
+      "skipped desired state: IPIP programs",
+      "skipped desired state: WireGuard device and peers",
+    ]);
+    assert.equal(notWell(judgeDifferences(UNKNOWN)).length, 4);
+  });
 });
 
 it("a firewall's chains drop all that is forwarded, or may", () => {
@@ -121,19 +152,24 @@ it("a firewall's chains drop all that is forwarded, or may", () => {
   assert.deepEqual(judge(true, false, false), ["fault firewall: inet fw forward"]);
 });
 
-it("a disk is full, and NetworkManager manages what is not its own", () => {
-  const judge = (free: number, freeFiles: number, managed: readonly string[] = []): readonly string[] =>
+it("a disk is full, NetworkManager manages what is not its own, and nobody keeps the clock", () => {
+  const clock = (isKept: boolean) => known({ isKept, maxErrorMs: 12.5 });
+  const judge = (free: number, freeFiles: number, more: Partial<MachineSeen> = {}): readonly string[] =>
     notWell(
       judgeMachine({
         disks: [{ directory: "/state", space: known({ free, size: 2 ** 40, freeFiles, files: 10_000 }) }],
-        managed: known(managed),
+        managed: known([]),
+        clock: clock(true),
+        ...more,
       }),
     );
   assert.deepEqual(judge(2 ** 30, 5000), []);
   assert.deepEqual(judge(2 ** 26, 5000), ["warning disk: /state"]);
   assert.deepEqual(judge(2 ** 20, 5000), ["fault disk: /state"]);
   assert.deepEqual(judge(2 ** 30, 10), ["fault disk: /state"]);
-  assert.deepEqual(judge(2 ** 30, 5000, ["tunl0"]), ["fault NetworkManager: tunl0"]);
+  assert.deepEqual(judge(2 ** 30, 5000, { managed: known(["tunl0"]) }), ["fault NetworkManager: tunl0"]);
+  assert.deepEqual(judge(2 ** 30, 5000, { clock: clock(false) }), ["warning clock: synchronisation"]);
+  assert.deepEqual(judge(2 ** 30, 5000, { clock: UNKNOWN }), ["skipped clock: synchronisation"]);
 });
 
 describe("a cluster", () => {

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { NodeDifferences } from "../../agent/answers.ts";
 import { isNodeEnd } from "../../dataplane/link.ts";
 import type { Link } from "../../dataplane/netlink/link.ts";
 import { NUD_PERMANENT } from "../../dataplane/netlink/neighbour.ts";
@@ -18,41 +17,11 @@ import {
 } from "../../net/cidr.ts";
 import { type Ip, familyOf } from "../../net/ip.ts";
 import { type Check, orWell, subject } from "../check.ts";
-import type { KernelSeen, Known } from "../observation.ts";
+import type { KernelSeen } from "../observation.ts";
 
-/** Routes and neighbours: those of containers, others' that stand in the way, and all that the agent wants. */
+/** Routes and neighbours: those of containers, and others' that stand in the way. */
 export function judgeRoutes(kernel: KernelSeen): readonly Check[] {
   return [...judgeContainers(kernel), ...judgeForeign(kernel)];
-}
-
-const STATES: Readonly<Record<NodeDifferences["differences"][number]["state"], string>> = {
-  missing: "it is missing",
-  wrong: "it is not as it should be",
-  foreign: "it is there, and nothing wants it",
-  waiting: "it cannot be made yet",
-};
-
-/** What the agent would do that read the kernel afresh. */
-export function judgeDifferences(known: Known<NodeDifferences>): readonly Check[] {
-  const checked = subject("desired state", "links, MTUs, settings, addresses, neighbours, rules, routes");
-  if (known.kind === "unknown") return [checked.skipped(known.reason)];
-  const { differences } = known.value;
-  // What rests on an interface waits with it, in the same words.
-  const waiting = new Set(
-    differences.filter(({ kind, state }) => kind === "link" && state === "waiting").map(({ what }) => what),
-  );
-  const own = differences.filter(({ kind, what }) => kind === "link" || !waiting.has(what));
-  return orWell(
-    own.map(({ kind, key, state, what }) =>
-      subject(`desired ${kind}`, key).fault(
-        `${STATES[state]}: ${what}`,
-        kind === "link" && state === "waiting"
-          ? "its container has a record and no interface: have the runtime remove the container (DEL), or restart the agent, which then gives back what has not outlived the node"
-          : 'the agent repairs this by itself; where it stays so, "margay node status" and the agent\'s log say why',
-      ),
-    ),
-    checked.ok("the kernel is as the agent wants it"),
-  );
 }
 
 /** A container's route and its permanent neighbour entry say the same address: where one of them is missing, the other one tells. */

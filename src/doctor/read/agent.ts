@@ -6,6 +6,8 @@ import { ask } from "./known.ts";
 
 /** An agent answers in milliseconds; one that is stopped, or hangs, never does. */
 const TIMEOUT_MS = 5000;
+/** It looks twice, and each time has nft list its tables. */
+const DIFFERENCES_TIMEOUT_MS = 30_000;
 /** Nodes that do not answer take some seconds each, 16 at a time. */
 const PATHS_TIMEOUT_MS = 120_000;
 
@@ -14,10 +16,9 @@ export async function readAgent(
   socket: string,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<AgentSeen> {
-  const quick = { signal, timeoutMs: TIMEOUT_MS };
   const status = await ask(
     async (wait) => nodeStatus.parse(await askAgent(socket, "/status", { signal: wait })),
-    quick,
+    { signal, timeoutMs: TIMEOUT_MS },
   );
   if (status.kind === "unknown") {
     const silent: Known<never> = { kind: "unknown", reason: "the agent does not answer" };
@@ -25,7 +26,7 @@ export async function readAgent(
   }
   const differences = await ask(
     async (wait) => nodeDifferences.parse(await askAgent(socket, "/differences", { signal: wait })),
-    quick,
+    { signal, timeoutMs: DIFFERENCES_TIMEOUT_MS },
   );
   const paths = await ask(
     async (wait) => nodeCheck.parse(await askAgent(socket, "/check", { method: "POST", signal: wait })),

@@ -10,15 +10,28 @@ import { type Netns, openNetns } from "../../dataplane/netlink/netns.ts";
 import { listRoutes } from "../../dataplane/netlink/route.ts";
 import { type Rtnetlink, openRtnetlink } from "../../dataplane/netlink/rtnetlink.ts";
 import { procSys } from "../../dataplane/sysctl.ts";
+import { readWireguardPeers } from "../../dataplane/wireguard/read-device.ts";
+import { WIREGUARD_DEVICE } from "../../desired/wanted.ts";
 import { sysctlsOf } from "../judge/sysctls.ts";
 import type { ContainerEnd, KernelSeen } from "../observation.ts";
+import { ask } from "./known.ts";
 
 interface Wait {
   readonly signal: AbortSignal;
 }
 
-/** Reads a network namespace's side of the kernel, by the namespace's path. Rejects with `KernelError`, or the signal's reason. */
-export async function readKernel(netnsPath: string, wait: Wait): Promise<KernelSeen> {
+interface Place {
+  /** Of the network namespace. */
+  readonly netnsPath: string;
+  /** Where `wireguard-go` has its sockets. */
+  readonly wireguardDirectory: string;
+}
+
+/** Reads a network namespace's side of the kernel. Rejects with `KernelError`, or the signal's reason. */
+export async function readKernel(
+  { netnsPath, wireguardDirectory: directory }: Place,
+  wait: Wait,
+): Promise<KernelSeen> {
   using netns = openNetns(netnsPath);
   await using rtnetlink = openRtnetlink({ netns });
   const links = await rtnetlink.list(listLinks, wait);
@@ -30,7 +43,18 @@ export async function readKernel(netnsPath: string, wait: Wait): Promise<KernelS
     sysctls: readSysctls(netns, links),
     containerEnds: await readContainerEnds(rtnetlink, links, wait),
     offloads: await readOffloads(netns, links.filter(isTunnel), wait),
+    wireguardPeers: await readPeers(netns, links, directory, wait),
   };
+}
+
+async function readPeers(
+  netns: Netns,
+  links: readonly Link[],
+  directory: string,
+  wait: Wait,
+): Promise<KernelSeen["wireguardPeers"]> {
+  const link = links.find(({ name }) => name === WIREGUARD_DEVICE);
+  return link && (await ask(async () => (await readWireguardPeers({ netns, link, directory })) ?? [], wait));
 }
 
 function readSysctls(netns: Netns, links: readonly Link[]): ReadonlyMap<string, string> {

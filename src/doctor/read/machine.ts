@@ -5,6 +5,7 @@ import { isOwnName } from "../../dataplane/link.ts";
 import { type ProcessRunner, ProcessError } from "../../system/process.ts";
 import { DATA_DIRECTORY } from "../../system/run-directory.ts";
 import type { DiskSpace, MachineSeen } from "../observation.ts";
+import { readClock } from "./clock.ts";
 import { ask } from "./known.ts";
 
 interface Wait {
@@ -24,6 +25,7 @@ export async function readMachine(
   return {
     disks: await Promise.all(disks),
     managed: await ask((signal) => readManaged(processes, { signal }), wait),
+    clock: await ask(() => Promise.resolve(readClock()), wait),
   };
 }
 
