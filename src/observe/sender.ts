@@ -92,22 +92,24 @@ class MarkedSender implements Sender {
   }
 
   send(attempt: number): string | undefined {
+    const isTcp = this.marker.kind === "tcp";
+    // The kernel repeats a SYN at ever longer intervals, of which each may be over before anybody looks; that of a new socket leaves at once.
+    if (isTcp && attempt > 0) this.#reopen();
     const socket = this.#socket;
     if (socket instanceof KernelError) return socket.code;
     const failed = errorOr(() => {
-      socket.send(attempt);
+      socket.send(isTcp ? 0 : attempt);
     });
     return failed?.code;
   }
 
   resend(): void {
-    if (this.marker.kind !== "tcp") this.send(SEQUENCE_ATTEMPTS - 1);
-    else {
-      // The kernel repeats a SYN at ever longer intervals; that of a new socket leaves at once.
-      this[Symbol.dispose]();
-      this.#socket = this.#open();
-      this.send(0);
-    }
+    this.send(SEQUENCE_ATTEMPTS - 1);
+  }
+
+  #reopen(): void {
+    this[Symbol.dispose]();
+    this.#socket = this.#open();
   }
 
   [Symbol.dispose](): void {

@@ -12,18 +12,26 @@ export interface TraceDropOptions {
   readonly direction: "there" | "back";
 }
 
-/** Both programs need some time to begin, more where the machine is busy. */
+/** How long packets are traced. */
 export const WATCH_MS = 3000;
 /**
- * Holds the table while it reads, and shows what happens. All of it ends by itself, a second later at the most, also where whoever has started it is
- * killed; and the table with it.
+ * Makes the table ($1, named $2) and holds it, waits until it is there, for what is shown names the rules that there are at its beginning, and until the kernel tells of
+ * traced packets (NFNLGRP_NFTRACE of linux/netfilter/nfnetlink.h, 9, of netlink's protocol 12); and shows them for a while. Whoever ends the shell, the nft that holds the table reads to the end
+ * then, and the table goes with it; the other ends by itself. Nobody but that one has what is shown (3), so that nobody else's end is waited for.
  */
 const SCRIPT = `
-{ printf '%s\\n' "$1"; sleep ${WATCH_MS / 1000 + 1}; } 2>/dev/null | nft -i >/dev/null 2>&1 &
-timeout -s INT ${WATCH_MS / 1000} nft monitor trace
-kill $! 2>/dev/null`;
+exec 3>&1 >/dev/null 2>&1
+eventually() { for attempt in $(seq 30); do "$@" && break; sleep 0.1; done; }
+( exec 3>&-; printf '%s\\n' "$1"; exec tail -f --pid=$$ /dev/null ) | nft -i 3>&- &
+holder=$!
+eventually nft list table inet "$2"
+timeout 10 nft monitor trace >&3 3>&- &
+monitor=$!
+eventually grep -q ' 12 .* 00000100 ' /proc/self/net/netlink
+sleep ${WATCH_MS / 1000}
+kill $monitor $holder`;
 
-/** Takes `WATCH_MS`. `undefined` where no rule dropped the packet meanwhile, or nft cannot tell. Rejects with the signal's reason. */
+/** Takes `WATCH_MS`, and what the programs need to begin. `undefined` where no rule dropped the packet meanwhile, or nft cannot tell. Rejects with the signal's reason. */
 export async function traceDrop(
   { processes }: { readonly processes: ProcessRunner },
   { netnsPath, marker, direction }: TraceDropOptions,
@@ -31,7 +39,7 @@ export async function traceDrop(
 ): Promise<NftDrop | undefined> {
   const name = `margay-trace-${randomBytes(4).toString("hex")}`;
   const table = renderTraceTable(name, probePatterns(marker, direction));
-  const command = [`--net=${netnsPath}`, "sh", "-c", SCRIPT, "sh", table];
+  const command = [`--net=${netnsPath}`, "sh", "-c", SCRIPT, "sh", table, name];
   try {
     const { stdout } = await processes.run("nsenter", command, { signal });
     return findDrop(stdout, `inet ${name}`);
