@@ -175,8 +175,10 @@ export async function assertNeighbours({ exec }: Stations, { steps }: Trace): Pr
     const [live] = JSON.parse(listed) as readonly LiveNeighbour[];
     assert.equal(fact.mac, live?.lladdr);
     assert.equal(fact.origin === "permanent", live?.state.includes("PERMANENT"));
-    // Where a tunnel leads on from there may stand between.
-    const after = steps.slice(index + 1).find((step) => step.fact.kind !== "forwarding");
+    // What a tunnel does from there may stand between.
+    const after = steps
+      .slice(index + 1)
+      .find((step) => !["forwarding", "encapsulated"].includes(step.fact.kind));
     const next = after?.fact;
     const headers = next?.kind === "seen" && next.direction === "out" ? next.headers : assert.fail();
     const [ethernet] = headers;

@@ -54,6 +54,8 @@ export function encodeProbeFilter(marker: Marker): Uint8Array {
 /** Packets of one family by fields of theirs, counted from their outermost IP header. */
 export interface PacketPattern {
   readonly family: Family;
+  /** Whether the packet that is looked for is inside those. */
+  readonly isAround: boolean;
   readonly fields: readonly FieldTest[];
 }
 
@@ -62,6 +64,7 @@ export function probePatterns(marker: Marker, direction: "there" | "back"): read
   return waysOf(familyOf(marker.dst)).flatMap(({ family, offset, outer }) =>
     (direction === "there" ? [packet(marker, offset, "there")] : answers(marker, offset)).map((fields) => ({
       family,
+      isAround: offset > 0,
       fields: [...outer, ...fields],
     })),
   );

@@ -22,12 +22,27 @@ describe("what nft prints of a traced packet", () => {
       table: "ip other",
       chain: "f",
       rule: "ip protocol icmp drop",
+      isAround: false,
     });
   });
 
   it("tells the chain whose policy did", () => {
     const output = `${BEGIN}\n${PACKET}\ntrace id 73dc2c74 inet filter forward policy drop \n`;
-    assert.deepEqual(findDrop(output, TRACER), { table: "inet filter", chain: "forward", rule: null });
+    assert.deepEqual(findDrop(output, TRACER), {
+      table: "inet filter",
+      chain: "forward",
+      rule: null,
+      isAround: false,
+    });
+  });
+
+  it("tells whether it is the packet around the one that is looked for", () => {
+    const around = BEGIN.replace("set 1", 'set 1 comment "around"');
+    const policy = `trace id 73dc2c74 ${TRACER} prerouting policy accept `;
+    assert.equal(findDrop([around, policy, DROP].join("\n"), TRACER)?.isAround, true);
+    const opened = BEGIN.replace("73dc2c74", "1");
+    const drop = DROP.replace("73dc2c74", "1");
+    assert.equal(findDrop([around, policy, opened, drop].join("\n"), TRACER)?.isAround, false);
   });
 
   it("is of no drop where nothing dropped it", () => {

@@ -11,6 +11,9 @@ const PRIORITY = -450;
 const MOST_PER_SECOND = 20;
 const PROTOCOLS: Readonly<Record<Family, string>> = { 4: "ipv4", 6: "ipv6" };
 
+/** What the rules for packets around others say of themselves where a packet comes to them. */
+export const AROUND = "around";
+
 /** The commands for `nft -i`, one a line. */
 export function renderTraceTable(name: string, packets: readonly PacketPattern[]): string {
   const table = `inet ${name}`;
@@ -22,9 +25,10 @@ export function renderTraceTable(name: string, packets: readonly PacketPattern[]
   return lines.join("\n");
 }
 
-function renderPacket({ family, fields }: PacketPattern): string {
+function renderPacket({ family, isAround, fields }: PacketPattern): string {
   const match = [`meta nfproto ${PROTOCOLS[family]}`, ...fields.map(renderField)].join(" ");
-  return `${match} limit rate ${MOST_PER_SECOND}/second meta nftrace set 1`;
+  const comment = isAround ? ` comment "${AROUND}"` : "";
+  return `${match} limit rate ${MOST_PER_SECOND}/second meta nftrace set 1${comment}`;
 }
 
 /** A raw payload expression: `@nh,` and the offset and length in bits. */

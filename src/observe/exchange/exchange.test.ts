@@ -57,7 +57,7 @@ const REPORT = {
   destination: "host2",
 };
 
-const DROP = { table: "ip other", chain: "f", rule: "ip protocol icmp drop" };
+const DROP = { table: "ip other", chain: "f", rule: "ip protocol icmp drop", isAround: false };
 
 describe("what nodes write for each other", () => {
   it("is read as it was written", () => {
@@ -97,6 +97,7 @@ describe("what nodes write for each other", () => {
       { phase: "drop", drop: { ...DROP, rule: "drop\u001b[2J" } },
       { phase: "drop", drop: { ...DROP, chain: "f".repeat(301) } },
       { phase: "drop", drop: { ...DROP, rule: undefined } },
+      { phase: "drop", drop: { ...DROP, isAround: "no" } },
       { phase: "drop" },
     ];
     for (const answer of answers) assert.equal(parseAnswer(JSON.stringify(answer)), undefined);

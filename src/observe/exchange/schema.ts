@@ -167,6 +167,8 @@ export const answerSchema = z.discriminatedUnion("phase", [
   }),
   z.strictObject({
     phase: z.literal("drop"),
-    drop: z.strictObject({ table: words, chain: words, rule: words.nullable() }).nullable(),
+    drop: z
+      .strictObject({ table: words, chain: words, rule: words.nullable(), isAround: z.boolean() })
+      .nullable(),
   }),
 ]);

@@ -67,8 +67,9 @@ export async function findDropHere(
 ): Promise<NftDrop | null> {
   const found = await traceDrop(tools, { ...what, netnsPath: OWN_NETNS }, options);
   if (found === undefined) return null;
-  const { table, chain, rule } = found;
-  return { table: inWords(table), chain: inWords(chain), rule: rule === null ? null : inWords(rule) };
+  const { table, chain, rule, isAround } = found;
+  const words = { table: inWords(table), chain: inWords(chain), rule: rule === null ? null : inWords(rule) };
+  return { ...words, isAround };
 }
 
 /** As much of a text as an answer may have: comments of rules may be long, and in any language. */
