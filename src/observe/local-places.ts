@@ -9,7 +9,7 @@ import type { Ip } from "../net/ip.ts";
 import type { StationPlace } from "./place.ts";
 
 /** The node's own; `self`, and so what `nsenter` makes of it, is in that namespace. */
-const OWN_NETNS = "/proc/self/ns/net";
+export const OWN_NETNS = "/proc/self/ns/net";
 
 export interface LocalPlaces {
   readonly node: StationPlace;

@@ -5,14 +5,14 @@ import { openNetns } from "../dataplane/netlink/netns.ts";
 import { systemClock } from "../system/clock.ts";
 import { alignTimes } from "../trace/align-times.ts";
 import { explain } from "../trace/explain.ts";
-import { innermost, isIcmp, outerIp, resolutionOf } from "../trace/headers.ts";
-import type { DropFacts, Observation, Probe, Sighting } from "../trace/observation.ts";
-import { isAnswer, roleOf } from "../trace/view.ts";
+import { innermost, isIcmp, resolutionOf } from "../trace/headers.ts";
+import type { Observation, Probe, Sighting } from "../trace/observation.ts";
+import { isAnswer } from "../trace/view.ts";
+import { findDrop } from "./find-drop.ts";
 import type { StationPlace } from "./place.ts";
 import { type Post, type PostTools, openPost } from "./post.ts";
 import type { RemotePost } from "./remote-post.ts";
 import { type ProbeRequest, type Sender, openSender } from "./sender.ts";
-import { traceDrop } from "./trace-drop.ts";
 import { watch } from "./watch.ts";
 
 export type { ProbeRequest } from "./sender.ts";
@@ -65,9 +65,12 @@ export async function observe(
     lost,
     ...(sendError !== undefined && { sendError }),
   };
+  const { fault } = explain(observation);
   // Only where nothing else explains it: it takes some seconds.
-  if (explain(observation).fault?.cause !== "dropped") return observation;
-  const drop = await findDrop(tools, places, sender, sent, signal);
+  if (fault?.cause !== "dropped") return observation;
+  const taking = others && far?.kind === "listens" ? { remote: { node: others.node, capture: far } } : {};
+  const search = { fault, places, sender, ...taking };
+  const drop = await findDrop({ ...tools, clock: systemClock }, search, { signal });
   return { ...observation, ...(drop !== undefined && { drop }) };
 }
 
@@ -107,33 +110,6 @@ async function send({ sender, post, source }: Sending, signal: AbortSignal): Pro
     if (isAnswered || attempt + 1 === ATTEMPTS)
       return { ...found, isAnswered, lost: isAnswered ? attempt : 0 };
   }
-}
-
-/** Looks for the rule that drops the probe, where it came to a station of this machine as it is, and was not seen leaving. */
-async function findDrop(
-  { processes }: PostTools,
-  places: readonly StationPlace[],
-  sender: Sender,
-  { probe, sightings }: Sent,
-  signal: AbortSignal,
-): Promise<DropFacts | undefined> {
-  const own = sightings.filter((sighting) => roleOf(sighting, probe) !== "error");
-  const last = own.at(-1);
-  const place = places.find(({ name }) => name === last?.station);
-  const direction = last && roleOf(last, probe);
-  if (last?.direction !== "in" || place === undefined || direction === "error" || direction === undefined)
-    return undefined;
-  if (place.kind === "container" || outerIp(last.headers) !== undefined) return undefined;
-  let attempt = ATTEMPTS;
-  const send = (): void => {
-    sender.send(attempt++);
-  };
-  const { netnsPath, name } = place;
-  const found = await traceDrop(
-    { processes, clock: systemClock },
-    { netnsPath, marker: sender.marker, direction, send, signal },
-  );
-  return found && { station: name, ...found };
 }
 
 /** What is of the probe, and what is of ARP or neighbour discovery; but for a probe before, whose packets may come late. */

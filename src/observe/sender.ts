@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomInt } from "node:crypto";
 import { type Marker, SEQUENCE_ATTEMPTS } from "../dataplane/capture/probe-filter.ts";
-import { KernelError, isKernelError } from "../dataplane/netlink/kernel-error.ts";
+import { KernelError } from "../dataplane/netlink/kernel-error.ts";
 import type { Netns } from "../dataplane/netlink/netns.ts";
 import { type MarkedProbe, openMarkedProbe } from "../dataplane/probe/marked-probe.ts";
 import { type Family, type Ip, familyOf } from "../net/ip.ts";
@@ -25,6 +25,8 @@ export interface Sender extends Disposable {
   probe(attempt: number): Probe;
   /** Sends it; gives the name of the error where the kernel does not take it. */
   send(attempt: number): string | undefined;
+  /** Sends it once more, as often as wanted, whether the kernel takes it or not; what comes of it is not told from other attempts. */
+  resend(): void;
 }
 
 /** Of the ports that nobody listens on for long (RFC 6335 section 6). */
@@ -36,17 +38,23 @@ const SYN_BYTES: Readonly<Record<Family, number>> = { 4: 60, 6: 80 };
 
 /** Opens it in the source's network namespace. That the source lacks the address is told by sending. */
 export function openSender(netns: Netns, request: ProbeRequest): Sender {
-  const { packetBytes } = request;
   for (let attempt = 1; ; attempt++) {
     const marker = createMarker(request);
-    try {
-      const socket = netns.run(() => openMarkedProbe(marker, packetBytes));
-      return createSender(request, marker, socket);
-    } catch (error) {
-      if (isKernelError(error, "EADDRINUSE") && attempt < PORT_ATTEMPTS) continue;
-      if (isKernelError(error, "EADDRNOTAVAIL")) return createSender(request, marker, error);
-      throw error;
-    }
+    const open = (): MarkedProbe | KernelError =>
+      errorOr(() => netns.run(() => openMarkedProbe(marker, request.packetBytes)));
+    const socket = open();
+    if (!(socket instanceof KernelError) || socket.code === "EADDRNOTAVAIL")
+      return new MarkedSender(request, marker, socket, open);
+    if (socket.code !== "EADDRINUSE" || attempt === PORT_ATTEMPTS) throw socket;
+  }
+}
+
+function errorOr<T>(work: () => T): T | KernelError {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof KernelError) return error;
+    throw error;
   }
 }
 
@@ -57,29 +65,54 @@ function createMarker({ kind, src, dst, port }: ProbeRequest): Marker {
   return { kind, src, dst, identifier: randomInt(0x1_0000), sequence };
 }
 
-function createSender(
-  { kind, packetBytes }: ProbeRequest,
-  marker: Marker,
-  socket: MarkedProbe | KernelError,
-): Sender {
-  return {
-    marker,
-    probe(attempt) {
-      if (marker.kind === "icmp") return { ...marker, sequence: marker.sequence + attempt, packetBytes };
-      return { ...marker, packetBytes: kind === "tcp" ? SYN_BYTES[familyOf(marker.dst)] : packetBytes };
-    },
-    send(attempt) {
-      try {
-        if (socket instanceof KernelError) throw socket;
-        socket.send(attempt);
-        return undefined;
-      } catch (error) {
-        if (error instanceof KernelError) return error.code;
-        throw error;
-      }
-    },
-    [Symbol.dispose]() {
-      if (!(socket instanceof KernelError)) socket[Symbol.dispose]();
-    },
-  };
+class MarkedSender implements Sender {
+  readonly marker: Marker;
+  readonly #packetBytes: number;
+  readonly #open: () => MarkedProbe | KernelError;
+  #socket: MarkedProbe | KernelError;
+
+  constructor(
+    { packetBytes }: ProbeRequest,
+    marker: Marker,
+    socket: MarkedProbe | KernelError,
+    open: () => MarkedProbe | KernelError,
+  ) {
+    this.marker = marker;
+    this.#packetBytes = marker.kind === "tcp" ? SYN_BYTES[familyOf(marker.dst)] : packetBytes;
+    this.#socket = socket;
+    this.#open = open;
+  }
+
+  probe(attempt: number): Probe {
+    const { marker } = this;
+    const packetBytes = this.#packetBytes;
+    return marker.kind === "icmp"
+      ? { ...marker, sequence: marker.sequence + attempt, packetBytes }
+      : { ...marker, packetBytes };
+  }
+
+  send(attempt: number): string | undefined {
+    const isTcp = this.marker.kind === "tcp";
+    // The kernel repeats a SYN at ever longer intervals, of which each may be over before anybody looks; that of a new socket leaves at once.
+    if (isTcp && attempt > 0) this.#reopen();
+    const socket = this.#socket;
+    if (socket instanceof KernelError) return socket.code;
+    const failed = errorOr(() => {
+      socket.send(isTcp ? 0 : attempt);
+    });
+    return failed?.code;
+  }
+
+  resend(): void {
+    this.send(SEQUENCE_ATTEMPTS - 1);
+  }
+
+  #reopen(): void {
+    this[Symbol.dispose]();
+    this.#socket = this.#open();
+  }
+
+  [Symbol.dispose](): void {
+    if (!(this.#socket instanceof KernelError)) this.#socket[Symbol.dispose]();
+  }
 }

@@ -117,6 +117,19 @@ describe("a path that works", () => {
     );
   });
 
+  it("says where sight ends, and why, where no answer comes from beyond", () => {
+    const { destination: _, ...observation } = observationOf({
+      stations: [STATION_A, STATION_HOST1],
+      sightings: sightingsOf(THERE.slice(0, 3)),
+    });
+    const { fault } = explain({ ...observation, silence: 'the agent of "host2" did not answer in 3 s' });
+    assert.deepEqual([fault?.cause, fault?.station], ["lost", "host1"]);
+    assert.match(
+      fault?.text ?? "",
+      /for 192\.168\.0\.102, beyond which nothing can be seen from here \(the agent of "host2" did not answer in 3 s\), and no answer came back/,
+    );
+  });
+
   it("is one to a closed port: the container says so itself", () => {
     const udp = { kind: "udp", srcPort: 50_000, dstPort: 53 } as const;
     const changed = ([station, ifIndex, direction, headers]: (typeof THERE)[number]) => {
@@ -147,12 +160,37 @@ describe("a path through a tunnel", () => {
     assert.deepEqual(
       there.filter((line) => line.includes("IPIP")),
       [
-        "  6  host1  seen                 a program (BPF) on the interface puts it into another packet (IPIP): IP 192.168.0.101 > 192.168.0.102, protocol 4, ttl 64, 104 octets, 20 octets more",
-        " 10  host2  computed             the outer packet is addressed to this node, and a program (BPF) on the interface takes the inner one out (IPIP from 192.168.0.101)",
-        " 21  host2  seen                 a program (BPF) on the interface puts it into another packet (IPIP): IP 192.168.0.102 > 192.168.0.101, protocol 4, ttl 64, 104 octets, 20 octets more",
-        " 25  host1  computed             the outer packet is addressed to this node, and a program (BPF) on the interface takes the inner one out (IPIP from 192.168.0.102)",
+        "  7  host1  seen                 a program (BPF) on eth0 puts it into another packet (IPIP): IP 192.168.0.101 > 192.168.0.102, protocol 4, ttl 64, 104 octets, 20 octets more",
+        " 10  host2  computed             the outer packet is addressed to this node, and a program (BPF) on eth0 takes the inner one out (IPIP from 192.168.0.101)",
+        " 22  host2  seen                 a program (BPF) on eth0 puts it into another packet (IPIP): IP 192.168.0.102 > 192.168.0.101, protocol 4, ttl 64, 104 octets, 20 octets more",
+        " 25  host1  computed             the outer packet is addressed to this node, and a program (BPF) on eth0 takes the inner one out (IPIP from 192.168.0.102)",
       ],
     );
+  });
+
+  it("ends at the rule that drops the packet, and says whether it had been taken out", () => {
+    const sightings = sightingsOf(inTunnel(THERE.slice(0, 4), (outer) => [{ ...outer, protocol: 4 }]));
+    for (const [isAround, steps, told] of [
+      [
+        false,
+        ["seen", "decapsulated", "dropped"],
+        /and nftables drops it there, by the rule "drop" of chain "f"/,
+      ],
+      [
+        true,
+        ["seen", "dropped"],
+        /and nftables drops the outer packet there, by the rule "drop" of chain "f"/,
+      ],
+    ] as const) {
+      const drop = { station: "host2", table: "ip other", chain: "f", rule: "drop", isAround };
+      const trace = explain(observationOf({ sightings, drop }));
+      const there = trace.steps.filter(({ station }) => station === "host2");
+      assert.deepEqual(
+        there.map(({ fact }) => fact.kind),
+        steps,
+      );
+      assert.match(trace.fault?.text ?? "", told);
+    }
   });
 
   it("of a device shows the device, and the lookup for the outer packet", () => {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { findFault } from "./find-fault.ts";
-import type { Observation, Station } from "./observation.ts";
+import type { DropFacts, Observation, Station } from "./observation.ts";
 import { unanswered } from "./hop.ts";
-import type { Cause, Fault, Step, Trace, TraceEnd } from "./trace.ts";
-import { type Leg, View, isAnswer } from "./view.ts";
-import { beginning, stepOf, walk } from "./walk.ts";
+import type { Cause, Fact, Fault, Step, Trace, TraceEnd } from "./trace.ts";
+import { type Leg, View, isAnswer, isTunnelledTo } from "./view.ts";
+import { beginning, stepOf, tunnelFact, walk } from "./walk.ts";
 import { describeIcmp } from "./words.ts";
 import { innermost, isIcmp } from "./headers.ts";
 
@@ -41,10 +41,20 @@ export function explain(observation: Observation): Trace {
   };
 }
 
-function dropOf(leg: Leg, { observation: { drop } }: View): readonly Step[] {
+function dropOf(leg: Leg, view: View): readonly Step[] {
+  const { drop } = view.observation;
   if (drop === undefined || leg.path.at(-1)?.station !== drop.station) return [];
   const { station, ...fact } = drop;
-  return [stepOf(leg, station, { kind: "dropped", ...fact })];
+  return [...opened(leg, view, drop), { kind: "dropped" as const, ...fact }].map((one) =>
+    stepOf(leg, station, one),
+  );
+}
+
+/** That programs have opened the tunnel's packet shows in what comes after it, and so in what is dropped. */
+function opened({ path }: Leg, view: View, { station, isAround }: DropFacts): readonly Fact[] {
+  const [last, place] = [path.at(-1), view.station(station)];
+  if (last === undefined || isAround || !isTunnelledTo(place, last)) return [];
+  return [tunnelFact("decapsulated", place, last, null)];
 }
 
 /** What is broken where nobody answers a question shows in the questions. */

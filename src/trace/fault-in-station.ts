@@ -239,7 +239,7 @@ function dropped(place: Place, last: Sighting, route: RouteFacts | undefined): F
       place,
       "dropped",
       ifName,
-      `The packet came to "${station.name}" by "${ifName}", where ${describeRule(drop)} of nftables drops it.`,
+      `The packet came to "${station.name}" by "${ifName}", and nftables drops ${drop.isAround ? "the outer packet" : "it"} there, by ${describeRule(drop)}.`,
       `Somebody's firewall: "nft -a list table ${drop.table}" on "${station.name}" shows the rule, and what it is for.`,
     );
   const wanted = route === undefined ? "" : ` Its kernel would send it on by ${routeOn(station, route)}.`;

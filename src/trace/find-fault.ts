@@ -56,6 +56,7 @@ function betweenStations(place: Place, last: Sighting): Fault {
       `"${station.name}" sent the packet to ${ethernet.dst}, and ${towards} of "${owner.name}" is at ${port.mac}.`,
       `Have it ask anew: "ip neighbour flush to ${towards}" on "${station.name}".`,
     );
+  if (leg.to === undefined && owner === undefined) return beyondSight(place, ifName, towards);
   const whom = owner === undefined ? towards : `${towards} of "${owner.name}"`;
   return fault(
     place,
@@ -63,6 +64,20 @@ function betweenStations(place: Place, last: Sighting): Fault {
     ifName,
     `The packet left "${station.name}" by "${ifName}" for ${whom}, and was not seen arriving.`,
     `Look at what lies between: cables, switches, firewalls${outer === undefined ? "" : ` that do not let ${outer.protocol === 4 ? "IP protocol 4" : "UDP to the VXLAN port"} pass`}; and try "ping ${towards}" on "${station.name}".`,
+  );
+}
+
+/** Whoever has it there, nobody looks at. */
+function beyondSight(place: Place, ifName: string, towards: Ip): Fault {
+  const { view, station } = place;
+  const { silence } = view.observation;
+  const why = silence === undefined ? "" : ` (${silence})`;
+  return fault(
+    place,
+    "lost",
+    ifName,
+    `The packet left "${station.name}" by "${ifName}" for ${towards}, beyond which nothing can be seen from here${why}, and no answer came back.`,
+    `Trace from the node that has the destination as well: what it takes in, and what it sends back; and try "ping ${towards}" on "${station.name}".`,
   );
 }
 

@@ -135,6 +135,8 @@ export interface DropFacts {
   readonly chain: string;
   /** As nft writes it; null where it is the chain's policy. */
   readonly rule: string | null;
+  /** Whether it drops the packet of a tunnel that has the probe inside. */
+  readonly isAround: boolean;
 }
 
 export interface Observation {

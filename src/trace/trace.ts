@@ -100,14 +100,15 @@ export type Fact =
     }
   /** A rule of nftables ends it, as the kernel's own trace of the packet tells. */
   | ({ readonly kind: "dropped" } & Omit<DropFacts, "station">)
-  /** `by` names the device; null: programs on the interface that the packet leaves by. */
+  /** `by` names the device; null: programs on the interface that the outer packet passes, `ifName`. */
   | {
       readonly kind: "encapsulated" | "decapsulated";
       readonly as: "ipip" | "vxlan";
       readonly by: string | null;
+      readonly ifName: string;
       readonly outer: IpHeader;
     }
-  | { readonly kind: "encrypted"; readonly ifName: string }
+  | { readonly kind: "encrypted" | "decrypted"; readonly ifName: string }
   /** `reason`: why nobody there took part; absent where nobody was to be asked. */
   | { readonly kind: "unobserved"; readonly reason?: string }
   | { readonly kind: "delivered"; readonly ip: Ip }

@@ -2,7 +2,7 @@
 // The steps of one way, along what was seen of the packet.
 import { IPPROTO_IPIP, outerIp } from "./headers.ts";
 import { handOver, lookUp } from "./hop.ts";
-import type { Sighting, Station } from "./observation.ts";
+import type { LinkFacts, Sighting, Station } from "./observation.ts";
 import type { Evidence, Fact, Step } from "./trace.ts";
 import {
   type Leg,
@@ -29,6 +29,7 @@ const EVIDENCE: Readonly<Record<Fact["kind"], Evidence>> = {
   encapsulated: "captured",
   decapsulated: "computed",
   encrypted: "computed",
+  decrypted: "computed",
   unobserved: "computed",
   delivered: "captured",
   answered: "captured",
@@ -75,14 +76,16 @@ function departure({ leg, view, station, sighting, before }: Point): readonly Fa
     const question = forwardedBy(station, before, leg);
     const { route, facts } = lookUp(station, question, "forwarded");
     const isInside = outerIp(before.headers) !== undefined && !isTunnelledTo(station, before);
-    const added = outer === undefined || isInside ? [] : [encapsulation(sighting, null)];
-    return [...facts, ...added, ...handOver(view, station, ifIndex, route, question.dst)];
+    // Programs come last: the packet has its next hop's MAC address by then.
+    const added =
+      outer === undefined || isInside ? [] : [tunnelFact("encapsulated", station, sighting, null)];
+    return [...facts, ...handOver(view, station, ifIndex, route, question.dst), ...added];
   }
   if (outer === undefined) return [];
   // It left by a device that has put it into another packet, which the kernel looks up once more.
   const { route, facts } = lookUp(station, { dst: outer.dst }, "outer");
   return [
-    encapsulation(sighting, linkName(station, before.ifIndex)),
+    tunnelFact("encapsulated", station, sighting, linkName(station, before.ifIndex)),
     ...facts,
     ...handOver(view, station, ifIndex, route, outer.dst),
   ];
@@ -99,18 +102,17 @@ function origin(
   return [...facts, ...(out === undefined ? [] : handOver(view, station, out, route, dst))];
 }
 
-function encapsulation({ headers }: Sighting, by: string | null): Fact {
-  return tunnelFact("encapsulated", headers, by);
-}
-
-function tunnelFact(
+/** Throws `RangeError` for a packet that is in no other. */
+export function tunnelFact(
   kind: "encapsulated" | "decapsulated",
-  headers: Sighting["headers"],
+  station: Station,
+  { ifIndex, headers }: Sighting,
   by: string | null,
 ): Fact {
   const outer = outerIp(headers);
   if (outer === undefined) throw new RangeError(`Cannot describe tunnel: the packet is in no other`);
-  return { kind, as: outer.protocol === IPPROTO_IPIP ? "ipip" : "vxlan", by, outer };
+  const as = outer.protocol === IPPROTO_IPIP ? "ipip" : "vxlan";
+  return { kind, as, by, ifName: linkName(station, ifIndex), outer };
 }
 
 function seen({ station, sighting: { ifIndex, direction, atUs, headers } }: Point): Fact {
@@ -119,23 +121,31 @@ function seen({ station, sighting: { ifIndex, direction, atUs, headers } }: Poin
 
 function arrival(point: Point): readonly Fact[] {
   const { leg, station, sighting, after } = point;
-  const facts: Fact[] = [seen(point)];
+  const facts: Fact[] = [...decryption(point), seen(point)];
   // That it was opened shows in what comes after it.
   if (isTunnelledTo(station, sighting) && after?.station === station.name) {
     const device = after.direction === "in" ? linkName(station, after.ifIndex) : null;
-    facts.push(tunnelFact("decapsulated", sighting.headers, device));
+    facts.push(tunnelFact("decapsulated", station, sighting, device));
   }
   if (station.name === leg.to?.name && hasAddress(station, leg.dst))
     facts.push({ kind: "delivered", ip: leg.dst });
   return facts;
 }
 
+function decryption({ station, sighting: { ifIndex } }: Point): readonly Fact[] {
+  const link = linkOf(station, ifIndex);
+  return link !== undefined && isWireguard(link) ? [{ kind: "decrypted", ifName: link.name }] : [];
+}
+
+function isWireguard({ kind, name }: LinkFacts): boolean {
+  return kind === "wireguard" || WIREGUARD.test(name);
+}
+
 /** What happens where nobody looks, between this capture point and the next. */
 function beyond({ leg, view, station, sighting: { ifIndex, direction }, after }: Point): readonly Fact[] {
   if (direction === "in") return [];
   const link = linkOf(station, ifIndex);
-  if (link !== undefined && (link.kind === "wireguard" || WIREGUARD.test(link.name)))
-    return [{ kind: "encrypted", ifName: link.name }];
+  if (link !== undefined && isWireguard(link)) return [{ kind: "encrypted", ifName: link.name }];
   const isEnd = after === undefined && leg.to === undefined && station.kind !== "container";
   const { silence } = view.observation;
   return isEnd ? [{ kind: "unobserved", ...(silence !== undefined && { reason: silence }) }] : [];

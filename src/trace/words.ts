@@ -34,23 +34,26 @@ export function describeFact(fact: Fact): string {
     case "resolution":
       return `${fact.direction === "in" ? "in by" : "out by"} ${fact.ifName}: ${describeHeaders(fact.headers)}`;
     case "dropped":
-      return `${describeRule(fact)} of nftables drops it`;
+      return `nftables drops ${fact.isAround ? "the outer packet" : "it"}, by ${describeRule(fact)}`;
     case "forwarding":
-      return `${fact.ifName} sends frames to ${fact.mac} to ${fact.node}, by an entry of its forwarding table`;
+      return `${fact.ifName} sends frames for ${fact.mac} to ${fact.node}, by an entry of its forwarding table`;
     case "peer": {
-      const where = fact.endpoint === null ? "whose place is not known yet" : `at ${fact.endpoint}`;
-      return `${fact.ifName} has ${fact.allowedIp} from the peer ${fact.publicKey}, ${where}`;
+      const where =
+        fact.endpoint === null ? "whose endpoint is not known yet" : `with the endpoint ${fact.endpoint}`;
+      return `${fact.ifName} has ${fact.allowedIp} among the allowed addresses of the peer ${fact.publicKey}, ${where}`;
     }
     case "encapsulated": {
-      const who = fact.by === null ? "a program (BPF) on the interface" : `the device ${fact.by}`;
+      const who = fact.by === null ? `a program (BPF) on ${fact.ifName}` : `the device ${fact.by}`;
       return `${who} puts it into another packet (${TUNNELS[fact.as]}): ${describeIp(fact.outer)}, ${ROOM[fact.as][familyOf(fact.outer.dst)]} octets more`;
     }
     case "decapsulated": {
-      const who = fact.by === null ? "a program (BPF) on the interface" : `the device ${fact.by}`;
+      const who = fact.by === null ? `a program (BPF) on ${fact.ifName}` : `the device ${fact.by}`;
       return `the outer packet is addressed to this node, and ${who} takes the inner one out (${TUNNELS[fact.as]} from ${fact.outer.src})`;
     }
     case "encrypted":
       return `${fact.ifName} encrypts it (WireGuard); on the underlay nobody can tell it from other packets between these nodes, so it is not shown there`;
+    case "decrypted":
+      return `${fact.ifName} has decrypted it (WireGuard)`;
     case "unobserved":
       return `from here on it cannot be seen from this node${fact.reason === undefined ? "" : `: ${fact.reason}`}`;
     case "delivered":
@@ -60,10 +63,10 @@ export function describeFact(fact: Fact): string {
   }
 }
 
-/** `the rule "ip protocol icmp drop" in chain "forward", table "ip other"`. */
-export function describeRule({ table, chain, rule }: Omit<DropFacts, "station">): string {
+/** `the rule "ip protocol icmp drop" of chain "forward" in table "ip other"`. */
+export function describeRule({ table, chain, rule }: Pick<DropFacts, "table" | "chain" | "rule">): string {
   const what = rule === null ? "the policy" : `the rule "${rule}"`;
-  return `${what} of chain "${chain}", table "${table}",`;
+  return `${what} of chain "${chain}" in table "${table}"`;
 }
 
 const TUNNELS = { ipip: "IPIP", vxlan: "VXLAN" } as const;

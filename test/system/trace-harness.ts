@@ -9,7 +9,7 @@ import { explain } from "../../src/trace/explain.ts";
 import { isIp } from "../../src/trace/headers.ts";
 import { traceToJson } from "../../src/trace/render.ts";
 import type { Fact, Step, Trace } from "../../src/trace/trace.ts";
-import { type Lab, MARGAY, type Outcome, agentStatus, eventually, execute } from "./harness.ts";
+import { type Lab, MARGAY, type Outcome, agentStatus, eventually, execute, readStore } from "./harness.ts";
 import { FELIX_KEY, type Mode, patch, setMode } from "./tunnel-harness.ts";
 
 /** `margay trace` of the lab's containers. */
@@ -60,6 +60,32 @@ export async function traceThatWorks(
   return trace;
 }
 
+/** `margay trace` on host1, as on a machine of its own. */
+export async function traceOnNode(lab: Lab, ...args: readonly string[]): Promise<Trace> {
+  const { netns } = await lab.host("host1");
+  const command = [MARGAY, "trace", ...args, "--socket", lab.agentSocket("host1"), "--json"];
+  const { code, stdout, stderr } = await execute("ip", ["netns", "exec", netns, ...command]);
+  assert.equal(stderr, "");
+  const trace = JSON.parse(stdout) as Trace;
+  assert.equal(code, trace.ok ? 0 : 1);
+  return trace;
+}
+
+/** As {@link traceOnNode}, with the other node's agent taking part: one that is kept from running is not waited for, but asked again. */
+export async function traceWithOther(lab: Lab, ...args: readonly string[]): Promise<Trace> {
+  let trace: Trace | undefined;
+  await eventually(async () => {
+    trace = await traceOnNode(lab, ...args);
+    return trace.aligned !== undefined;
+  }, "an answer of the other agent");
+  return trace ?? assert.fail();
+}
+
+/** What nodes have written for each other, and not removed. */
+export async function leftOf(lab: Lab): Promise<readonly string[]> {
+  return [...(await readStore(lab, "/margay/")).keys()];
+}
+
 type FactOf<K extends Fact["kind"]> = Fact & { readonly kind: K };
 
 function isOf<K extends Fact["kind"]>(fact: Fact, kind: K): fact is FactOf<K> {
@@ -80,17 +106,27 @@ export function factsOf<K extends Fact["kind"]>(
 /** Where the packet was seen, `host1 in calia`, with what each end of a container's link is called. */
 export async function pointsOf(
   lab: Lab,
-  { steps }: Trace,
+  trace: Trace,
   direction: "there" | "back",
 ): Promise<readonly string[]> {
   const { containers } = await lab.status();
   const titles = new Map(containers.map((container) => [container.interface, `end-of-${container.name}`]));
+  return seenAt(trace, direction).map((point) =>
+    point.replace(/\S+$/, (ifName) => titles.get(ifName) ?? ifName),
+  );
+}
+
+/** Likewise, with the names that the kernel has for interfaces. */
+export function seenAt({ steps }: Trace, direction: "there" | "back"): readonly string[] {
   return steps.flatMap(({ station, fact, ...step }) =>
     step.direction === direction && fact.kind === "seen"
-      ? [`${station} ${fact.direction} ${titles.get(fact.ifName) ?? fact.ifName}`]
+      ? [`${station} ${fact.direction} ${fact.ifName}`]
       : [],
   );
 }
+
+/** Runs commands at stations, by their names; a lab does. */
+type Stations = Pick<Lab, "exec">;
 
 export interface LiveRoute {
   readonly dst: string;
@@ -102,7 +138,7 @@ export interface LiveRoute {
 const PROTOCOLS: Readonly<Record<number, string>> = { 2: "kernel", 3: "boot", 12: "bird", 80: "80" };
 
 /** Every lookup of the trace, and what iproute2 is told of the same packet. */
-export async function assertRoutes(lab: Lab, trace: Trace): Promise<void> {
+export async function assertRoutes({ exec }: Stations, trace: Trace): Promise<void> {
   const { steps, probe } = trace;
   let cameBy: string | undefined;
   let count = 0;
@@ -115,7 +151,7 @@ export async function assertRoutes(lab: Lab, trace: Trace): Promise<void> {
     const sender =
       fact.dst === (direction === "there" ? probe.dst : probe.src) ? src : outerSource(steps, step);
     const packet = fact.of === "forwarded" ? ["from", sender, "iif", cameBy ?? assert.fail()] : [];
-    const listed = await lab.exec(station, "ip", "-json", "route", "get", "fibmatch", fact.dst, ...packet);
+    const listed = await exec(station, "ip", "-json", "route", "get", "fibmatch", fact.dst, ...packet);
     const [live] = JSON.parse(listed) as readonly LiveRoute[];
     const { route, ifName } = fact;
     const isDefault = route.dst === "0.0.0.0/0" || route.dst === "::/0";
@@ -142,25 +178,17 @@ interface LiveNeighbour {
 }
 
 /** Every neighbour of the trace, as iproute2 lists it; and that the frame that left next went to that address. */
-export async function assertNeighbours(lab: Lab, { steps }: Trace): Promise<void> {
+export async function assertNeighbours({ exec }: Stations, { steps }: Trace): Promise<void> {
   for (const [index, { station, fact }] of steps.entries()) {
     if (fact.kind !== "neighbour") continue;
-    const listed = await lab.exec(
-      station,
-      "ip",
-      "-json",
-      "neighbour",
-      "show",
-      "to",
-      fact.ip,
-      "dev",
-      fact.ifName,
-    );
+    const listed = await exec(station, "ip", "-json", "neighbour", "show", "to", fact.ip, "dev", fact.ifName);
     const [live] = JSON.parse(listed) as readonly LiveNeighbour[];
     assert.equal(fact.mac, live?.lladdr);
     assert.equal(fact.origin === "permanent", live?.state.includes("PERMANENT"));
-    // Where a tunnel leads on from there may stand between.
-    const after = steps.slice(index + 1).find((step) => step.fact.kind !== "forwarding");
+    // What a tunnel does from there may stand between.
+    const after = steps
+      .slice(index + 1)
+      .find((step) => !["forwarding", "encapsulated"].includes(step.fact.kind));
     const next = after?.fact;
     const headers = next?.kind === "seen" && next.direction === "out" ? next.headers : assert.fail();
     const [ethernet] = headers;

@@ -276,6 +276,10 @@ describe("a trace", () => {
       factsOf(trace, "encrypted", {}).map(({ ifName }) => ifName),
       ["wireguard.cali", "wireguard.cali"],
     );
+    assert.deepEqual(
+      trace.steps.flatMap(({ station, fact }) => (fact.kind === "decrypted" ? [station] : [])),
+      ["host2", "host1"],
+    );
     const points = await pointsOf(lab, trace, "there");
     assert.equal(points.length, 6);
     assert.equal(points.filter((point) => point.endsWith(" wireguard.cali")).length, 2);

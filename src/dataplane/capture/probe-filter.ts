@@ -42,50 +42,75 @@ const SNAP_BYTES = 320;
  */
 export function encodeProbeFilter(marker: Marker): Uint8Array {
   const family = familyOf(marker.dst);
-  const around: readonly Around[] = [
-    { etherType: ETHERTYPES[family], offset: 0, outer: [] },
-    ...(family === 4 ? [inIpip()] : []),
-    inVxlan(4, family),
-    inVxlan(6, family),
-  ];
-  const probes = around.flatMap(({ etherType, offset, outer }) =>
-    packets(marker, offset).map((fields): Pattern => ({ etherType, fields: [...outer, ...fields] })),
+  const probes = waysOf(family).flatMap((way) =>
+    packets(marker, way.offset).map((fields): Pattern => ({
+      etherType: ETHERTYPES[way.family],
+      fields: [...way.outer, ...fields],
+    })),
   );
   return encodeFilter([...resolution(family), ...probes], SNAP_BYTES);
 }
 
-/** What a packet is in: `offset` octets of headers that fit `outer`. */
-interface Around {
-  readonly etherType: number;
+/** Packets of one family by fields of theirs, counted from their outermost IP header. */
+export interface PacketPattern {
+  readonly family: Family;
+  /** Whether the packet that is looked for is inside those. */
+  readonly isAround: boolean;
+  readonly fields: readonly FieldTest[];
+}
+
+/** What the probe, or what answers it, looks like: as it is, in IPIP, and in VXLAN over either family. */
+export function probePatterns(marker: Marker, direction: "there" | "back"): readonly PacketPattern[] {
+  return waysOf(familyOf(marker.dst)).flatMap(({ family, offset, outer }) =>
+    (direction === "there" ? [packet(marker, offset, "there")] : answers(marker, offset)).map((fields) => ({
+      family,
+      isAround: offset > 0,
+      fields: [...outer, ...fields],
+    })),
+  );
+}
+
+/** How a packet travels: behind `offset` octets of headers that fit `outer`, in a packet of `family`. */
+interface Way {
+  readonly family: Family;
   readonly offset: number;
   readonly outer: readonly FieldTest[];
 }
 
-function inIpip(): Around {
-  return { etherType: ETHERTYPES[4], offset: IP_BYTES[4], outer: header(4, 0, IPPROTO_IPIP) };
+/** As it is, and in each tunnel that may have it inside. */
+function waysOf(family: Family): readonly Way[] {
+  return [
+    { family, offset: 0, outer: [] },
+    ...(family === 4 ? [inIpip()] : []),
+    inVxlan(4, family),
+    inVxlan(6, family),
+  ];
 }
 
-function inVxlan(outerFamily: Family, family: Family): Around {
+function inIpip(): Way {
+  return { family: 4, offset: IP_BYTES[4], outer: header(4, 0, IPPROTO_IPIP) };
+}
+
+function inVxlan(outerFamily: Family, family: Family): Way {
   const offset = IP_BYTES[outerFamily] + VXLAN_BYTES;
   const inner: FieldTest = { offset: offset - 2, bytes: 2, value: ETHERTYPES[family] };
-  return {
-    etherType: ETHERTYPES[outerFamily],
-    offset,
-    outer: [...header(outerFamily, 0, IPPROTO_UDP), inner],
-  };
+  return { family: outerFamily, offset, outer: [...header(outerFamily, 0, IPPROTO_UDP), inner] };
 }
 
 /** The probe, its answer, and errors that quote either. */
 function packets(marker: Marker, offset: number): readonly (readonly FieldTest[])[] {
+  return [packet(marker, offset, "there"), ...answers(marker, offset), errorAbout(marker, offset, "back")];
+}
+
+/** The answer, or an error in its place: that the port is closed. */
+function answers(marker: Marker, offset: number): readonly (readonly FieldTest[])[] {
+  return [packet(marker, offset, "back"), errorAbout(marker, offset, "there")];
+}
+
+function errorAbout(marker: Marker, offset: number, direction: "there" | "back"): readonly FieldTest[] {
   const family = familyOf(marker.dst);
-  const error = header(family, offset, PROTOCOLS[family].icmp);
   const quoted = offset + IP_BYTES[family] + ICMP_BYTES;
-  return [
-    packet(marker, offset, "there"),
-    packet(marker, offset, "back"),
-    [...error, ...packet(marker, quoted, "there")],
-    [...error, ...packet(marker, quoted, "back")],
-  ];
+  return [...header(family, offset, PROTOCOLS[family].icmp), ...packet(marker, quoted, direction)];
 }
 
 function packet(marker: Marker, offset: number, direction: "there" | "back"): readonly FieldTest[] {

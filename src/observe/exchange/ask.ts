@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from "node:crypto";
+import type { NftDrop } from "../../dataplane/nft/trace-output.ts";
 import type { Change, Store, WaitOptions } from "../../datastore/store.ts";
 import type { Clock } from "../../system/clock.ts";
+import { WATCH_MS } from "../trace-drop.ts";
 import type { RemoteCapture, RemotePost, RemoteReport, Silence } from "../remote-post.ts";
 import {
   ABANDONED_MS,
@@ -68,6 +70,7 @@ class AskedNode implements RemotePost, AsyncDisposable {
       return {
         kind: "listens",
         collect: (outcome, options) => this.#collect({ ...request, outcome }, options),
+        findDrop: (dropped, options) => this.#findDrop({ ...request, dropped }, options),
       };
     });
   }
@@ -97,6 +100,18 @@ class AskedNode implements RemotePost, AsyncDisposable {
           : `the agent of "${this.#node}" said nothing`,
       );
     });
+  }
+
+  async #findDrop(request: TraceRequest, { signal }: WaitOptions): Promise<NftDrop | undefined> {
+    const wantsDrop = ({ phase }: TraceAnswer): boolean => phase === "drop";
+    const found = await this.#attempt(
+      signal,
+      async (until) => ({ kind: "said", answer: await this.#exchange(request, until, wantsDrop) }),
+      this.#timeoutMs + 2 * WATCH_MS,
+    );
+    return found.kind === "said" && found.answer.phase === "drop"
+      ? (found.answer.drop ?? undefined)
+      : undefined;
   }
 
   /** Writes the request, and waits for the first answer of the wanted kind. */
@@ -133,14 +148,15 @@ class AskedNode implements RemotePost, AsyncDisposable {
   async #attempt<T>(
     signal: AbortSignal | undefined,
     work: (until: AbortSignal) => Promise<T>,
+    timeoutMs = this.#timeoutMs,
   ): Promise<T | Silence> {
-    const timeout = AbortSignal.timeout(this.#timeoutMs);
+    const timeout = AbortSignal.timeout(timeoutMs);
     try {
       return await work(signal === undefined ? timeout : AbortSignal.any([signal, timeout]));
     } catch (error) {
       signal?.throwIfAborted();
       if (timeout.aborted)
-        return silent(`the agent of "${this.#node}" did not answer in ${this.#timeoutMs / 1000} s`);
+        return silent(`the agent of "${this.#node}" did not answer in ${timeoutMs / 1000} s`);
       return silent(
         `"${this.#node}" cannot be asked: ${error instanceof Error ? error.message : String(error)}`,
       );

@@ -57,12 +57,17 @@ const REPORT = {
   destination: "host2",
 };
 
+const DROP = { table: "ip other", chain: "f", rule: "ip protocol icmp drop", isAround: false };
+
 describe("what nodes write for each other", () => {
   it("is read as it was written", () => {
     assert.deepEqual(parseRequest(JSON.stringify(REQUEST)), REQUEST);
     const told = { ...REQUEST, outcome: OUTCOME };
     assert.deepEqual(parseRequest(JSON.stringify(told)), told);
-    assert.deepEqual(parseAnswer(JSON.stringify(REPORT)), REPORT);
+    const asked = { ...told, dropped: "back" };
+    assert.deepEqual(parseRequest(JSON.stringify(asked)), asked);
+    const answers = [REPORT, { phase: "drop", drop: DROP }, { phase: "drop", drop: { ...DROP, rule: null } }];
+    for (const answer of answers) assert.deepEqual(parseAnswer(JSON.stringify(answer)), answer);
   });
 
   it("is not read where anything in it is odd", () => {
@@ -73,6 +78,7 @@ describe("what nodes write for each other", () => {
       { ...REQUEST, marker: { ...MARKER, src: "10.1.0.256" } },
       { ...REQUEST, marker: { ...MARKER, identifier: 65_536 } },
       { ...REQUEST, outcome: { ...OUTCOME, isAnswered: "yes" } },
+      { ...REQUEST, dropped: "everywhere" },
       { ...REQUEST, asker: "a".repeat(5000) },
       [],
       null,
@@ -88,6 +94,11 @@ describe("what nodes write for each other", () => {
       { ...REPORT, sightings: [{ ...SIGHTING, headers: Array(20).fill(SIGHTING.headers[0]) }] },
       { phase: "refused", reason: "x".repeat(400) },
       { phase: "done" },
+      { phase: "drop", drop: { ...DROP, rule: "drop\u001b[2J" } },
+      { phase: "drop", drop: { ...DROP, chain: "f".repeat(301) } },
+      { phase: "drop", drop: { ...DROP, rule: undefined } },
+      { phase: "drop", drop: { ...DROP, isAround: "no" } },
+      { phase: "drop" },
     ];
     for (const answer of answers) assert.equal(parseAnswer(JSON.stringify(answer)), undefined);
     assert.equal(parseAnswer(JSON.stringify(REPORT).padEnd(MOST_ANSWER_BYTES + 1)), undefined);
@@ -120,8 +131,8 @@ describe("asking another node", () => {
   });
   const keys = async (): Promise<readonly string[]> =>
     (await store.list("/margay/")).entries.map(({ key }) => key);
-  /** @param timeoutMs by default, short, for what is not answered */
-  const ask = (node: string, timeoutMs = 300) =>
+  /** Who is answered has all the time that it takes; who is not, waits for as long as `timeoutMs`. */
+  const ask = (node: string, timeoutMs = 60_000) =>
     askNode({ store, clock: systemClock }, { node, asker: "host1", timeoutMs });
 
   /** Stands in for an agent: answers each state of a request with the next of `answers`. */
@@ -138,7 +149,7 @@ describe("asking another node", () => {
 
   it("is told in vain where nobody is there, and leaves nothing behind", async () => {
     {
-      await using remote = ask("absent");
+      await using remote = ask("absent", 300);
       assert.deepEqual(await remote.begin(MARKER, { signal }), {
         kind: "silent",
         reason: 'the agent of "absent" did not answer in 0.3 s',
@@ -167,6 +178,31 @@ describe("asking another node", () => {
     assert.deepEqual(await keys(), []);
   });
 
+  it("is told the rule that drops the probe there, or that there is none", async () => {
+    for (const [node, told] of [
+      ["filtered", DROP],
+      ["unfiltered", null],
+    ] as const) {
+      const stop = new AbortController();
+      const answers = [{ phase: "listening" }, REPORT, { phase: "drop", drop: told }];
+      const agent = answering(
+        node,
+        answers.map((answer) => JSON.stringify(answer)),
+        stop.signal,
+      );
+      {
+        await using remote = ask(node);
+        const capture = await remote.begin(MARKER, { signal });
+        if (capture.kind !== "listens") assert.fail(capture.reason);
+        await capture.collect(OUTCOME, { signal });
+        assert.deepEqual((await capture.findDrop("back", { signal })) ?? null, told);
+      }
+      stop.abort();
+      await agent;
+    }
+    assert.deepEqual(await keys(), []);
+  });
+
   it("believes nothing that is malformed or does not fit together", async () => {
     for (const [node, wrong] of [
       ["malformed", "{"],
@@ -191,7 +227,7 @@ describe("asking another node", () => {
     const idOf = (index: number): string => index.toString(16).padStart(16, "0");
     for (let index = 0; index < MOST_REQUESTS; index++)
       await store.put(requestKey("busy", idOf(index)), fresh);
-    await using remote = ask("busy");
+    await using remote = ask("busy", 300);
     const refused = await remote.begin(MARKER, { signal });
     assert.match(refused.kind === "silent" ? refused.reason : "", /too many requests/);
     for (let index = 0; index < MOST_REQUESTS; index++)

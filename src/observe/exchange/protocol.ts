@@ -5,9 +5,12 @@
 // 2. The agent there begins to capture, and answers that it listens.
 // 3. The asker sends its probe, and writes into the request what came of it.
 // 4. The agent answers with what it saw, and what its kernels say.
-// 5. The asker removes both. Where it has died, the agent does so when the time of the request is over, or as it starts again; where the agent has
+// 5. Where the report does not explain why the packet did not leave that node, the asker says so in the request, and sends its probe again and again;
+//    the agent has nftables trace it for some seconds, and answers with the rule that drops it. An agent that knows nothing of this answers nothing.
+// 6. The asker removes both. Where it has died, the agent does so when the time of the request is over, or as it starts again; where the agent has
 //    died, the asker does; and what both have left goes with the next request to that node.
 import type { z } from "zod";
+import type { NftDrop } from "../../dataplane/nft/trace-output.ts";
 import { parseNodeName } from "../../model/name.ts";
 import type { Output } from "../../model/schema.ts";
 import type { RemoteReport } from "../remote-post.ts";
@@ -17,12 +20,14 @@ export type TraceRequest = Output<typeof requestSchema>;
 export type TraceAnswer =
   | { readonly phase: "listening" }
   | { readonly phase: "refused"; readonly reason: string }
-  | ({ readonly phase: "report" } & Omit<RemoteReport, "kind" | "node">);
+  | ({ readonly phase: "report" } & Omit<RemoteReport, "kind" | "node">)
+  /** Null where no rule dropped it meanwhile. */
+  | { readonly phase: "drop"; readonly drop: NftDrop | null };
 
 /** Beside Calico's own root, which knows nothing of the kind. */
 const ROOT = "/margay/trace/v1/";
 /** How long an agent keeps a request that nobody removes. */
-export const LIFETIME_MS = 10_000;
+export const LIFETIME_MS = 20_000;
 /** A request of such an age has been left by an asker and an agent that both have died, however their clocks differ. */
 export const ABANDONED_MS = 600_000;
 /** How many traces one agent takes part in at a time, and how many requests may stand there. */

@@ -12,7 +12,12 @@ const octets = z.int().min(0).max(0xffff_ffff);
 const index = z.int().min(0).max(0x7fff_ffff);
 /** Names of interfaces, settings, errors and stations: short, and of no odd characters. */
 const word = z.string().regex(/^[\x21-\x7e]{1,253}$/, "want up to 253 printable characters");
-const words = z.string().regex(/^[\x20-\x7e]{0,300}$/, "want up to 300 printable characters");
+/** Characters of a text. */
+export const MOST_WORDS = 300;
+const words = z
+  .string()
+  .max(MOST_WORDS)
+  .regex(/^[\x20-\x7e]*$/, "want printable characters");
 const list = <T extends z.ZodType>(item: T, most: number) => z.array(item).max(most);
 
 const echo = z.strictObject({ identifier: u16, sequence: u16 });
@@ -146,6 +151,8 @@ export const requestSchema = z.strictObject({
   marker: markerSchema,
   /** Once the probe has been sent: what is wanted now is the report. */
   outcome: z.strictObject({ probe, isAnswered: z.boolean() }).nullable(),
+  /** Once the report has been read, where the probe (`there`) or its answer came to the node and did not leave it: what is wanted now is the rule that drops it. */
+  dropped: z.enum(["there", "back"]).exactOptional(),
 });
 
 export const answerSchema = z.discriminatedUnion("phase", [
@@ -157,5 +164,11 @@ export const answerSchema = z.discriminatedUnion("phase", [
     sightings: list(sighting, MOST_FRAMES),
     resolutions: list(sighting, MOST_FRAMES),
     destination: word.exactOptional(),
+  }),
+  z.strictObject({
+    phase: z.literal("drop"),
+    drop: z
+      .strictObject({ table: words, chain: words, rule: words.nullable(), isAround: z.boolean() })
+      .nullable(),
   }),
 ]);

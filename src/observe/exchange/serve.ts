@@ -2,6 +2,7 @@
 import { follow } from "../../datastore/follow.ts";
 import type { Change, Store } from "../../datastore/store.ts";
 import type { Ip } from "../../net/ip.ts";
+import { abortable } from "../../system/abortable.ts";
 import type { Clock } from "../../system/clock.ts";
 import { type Log, describeError } from "../../system/log.ts";
 import type { PostTools } from "../post.ts";
@@ -43,11 +44,18 @@ export function serveTraces(
 }
 
 type TraceOutcome = NonNullable<TraceRequest["outcome"]>;
+type Dropped = NonNullable<TraceRequest["dropped"]>;
 
-interface Session {
-  readonly stop: AbortController;
-  /** Resolves once the asker says what came of its probe. */
+/** What the asker says later. */
+interface Told {
+  /** Resolves once it says what came of its probe. */
   readonly outcome: PromiseWithResolvers<TraceOutcome>;
+  /** Resolves once it wants to know what drops it, or its answer, here; never, as a rule. */
+  readonly dropped: PromiseWithResolvers<Dropped>;
+}
+
+interface Session extends Told {
+  readonly stop: AbortController;
   readonly done: Promise<void>;
 }
 
@@ -96,25 +104,29 @@ class TraceService implements AsyncDisposable {
     const request = parseRequest(change.entry.value);
     if (session === undefined && this.#sessions.size < MOST_REQUESTS) this.#begin(id, request);
     else if (session === undefined) this.#remove(key).catch(() => undefined);
+    else if (request?.dropped !== undefined) session.dropped.resolve(request.dropped);
     else if (request?.outcome) session.outcome.resolve(request.outcome);
   }
 
   #begin(id: string, request: TraceRequest | undefined): void {
     const stop = new AbortController();
-    const outcome = Promise.withResolvers<TraceOutcome>();
+    const told = {
+      outcome: Promise.withResolvers<TraceOutcome>(),
+      dropped: Promise.withResolvers<Dropped>(),
+    };
     const refusal = this.#refusal(request);
     const lifetime = AbortSignal.any([this.#abort.signal, stop.signal, AbortSignal.timeout(LIFETIME_MS)]);
     const work =
       request === undefined || refusal !== undefined
         ? this.#answer(id, { phase: "refused", reason: refusal ?? "it cannot be read" }, lifetime)
-        : this.#takePart(id, request, outcome.promise, lifetime);
+        : this.#takePart(id, request, told, lifetime);
     const done = work
       .catch((error: unknown) => {
         if (!lifetime.aborted) this.#collaborators.log.warn("Cannot take part in a trace", { error });
       })
       .then(() => aborted(lifetime))
       .then(() => this.#forget(id));
-    this.#sessions.set(id, { stop, outcome, done });
+    this.#sessions.set(id, { ...told, stop, done });
   }
 
   #refusal(request: TraceRequest | undefined): string | undefined {
@@ -129,18 +141,17 @@ class TraceService implements AsyncDisposable {
   async #takePart(
     id: string,
     { marker }: TraceRequest,
-    outcome: Session["outcome"]["promise"],
+    { outcome, dropped }: Told,
     signal: AbortSignal,
   ): Promise<void> {
     // Few agents are ever asked, and each has to start.
-    const { takePart } = await import("./take-part.ts");
+    const { findDropHere, takePart } = await import("./take-part.ts");
     const listening = (): Promise<void> => this.#answer(id, { phase: "listening" }, signal);
-    const answer = await takePart(
-      this.#collaborators,
-      { ...this.#options, marker, outcome, listening },
-      { signal },
-    );
-    await this.#answer(id, answer, signal);
+    const part = { ...this.#options, marker, outcome: outcome.promise, listening };
+    await this.#answer(id, await takePart(this.#collaborators, part, { signal }), signal);
+    const direction = await abortable(dropped.promise, signal);
+    const drop = await findDropHere(this.#collaborators, { marker, direction }, { signal });
+    await this.#answer(id, { phase: "drop", drop }, signal);
   }
 
   async #answer(id: string, answer: TraceAnswer, signal: AbortSignal): Promise<void> {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Marker } from "../../dataplane/capture/probe-filter.ts";
+import type { NftDrop } from "../../dataplane/nft/trace-output.ts";
 import { relevantPart } from "../../trace/relevant.ts";
-import { findLocalPlaces } from "../local-places.ts";
+import { OWN_NETNS, findLocalPlaces } from "../local-places.ts";
 import { sorted } from "../observe.ts";
 import { type PostTools, openPost } from "../post.ts";
+import { type TraceDropOptions, traceDrop } from "../trace-drop.ts";
 import { watch } from "../watch.ts";
 import type { TraceAnswer, TraceRequest } from "./protocol.ts";
+import { MOST_WORDS } from "./schema.ts";
 
 export interface Part {
   readonly nodeName: string;
@@ -54,4 +57,23 @@ export async function takePart(
     resolutions: resolutions.slice(0, MOST_RESOLUTIONS),
     ...(destination !== undefined && { destination: destination.name }),
   };
+}
+
+/** The rule of this node's nftables that drops the probe or its answer; the asker sends it again and again meanwhile. Rejects with the signal's reason. */
+export async function findDropHere(
+  tools: PostTools,
+  what: Pick<TraceDropOptions, "marker" | "direction">,
+  options: { readonly signal: AbortSignal },
+): Promise<NftDrop | null> {
+  const found = await traceDrop(tools, { ...what, netnsPath: OWN_NETNS }, options);
+  if (found === undefined) return null;
+  const { table, chain, rule, isAround } = found;
+  const words = { table: inWords(table), chain: inWords(chain), rule: rule === null ? null : inWords(rule) };
+  return { ...words, isAround };
+}
+
+/** As much of a text as an answer may have: comments of rules may be long, and in any language. */
+function inWords(text: string): string {
+  const plain = text.replaceAll(/[^\x20-\x7e]/gu, "?");
+  return plain.length <= MOST_WORDS ? plain : `${plain.slice(0, MOST_WORDS - 3)}...`;
 }
