@@ -2,26 +2,14 @@
 // IPIP between two nodes of which one at least has it by the kernel's device; that of programs alone is in test/system.
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
-import type { IpipDriver } from "../../src/desired/facts.ts";
 import { eventually, eventuallyEqual } from "../system/harness.ts";
-import { type NodePair, type PairedNode, createNodePair, nodeFact } from "../system/node-pair.ts";
+import type { NodePair, PairedNode } from "../system/node-pair.ts";
 import { PING_PATIENCE_S } from "../system/patience.ts";
 import { STREAM, capture, startReceiver } from "../system/traffic.ts";
+import { createIpipPair } from "./ipip-pair.ts";
 
 /** What is left of the underlay's 1500. */
 const MTU = 1480;
-
-async function createIpipPair(
-  stack: AsyncDisposableStack,
-  drivers: readonly [IpipDriver, IpipDriver],
-): Promise<NodePair> {
-  const pair = await createNodePair(stack, { encapsulation: { kind: "ipip", crossSubnet: false } });
-  for (const [index, node] of pair.nodes.entries())
-    node.learn({ kind: "ipipEnd", value: { ip: node.tunnelIp, driver: drivers[index] ?? "device" } });
-  for (const { number, tunnelIp: ipip } of pair.nodes) pair.learn(nodeFact(number, { ipip }));
-  await pair.settled();
-  return pair;
-}
 
 async function ping(from: PairedNode, to: PairedNode, ...options: readonly string[]): Promise<void> {
   await from.runInside(
