@@ -327,12 +327,13 @@ describe("the CNI plugin", () => {
   it("answers at once with code 11 and a remedy while the agent is down, and containers go on talking", async () => {
     await killAgent(lab, "host1");
     const ping = lab.start("a", "ping", "-n", "-c", "20", "-i", "0.05", await lab.address("d"));
+    const ended = once(ping, "close");
     const refused = failure(await call("ADD"));
     assert.equal(refused.code, 11);
     // Nothing was waited for: where somebody listens and does not answer, it is the time that is up.
     assert.match(refused.details ?? "", /ECONNREFUSED/);
     assert.match(refused.msg, /start it/);
-    const [code] = (await once(ping, "close")) as [number];
+    const [code] = (await ended) as [number];
     assert.equal(code, 0);
     await lab.repair();
   });
