@@ -9,7 +9,7 @@ import { cidrAddress, cidrContains, cidrFamily, parseCidr } from "../../src/net/
 import { type Family, familyOf } from "../../src/net/ip.ts";
 import { type Result, callInProcess, callVariables, networkConfig } from "../system/cni-runtime.ts";
 import { type Lab, createLab, eventually, execute, readStore, succeed } from "../system/harness.ts";
-import { PING_PATIENCE_S } from "../system/patience.ts";
+import { PING_ONCE } from "../system/patience.ts";
 
 interface Pool {
   readonly name: string;
@@ -160,7 +160,7 @@ async function isUnclaimed(lab: Lab, { name, cidr }: Pool): Promise<void> {
 }
 
 async function isReached(lab: Lab, from: string, address: string): Promise<boolean> {
-  const ping = ["ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, address];
+  const ping = [...PING_ONCE, address];
   return (await execute("ip", ["netns", "exec", `margay-${lab.name}-${from}`, ...ping])).code === 0;
 }
 

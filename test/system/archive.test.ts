@@ -23,7 +23,7 @@ import {
   readStore,
   succeed,
 } from "./harness.ts";
-import { PING_PATIENCE_S } from "./patience.ts";
+import { PING_ONCE } from "./patience.ts";
 
 const ONE_HOST = fileURLToPath(new URL("one-host.yaml", import.meta.url));
 
@@ -173,7 +173,7 @@ describe("margay datastore", () => {
       );
       await lab.margay("add", "b", "--host", "host1");
       assert.notEqual(await lab.address("b"), before);
-      await lab.exec("a", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, await lab.address("b"));
+      await lab.exec("a", ...PING_ONCE, await lab.address("b"));
       await succeed(MARGAY, ["get", "wep", "-A", "--socket", socket]);
     } finally {
       agent.kill("SIGTERM");

@@ -6,7 +6,7 @@ import { afterEach, after, before, describe, it } from "node:test";
 import { connectStore } from "../../src/datastore/client.ts";
 import { resourceKey } from "../../src/model/keys.ts";
 import { type Lab, createLab, eventually, node } from "./harness.ts";
-import { PING_PATIENCE_S } from "./patience.ts";
+import { PING_ONCE } from "./patience.ts";
 import { patch, setMode } from "./tunnel-harness.ts";
 
 const FELIX_KEY = resourceKey("FelixConfiguration", "default");
@@ -54,7 +54,7 @@ describe("a node with bad input", () => {
       assert.match(outcome.stdout, what);
     });
     assert.equal(outcome.code, ready ? 0 : 1, outcome.stdout);
-    await lab.exec("a", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, await lab.address("c"));
+    await lab.exec("a", ...PING_ONCE, await lab.address("c"));
   }
 
   /** Stores a resource as another tool may, while `during` runs. */

@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Lab, MARGAY, createLab, eventually, eventuallyEqual, killAgent, node } from "./harness.ts";
-import { PING_PATIENCE_S } from "./patience.ts";
+import { PING_ONCE } from "./patience.ts";
 import { FELIX_KEY, TWO_SUBNETS_DUAL_STACK, failedPairs, patch, streamDuring } from "./tunnel-harness.ts";
 
 const RELAY = fileURLToPath(new URL("./frame-relay.ts", import.meta.url));
@@ -92,7 +92,7 @@ describe("checksums inside VXLAN", () => {
   it("come out wrong on a card that does not look inside: pings pass, and nothing else does", async () => {
     relay = await breakCardOf(lab);
     for (const address of (await lab.container("c")).addresses)
-      await lab.exec("a", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, address.split("/")[0] ?? "");
+      await lab.exec("a", ...PING_ONCE, address.split("/")[0] ?? "");
     const far = ["a c", "b c", "c a", "c b"];
     // Once for each family.
     assert.deepEqual(await failedPairs(lab), [...far, ...far].sort());

@@ -19,7 +19,7 @@ import {
   readStore,
   succeed,
 } from "./harness.ts";
-import { PING_PATIENCE_S } from "./patience.ts";
+import { PING_ONCE } from "./patience.ts";
 
 const CONTAINERS = 200;
 const PARALLEL = 16;
@@ -113,9 +113,7 @@ describe("200 containers on one host, by 16 calls at a time", () => {
         );
         assert.equal(new Set(addresses).size, CONTAINERS, "no address twice");
         const unreached = await inParallel(addresses, async (address) => {
-          const output = await lab
-            .exec("d", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, address)
-            .catch(() => "lost");
+          const output = await lab.exec("d", ...PING_ONCE, address).catch(() => "lost");
           return output.includes("1 received") ? [] : [address];
         });
         assert.deepEqual(unreached.flat(), []);

@@ -20,7 +20,7 @@ import {
   readStore,
   succeed,
 } from "./harness.ts";
-import { PING_PATIENCE_S } from "./patience.ts";
+import { PING_ONCE } from "./patience.ts";
 import { watchRoutes } from "./route-watch.ts";
 
 const TOPOLOGY = fileURLToPath(new URL("../../src/lab/topologies/three-hosts-etcd.yaml", import.meta.url));
@@ -134,7 +134,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
       await losesNothing(lab, async () => {
         await signalMember(lab, "etcd1", "SIGKILL");
         await lab.margay("add", "late", "--host", "host1");
-        await lab.exec("c", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, await lab.address("late"));
+        await lab.exec("c", ...PING_ONCE, await lab.address("late"));
         await lab.margay("rm", "late");
       });
       await lab.repair();
@@ -157,7 +157,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
         await compact(lab);
         await setCable(lab, "host3", "up");
         await isReady(lab, "host3");
-        await lab.exec("e", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, await lab.address("late"));
+        await lab.exec("e", ...PING_ONCE, await lab.address("late"));
       });
       const deleted = await watch.deleted();
       assert.deepEqual(

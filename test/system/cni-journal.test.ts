@@ -15,7 +15,7 @@ import {
   readStore,
   succeed,
 } from "./harness.ts";
-import { PING_PATIENCE_S } from "./patience.ts";
+import { PING_ONCE } from "./patience.ts";
 
 const TOPOLOGY = fileURLToPath(new URL("../../src/lab/topologies/three-hosts-etcd.yaml", import.meta.url));
 
@@ -121,16 +121,7 @@ it("an attachment of a container that the datastore still knows as gone is a new
   await lab.repair();
   const result = await runtime.add();
   await runtime.succeeds("CHECK", { prevResult: result });
-  await lab.exec(
-    "c",
-    "ping",
-    "-n",
-    "-c",
-    "1",
-    "-W",
-    PING_PATIENCE_S,
-    result.ips[0]?.address.replace("/32", "") ?? "",
-  );
+  await lab.exec("c", ...PING_ONCE, result.ips[0]?.address.replace("/32", "") ?? "");
   await runtime.succeeds("DEL");
   await isClean();
 });

@@ -5,7 +5,7 @@ import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Result, type Runtime, createRuntime } from "./cni-runtime.ts";
 import { type Lab, MARGAY, createLab, eventually, readStore, succeed } from "./harness.ts";
-import { PING_PATIENCE_S } from "./patience.ts";
+import { PING_ONCE } from "./patience.ts";
 
 const TOPOLOGY = fileURLToPath(new URL("../../src/lab/topologies/dual-stack.yaml", import.meta.url));
 const BOTH_FAMILIES = { ipam: { assign_ipv6: "true" } };
@@ -21,7 +21,7 @@ after(async () => {
 const addressesOf = ({ ips }: Result): readonly string[] =>
   ips.map(({ address }) => address.split("/")[0] ?? "");
 const isReached = async (address: string): Promise<void> => {
-  await lab.exec("d", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, address);
+  await lab.exec("d", ...PING_ONCE, address);
 };
 /** Asked from all of its own addresses, another node's container answers. */
 const reaches = async (runtime: Runtime, from: readonly string[]): Promise<void> => {
@@ -30,17 +30,7 @@ const reaches = async (runtime: Runtime, from: readonly string[]): Promise<void>
     const target = addresses
       .map((address) => address.split("/")[0] ?? "")
       .find((ip) => ip.includes(":") === source.includes(":"));
-    await runtime.exec(
-      "ping",
-      "-n",
-      "-c",
-      "1",
-      "-W",
-      PING_PATIENCE_S,
-      "-I",
-      source,
-      target ?? assert.fail("no address"),
-    );
+    await runtime.exec(...PING_ONCE, "-I", source, target ?? assert.fail("no address"));
   }
 };
 

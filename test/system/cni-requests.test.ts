@@ -6,7 +6,7 @@ import { connectStore } from "../../src/datastore/client.ts";
 import { resourceKey } from "../../src/model/keys.ts";
 import { type Result, createRuntime } from "./cni-runtime.ts";
 import { type Lab, MARGAY, createLab, eventually, killAgent, readStore, succeed } from "./harness.ts";
-import { PING_PATIENCE_S } from "./patience.ts";
+import { PING_ONCE } from "./patience.ts";
 import { patch } from "./tunnel-harness.ts";
 
 let lab: Lab;
@@ -18,7 +18,7 @@ after(async () => {
 });
 
 const isReached = async (address: string): Promise<void> => {
-  await lab.exec("d", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, address);
+  await lab.exec("d", ...PING_ONCE, address);
 };
 const addressOf = ({ ips }: Result): string =>
   ips[0]?.address.replace("/32", "") ?? assert.fail("no address");

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Lab, createLab, eventually } from "./harness.ts";
-import { PING_PATIENCE_S } from "./patience.ts";
+import { PING_ONCE, PING_PATIENCE_S } from "./patience.ts";
 
 const ECHO = fileURLToPath(new URL("./echo.ts", import.meta.url));
 
@@ -117,8 +117,8 @@ for (const routeSource of ["bird", "datastore"] as const) {
       let seen = "";
       capture.stdout?.setEncoding("utf8").on("data", (text: string) => (seen += text));
       await once(capture.stderr ?? assert.fail(), "data");
-      await lab.exec("fresh", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, await lab.address("b"));
-      await lab.exec("b", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, await lab.address("fresh"));
+      await lab.exec("fresh", ...PING_ONCE, await lab.address("b"));
+      await lab.exec("b", ...PING_ONCE, await lab.address("fresh"));
       await eventually(
         () => Promise.resolve(seen.split("\n").filter((line) => line.includes("ICMP echo")).length >= 4),
         "four echo packets",
@@ -132,7 +132,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
     it("answers by proxy ARP for a container that has lost its neighbour entry", async () => {
       await lab.exec("a", "ip", "neigh", "flush", "all", "nud", "permanent");
       assert.equal((await lab.exec("a", "ip", "neigh")).trim(), "");
-      await lab.exec("a", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, await lab.address("d"));
+      await lab.exec("a", ...PING_ONCE, await lab.address("d"));
       assert.match(await lab.exec("a", "ip", "neigh"), /169\.254\.1\.1 .*ee:ee:ee:ee:ee:ee/);
     });
   });

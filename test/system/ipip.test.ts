@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Lab, createLab, eventually, eventuallyEqual, killAgent, lossDuring } from "./harness.ts";
-import { PING_PATIENCE_S } from "./patience.ts";
+import { PING_ONCE, PING_PATIENCE_S } from "./patience.ts";
 import { captureOf, setMode } from "./tunnel-harness.ts";
 
 const TOPOLOGY = new URL("two-subnets-ipip.yaml", import.meta.url).pathname;
@@ -61,7 +61,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
 
     it("has the node itself send from its address inside the tunnel", async () => {
       const c = await lab.address("c");
-      await lab.exec("host1", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, c);
+      await lab.exec("host1", ...PING_ONCE, c);
       const route = await lab.exec("host1", "ip", "route", "get", c);
       const [, source = ""] = / src (\S+)/.exec(route) ?? [];
       assert.match(source, /^10\.1\./);
@@ -102,7 +102,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
         const whole = await stateOf(lab, "host1");
         await lab.exec("host1", ...damage(await hasDevice(lab), ip).split(" "));
         await eventuallyEqual(() => stateOf(lab, "host1"), whole);
-        await lab.exec("a", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, c);
+        await lab.exec("a", ...PING_ONCE, c);
       });
     }
 
@@ -122,7 +122,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
         const state = await stateOf(lab, "host1");
         return !/margay|mtu 1480|tunl0.*UP/.test(state);
       }, "its end");
-      await lab.exec("a", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, await lab.address("c"));
+      await lab.exec("a", ...PING_ONCE, await lab.address("c"));
     });
   });
 }

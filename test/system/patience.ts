@@ -7,3 +7,6 @@ export const PATIENCE_MS = 240_000;
 
 /** What `ping -W` is told, in seconds, where an answer has to come: less than its process has. */
 export const PING_PATIENCE_S = String(PATIENCE_MS / 2000);
+
+/** One packet that has to be answered; what it goes to comes behind. */
+export const PING_ONCE = ["ping", "-n", "-c", "1", "-W", PING_PATIENCE_S] as const;

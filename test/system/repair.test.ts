@@ -13,7 +13,7 @@ import {
   createNodePair,
   nodeFact,
 } from "./node-pair.ts";
-import { PING_PATIENCE_S } from "./patience.ts";
+import { PING_ONCE } from "./patience.ts";
 
 interface Tunnel {
   readonly options: NodePairOptions;
@@ -102,7 +102,7 @@ for (const [name, { options, endOf, show, damages }] of Object.entries(TUNNELS))
         const damagedAt = performance.now();
         await eventuallyEqual(() => stateOf(one), whole);
         test.diagnostic(`seen whole after ${Math.round(performance.now() - damagedAt)} ms`);
-        await one.runInside("ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, other.containerIp);
+        await one.runInside(...PING_ONCE, other.containerIp);
         assert.equal(await stateOf(one), whole);
       });
     }

@@ -13,7 +13,7 @@ import {
   pause,
   succeed,
 } from "./harness.ts";
-import { PING_PATIENCE_S } from "./patience.ts";
+import { PING_ONCE } from "./patience.ts";
 import { type Mode, TWO_SUBNETS, setMode, streamDuring } from "./tunnel-harness.ts";
 
 /** What a route from host1 to the other node's block leads through. */
@@ -131,6 +131,6 @@ describe("a pool's mode, hosts on two networks", () => {
       async () => (await lab.exec("a", "sh", "-c", `ping -n -c 1 -W 1 ${c} || true`)).includes("0 received"),
       "the end of the tunnel",
     );
-    await lab.exec("a", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, await lab.address("b"));
+    await lab.exec("a", ...PING_ONCE, await lab.address("b"));
   });
 });

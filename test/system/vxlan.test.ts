@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { damage, type Lab, createLab, eventually, eventuallyEqual } from "./harness.ts";
-import { PING_PATIENCE_S } from "./patience.ts";
+import { PING_ONCE } from "./patience.ts";
 import { TWO_SUBNETS, captureOf } from "./tunnel-harness.ts";
 
 describe("VXLAN across subnets", () => {
@@ -71,7 +71,7 @@ describe("VXLAN across subnets", () => {
       const whole = await state();
       await damage(lab, "host1", command);
       await eventuallyEqual(state, whole);
-      await lab.exec("a", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, await lab.address("c"));
+      await lab.exec("a", ...PING_ONCE, await lab.address("c"));
     });
   }
 

@@ -19,7 +19,7 @@ import {
   readStore,
   succeed,
 } from "./harness.ts";
-import { PING_PATIENCE_S } from "./patience.ts";
+import { PING_ONCE } from "./patience.ts";
 import { eavesdrop, patch, setMode } from "./tunnel-harness.ts";
 
 const TOPOLOGY = new URL("three-hosts-wireguard.yaml", import.meta.url).pathname;
@@ -80,7 +80,7 @@ async function untilGone(lab: Lab, host: string): Promise<void> {
 }
 
 async function ping(lab: Lab, from: string, to: string): Promise<void> {
-  await lab.exec(from, "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, await lab.address(to));
+  await lab.exec(from, ...PING_ONCE, await lab.address(to));
 }
 
 function lossDuring(
@@ -175,8 +175,7 @@ for (const routeSource of ["bird", "datastore"] as const) {
 
     it("has hosts reach containers, and containers reach hosts", async () => {
       await ping(lab, "host1", "b");
-      for (const address of ["192.168.0.102", "192.168.0.103"])
-        await lab.exec("a", "ping", "-n", "-c", "1", "-W", PING_PATIENCE_S, address);
+      for (const address of ["192.168.0.102", "192.168.0.103"]) await lab.exec("a", ...PING_ONCE, address);
     });
 
     it("takes the node in once its key is right", async () => {
