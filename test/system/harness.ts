@@ -203,21 +203,15 @@ export async function killHost(lab: Lab, host: string): Promise<void> {
 
 /** What makes `ping` send 100 packets a second, and say of each what came of it. */
 export const FAST_PING = ["ping", "-n", "-i", "0.01", "-W", "2"] as const;
-/**
- * As {@link FAST_PING}, through WireGuard: 30 a second. A device keeps 128 packets while it has no session: those of over four seconds, in which a
- * process may be kept from running, and not those of the five after which a handshake that came to nothing is begun anew.
- */
-export const WIREGUARD_PING = ["ping", "-n", "-i", "0.033", "-W", "2"] as const;
 
-/** Pings while `during` runs, and for some packets before and after, at 100 a second where nothing else is said; gives how many were lost. */
+/** Pings at 100 packets a second while `during` runs, and for some packets before and after; gives how many were lost. */
 export async function lossDuring(
   lab: Lab,
   from: string,
   to: string,
   during: () => Promise<void>,
-  ping: readonly string[] = FAST_PING,
 ): Promise<{ sent: number; lost: number }> {
-  return await lossOf(lab.start(from, ...ping, to), during);
+  return await lossOf(lab.start(from, ...FAST_PING, to), during);
 }
 
 /** How many answers there have to be before, and once more afterwards: what it takes to see that packets flow. */

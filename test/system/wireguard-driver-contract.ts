@@ -19,7 +19,7 @@ import { hostCidr, parseCidr } from "../../src/net/cidr.ts";
 import { type IfName, parseIfName } from "../../src/net/if-name.ts";
 import { type Ip, parseIp } from "../../src/net/ip.ts";
 import type { WireguardPublicKey } from "../../src/net/wireguard-key.ts";
-import { WIREGUARD_PING, lossOf, pause } from "./harness.ts";
+import { FAST_PING, lossOf, pause } from "./harness.ts";
 import { type Namespace, createNamespace, linkNamed, succeed } from "./netlink-harness.ts";
 
 export const WG0 = parseIfName("wg0");
@@ -94,9 +94,9 @@ export async function connect(
   }
 }
 
-/** Gives how many packets of a ping were lost. */
+/** Pings at 100 packets a second; gives how many were lost. */
 async function lossDuring(from: DriverNode, to: Ip, during: () => Promise<void>): Promise<number> {
-  const command = ["netns", "exec", from.namespace.name, ...WIREGUARD_PING, to];
+  const command = ["netns", "exec", from.namespace.name, ...FAST_PING, to];
   const ping = spawn("ip", command, { stdio: ["ignore", "pipe", "inherit"] });
   return (await lossOf(ping, during)).lost;
 }

@@ -7,7 +7,7 @@ import type { WireguardDriver } from "../../src/dataplane/wireguard/driver.ts";
 import { generatePrivateKey, publicKeyOf } from "../../src/dataplane/wireguard/key-pair.ts";
 import { WIREGUARD_DEVICE } from "../../src/desired/wanted.ts";
 import type { WireguardPublicKey } from "../../src/net/wireguard-key.ts";
-import { WIREGUARD_PING, eventually, lossOf, pause } from "./harness.ts";
+import { FAST_PING, eventually, lossOf, pause } from "./harness.ts";
 import type { KernelOptions } from "./kernel-harness.ts";
 import { type NodePair, type PairedNode, createNodePair, nodeFact } from "./node-pair.ts";
 
@@ -46,10 +46,10 @@ export function testWireguardPair({ name, create }: PairDriver): void {
     const both = (act: (node: PairedNode) => void): void => {
       for (const node of pair.nodes) act(node);
     };
-    /** How many packets of a ping from the first container to the second are lost. */
+    /** How many packets of a ping at a hundred a second from the first container to the second are lost. */
     const lossDuring = async (during: () => Promise<void>): Promise<number> => {
       const [one, other] = pair.nodes;
-      return (await lossOf(one.startInside(...WIREGUARD_PING, other.containerIp), during)).lost;
+      return (await lossOf(one.startInside(...FAST_PING, other.containerIp), during)).lost;
     };
     const isEncrypted = async (): Promise<boolean> => {
       const [one, other] = pair.nodes;

@@ -13,9 +13,8 @@ import {
   eventually,
   eventuallyEqual,
   execute,
-  WIREGUARD_PING,
   killAgent,
-  lossDuring as lossOfPing,
+  lossDuring,
   readStore,
   succeed,
 } from "./harness.ts";
@@ -81,15 +80,6 @@ async function untilGone(lab: Lab, host: string): Promise<void> {
 
 async function ping(lab: Lab, from: string, to: string): Promise<void> {
   await lab.exec(from, ...PING_ONCE, await lab.address(to));
-}
-
-function lossDuring(
-  lab: Lab,
-  from: string,
-  to: string,
-  during: () => Promise<void>,
-): Promise<{ sent: number; lost: number }> {
-  return lossOfPing(lab, from, to, during, WIREGUARD_PING);
 }
 
 async function deviceIndex(lab: Lab, host: string): Promise<string | undefined> {
