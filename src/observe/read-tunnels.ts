@@ -7,6 +7,7 @@ import type { WireguardDevice } from "../dataplane/netlink/wireguard-device.ts";
 import { readWireguardPeers } from "../dataplane/wireguard/read-device.ts";
 import { familyOf } from "../net/ip.ts";
 import type { LinkFacts, PeerFacts, Station } from "../trace/observation.ts";
+import { isWireguard } from "../trace/view.ts";
 import type { StationPlace } from "./place.ts";
 
 interface Namespace {
@@ -36,10 +37,6 @@ async function readForwarding(
 ): Promise<NonNullable<Station["forwarding"]>> {
   const entries = await rtnetlink.list(listForwardingEntries({ ifIndex: index }));
   return entries.flatMap(({ ifIndex, mac, dst }) => (dst === undefined ? [] : [{ ifIndex, mac, dst }]));
-}
-
-function isWireguard({ kind, name }: LinkFacts): boolean {
-  return kind === "wireguard" || (kind === "tun" && name.startsWith("wireguard"));
 }
 
 /** None where they cannot be read: a trace does without. */

@@ -133,6 +133,11 @@ export function linkOf({ links }: Station, ifIndex: number | undefined): LinkFac
   return links.find(({ index }) => index === ifIndex);
 }
 
+/** Whether packets that leave by it are encrypted: by the kernel's device, or by `wireguard-go` behind one of tun's. */
+export function isWireguard({ kind, name }: LinkFacts): boolean {
+  return kind === "wireguard" || (kind === "tun" && name.startsWith("wireguard"));
+}
+
 /** As people call it; its number where it has gone. */
 export function linkName(station: Station, ifIndex: number): string {
   return linkOf(station, ifIndex)?.name ?? `interface ${ifIndex}`;

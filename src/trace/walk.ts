@@ -2,7 +2,7 @@
 // The steps of one way, along what was seen of the packet.
 import { IPPROTO_IPIP, outerIp } from "./headers.ts";
 import { handOver, lookUp } from "./hop.ts";
-import type { LinkFacts, Sighting, Station } from "./observation.ts";
+import type { Sighting, Station } from "./observation.ts";
 import type { Evidence, Fact, Step } from "./trace.ts";
 import {
   type Leg,
@@ -10,13 +10,11 @@ import {
   forwardedBy,
   hasAddress,
   isTunnelledTo,
+  isWireguard,
   linkName,
   linkOf,
   outIfIndexOf,
 } from "./view.ts";
-
-/** The name of the device that encrypts, whatever driver it has. */
-const WIREGUARD = /^wireguard/;
 
 const EVIDENCE: Readonly<Record<Fact["kind"], Evidence>> = {
   route: "asked",
@@ -135,10 +133,6 @@ function arrival(point: Point): readonly Fact[] {
 function decryption({ station, sighting: { ifIndex } }: Point): readonly Fact[] {
   const link = linkOf(station, ifIndex);
   return link !== undefined && isWireguard(link) ? [{ kind: "decrypted", ifName: link.name }] : [];
-}
-
-function isWireguard({ kind, name }: LinkFacts): boolean {
-  return kind === "wireguard" || WIREGUARD.test(name);
 }
 
 /** What happens where nobody looks, between this capture point and the next. */
